@@ -1,0 +1,1 @@
+//! The adit daemon: configuration, wiring, listeners, signals.

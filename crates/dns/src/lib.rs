@@ -1,0 +1,1 @@
+//! The name plane: listeners around one decision.

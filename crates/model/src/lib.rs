@@ -1,0 +1,1 @@
+//! The words of Adit: ids, ARNs, CIDRs, resources, Intent.

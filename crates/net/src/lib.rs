@@ -1,0 +1,1 @@
+//! The network plane: render, observe, plan, apply, verify.

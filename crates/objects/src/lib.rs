@@ -1,0 +1,1 @@
+//! The embedded object store and the upstream client, behind one Origin.

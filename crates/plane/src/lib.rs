@@ -1,0 +1,1 @@
+//! What planes share: loop, status, sockets inside a namespace.

@@ -1,0 +1,1 @@
+//! The built world of one generation, and every decision taken on it.

@@ -1,0 +1,1 @@
+//! Test tools: namespace lab, fakes, clients.
