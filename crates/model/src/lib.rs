@@ -1,1 +1,20 @@
-//! The words of Adit: ids, ARNs, CIDRs, resources, Intent.
+//! The words of Adit: identifiers, addresses, resources, and the `Intent` that holds them all.
+//!
+//! Everything here is a value. Nothing here reads a clock, a file or a socket, and nothing decides
+//! policy. A resource is stated once, in [`resources`], with exactly the choices that its owner or
+//! the API made at write time; everything else about it is derived by later crates.
+//!
+//! [`Intent`] is one persistent value: cloning it is O(1) and changing the clone costs what the
+//! change touches, so a transaction can work on a private [`Draft`] with any number of resources
+//! in the installation.
+
+pub mod id;
+pub mod intent;
+pub mod net;
+pub mod resources;
+pub mod secret;
+
+pub use id::*;
+pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table};
+pub use resources::*;
+pub use secret::Secret;

@@ -1,0 +1,374 @@
+//! All resources as their owners stated them, at one generation, and the draft of the next one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rpds::RedBlackTreeMapSync;
+use serde::{Deserialize, Serialize};
+
+use crate::id::*;
+use crate::resources::*;
+
+/// The number of the transaction that made an intent. Nobody bumps it: the store assigns it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// All resources of one kind, in id order; cloning is O(1).
+pub type Table<R> = RedBlackTreeMapSync<String, Arc<R>>;
+
+/// A kind of resource that an [`Intent`] holds.
+pub trait Resource: Serialize + for<'a> Deserialize<'a> + Send + Sync + Sized + 'static {
+    /// Its kind.
+    const KIND: Kind;
+    /// Its key, unique among its kind.
+    fn key(&self) -> String;
+    /// The VPC it lives in, if it does: members of a VPC are found without a scan.
+    fn vpc(&self) -> Option<&VpcId>;
+    /// Where an intent keeps it.
+    fn table(intent: &Intent) -> &Table<Self>;
+    /// Where an intent keeps it, to be changed by a draft.
+    #[doc(hidden)]
+    fn table_mut(intent: &mut Intent) -> &mut Table<Self>;
+}
+
+/// Why stored text could not become part of an intent.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A kind that this version does not know.
+    #[error("unknown resource kind `{0}`")]
+    UnknownKind(String),
+    /// A body that does not parse as its kind.
+    #[error("cannot read {kind} `{key}`")]
+    Body {
+        /// The kind.
+        kind: &'static str,
+        /// The key.
+        key: String,
+        /// What the parser said.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+macro_rules! resources {
+    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr;)*) => {
+        /// The kinds of resources.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {$(
+            #[doc = concat!("A [`", stringify!($type), "`].")]
+            $type,
+        )*}
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &'static [Kind] = &[$(Kind::$type),*];
+
+            /// The name under which the store keeps it.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$type => $name,)* }
+            }
+        }
+
+        /// All resources, at one generation. An immutable value; a clone costs nothing.
+        #[derive(Clone, Default)]
+        pub struct Intent {
+            /// The transaction that made it.
+            pub generation: Generation,
+            $(
+                #[doc = concat!("Every [`", stringify!($type), "`].")]
+                pub $field: Table<$type>,
+            )*
+            /// What lives in each VPC: (VPC, kind, key).
+            members: RedBlackTreeMapSync<(VpcId, Kind, String), ()>,
+        }
+
+        impl Intent {
+            /// Adds a resource as the store kept it.
+            pub fn load(&mut self, kind: &str, key: &str, body: &str) -> Result<(), LoadError> {
+                match kind {
+                    $($name => {
+                        let resource: $type = serde_json::from_str(body).map_err(|source| {
+                            LoadError::Body { kind: $name, key: key.to_string(), source }
+                        })?;
+                        self.insert(Arc::new(resource));
+                        Ok(())
+                    })*
+                    other => Err(LoadError::UnknownKind(other.to_string())),
+                }
+            }
+
+            /// Every resource as the store keeps it: (kind, key, body), in a fixed order.
+            pub fn dump(&self) -> Vec<(Kind, String, String)> {
+                let mut rows = Vec::new();
+                $(for (key, resource) in self.$field.iter() {
+                    rows.push((Kind::$type, key.clone(), body(&**resource)));
+                })*
+                rows
+            }
+        }
+
+        $(impl Resource for $type {
+            const KIND: Kind = Kind::$type;
+            fn key(&self) -> String { let $r = self; $key }
+            fn vpc(&self) -> Option<&VpcId> { let $r = self; let _ = $r; $vpc }
+            fn table(intent: &Intent) -> &Table<Self> { &intent.$field }
+            fn table_mut(intent: &mut Intent) -> &mut Table<Self> { &mut intent.$field }
+        })*
+    };
+}
+
+resources! {
+    installations: Installation, "installation", |r| r.id.clone(), None;
+    regions: RegionInfo, "region", |r| r.name.to_string(), None;
+    accounts: Account, "account", |r| r.id.to_string(), None;
+    access_keys: AccessKey, "access-key", |r| r.id.clone(), None;
+    users: User, "user", |r| format!("{}/{}", r.account, r.name.to_lowercase()), None;
+    vpcs: Vpc, "vpc", |r| r.id.to_string(), Some(&r.id);
+    subnets: Subnet, "subnet", |r| r.id.to_string(), Some(&r.vpc);
+    route_tables: RouteTable, "route-table", |r| r.id.to_string(), Some(&r.vpc);
+    internet_gateways: InternetGateway, "internet-gateway", |r| r.id.to_string(), r.attached.as_ref();
+    security_groups: SecurityGroup, "security-group", |r| r.id.to_string(), Some(&r.vpc);
+    network_interfaces: NetworkInterface, "network-interface", |r| r.id.to_string(), Some(&r.vpc);
+    prefix_lists: PrefixList, "prefix-list", |r| r.id.to_string(), None;
+    vpc_endpoints: VpcEndpoint, "vpc-endpoint", |r| r.id.to_string(), Some(&r.vpc);
+    tokens: UsedToken, "token", |r| r.key.clone(), None;
+    sites: Site, "site", |r| r.name.to_string(), Some(&r.vpc);
+    site_hosts: SiteHost, "site-host", |r| r.id.clone(), Some(&r.vpc);
+    buckets: Bucket, "bucket", |r| r.name.to_string(), None;
+}
+
+fn body<R: Resource>(resource: &R) -> String {
+    // Every resource is plain data with string keys: serialising it cannot fail.
+    serde_json::to_string(resource).unwrap_or_default()
+}
+
+impl std::fmt::Debug for Intent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Intent@{}", self.generation)
+    }
+}
+
+impl Intent {
+    /// The resource of this kind with this key.
+    pub fn get<R: Resource>(&self, key: impl AsRef<str>) -> Option<&Arc<R>> {
+        R::table(self).get(key.as_ref())
+    }
+
+    /// Every resource of one kind that lives in a VPC, in key order.
+    pub fn in_vpc<'a, R: Resource>(
+        &'a self,
+        vpc: &VpcId,
+    ) -> impl Iterator<Item = &'a Arc<R>> + use<'a, R> {
+        let from = (vpc.clone(), R::KIND, String::new());
+        let vpc = vpc.clone();
+        self.members
+            .range(from..)
+            .map(|(key, ())| key)
+            .take_while(move |(v, kind, _)| *v == vpc && *kind == R::KIND)
+            .filter_map(|(_, _, key)| R::table(self).get(key))
+    }
+
+    /// The VPC's main route table.
+    pub fn main_route_table(&self, vpc: &VpcId) -> Option<&Arc<RouteTable>> {
+        self.in_vpc::<RouteTable>(vpc).find(|t| t.is_main())
+    }
+
+    /// The route table that a subnet uses: its own, else the VPC's main one.
+    pub fn route_table_of(&self, subnet: &Subnet) -> Option<&Arc<RouteTable>> {
+        self.in_vpc::<RouteTable>(&subnet.vpc)
+            .find(|t| {
+                t.associations
+                    .iter()
+                    .any(|a| a.subnet.as_ref() == Some(&subnet.id))
+            })
+            .or_else(|| self.main_route_table(&subnet.vpc))
+    }
+
+    /// The installation this is the intent of.
+    pub fn installation(&self) -> Option<&Arc<Installation>> {
+        self.installations.first().map(|(_, i)| i)
+    }
+
+    fn insert<R: Resource>(&mut self, resource: Arc<R>) {
+        let key = resource.key();
+        if let Some(old) = R::table(self).get(&key).cloned() {
+            self.forget_member(&old);
+        }
+        if let Some(vpc) = resource.vpc() {
+            self.members
+                .insert_mut((vpc.clone(), R::KIND, key.clone()), ());
+        }
+        R::table_mut(self).insert_mut(key, resource);
+    }
+
+    fn forget_member<R: Resource>(&mut self, old: &Arc<R>) {
+        if let Some(vpc) = old.vpc() {
+            self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
+        }
+    }
+}
+
+/// One changed row: what the store must write (`None`: delete it).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The kind of the resource.
+    pub kind: Kind,
+    /// Its key.
+    pub key: String,
+    /// Its new body.
+    pub body: Option<String>,
+}
+
+/// A private intent that is being changed inside one transaction.
+///
+/// Dropping a draft leaves no mark. Reads through a draft see its own changes.
+#[derive(Debug)]
+pub struct Draft {
+    intent: Intent,
+    changes: BTreeMap<(Kind, String), Option<String>>,
+    touched: BTreeMap<VpcId, ()>,
+}
+
+impl std::ops::Deref for Draft {
+    type Target = Intent;
+    fn deref(&self) -> &Intent {
+        &self.intent
+    }
+}
+
+impl Draft {
+    /// A draft of the generation after `base`.
+    pub fn new(base: &Intent) -> Draft {
+        let mut intent = base.clone();
+        intent.generation = Generation(base.generation.0 + 1);
+        Draft {
+            intent,
+            changes: BTreeMap::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a resource or replaces the one with the same key.
+    pub fn put<R: Resource>(&mut self, resource: R) -> Arc<R> {
+        let resource = Arc::new(resource);
+        if let Some(old) = R::table(&self.intent).get(&resource.key()).cloned() {
+            self.touch(&old);
+        }
+        self.touch(&resource);
+        self.changes
+            .insert((R::KIND, resource.key()), Some(body(&*resource)));
+        self.intent.insert(resource.clone());
+        resource
+    }
+
+    /// Removes a resource; `None` when there was none.
+    pub fn remove<R: Resource>(&mut self, key: impl AsRef<str>) -> Option<Arc<R>> {
+        let old = R::table(&self.intent).get(key.as_ref()).cloned()?;
+        self.touch(&old);
+        self.intent.forget_member(&old);
+        R::table_mut(&mut self.intent).remove_mut(key.as_ref());
+        self.changes
+            .insert((R::KIND, key.as_ref().to_string()), None);
+        Some(old)
+    }
+
+    /// Changes a resource in place; `None` when there is none.
+    pub fn edit<R: Resource + Clone>(
+        &mut self,
+        key: impl AsRef<str>,
+        change: impl FnOnce(&mut R),
+    ) -> Option<Arc<R>> {
+        let mut resource = R::clone(&**R::table(&self.intent).get(key.as_ref())?);
+        change(&mut resource);
+        Some(self.put(resource))
+    }
+
+    /// Whether anything changed.
+    pub fn is_unchanged(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The new intent, what to write, and the VPCs whose resources changed.
+    pub fn finish(self) -> (Intent, Vec<Change>, Vec<VpcId>) {
+        let changes = self
+            .changes
+            .into_iter()
+            .map(|((kind, key), body)| Change { kind, key, body })
+            .collect();
+        (self.intent, changes, self.touched.into_keys().collect())
+    }
+
+    fn touch<R: Resource>(&mut self, resource: &Arc<R>) {
+        if let Some(vpc) = resource.vpc() {
+            self.touched.insert(vpc.clone(), ());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subnet(id: u128, vpc: u128) -> Subnet {
+        Subnet {
+            id: SubnetId::from_digits(id),
+            vpc: VpcId::from_digits(vpc),
+            owner: "123456789012".parse().unwrap(),
+            zone: "us-east-1a".parse().unwrap(),
+            cidr: "10.0.0.0/24".parse().unwrap(),
+            map_public_ip: false,
+            default_for_az: false,
+            tags: Tags::new(),
+        }
+    }
+
+    #[test]
+    fn i1_a_dropped_draft_leaves_no_mark() {
+        let base = Intent::default();
+        let mut draft = Draft::new(&base);
+        draft.put(subnet(1, 1));
+        assert_eq!(draft.subnets.size(), 1);
+        drop(draft);
+        assert_eq!(base.subnets.size(), 0);
+    }
+
+    #[test]
+    fn members_follow_put_and_remove() {
+        let mut draft = Draft::new(&Intent::default());
+        for n in 0..10 {
+            draft.put(subnet(n, n % 2));
+        }
+        let even = VpcId::from_digits(0);
+        assert_eq!(draft.in_vpc::<Subnet>(&even).count(), 5);
+        draft.remove::<Subnet>(SubnetId::from_digits(4));
+        assert_eq!(draft.in_vpc::<Subnet>(&even).count(), 4);
+        assert_eq!(draft.in_vpc::<Subnet>(&VpcId::from_digits(7)).count(), 0);
+        let (intent, changes, touched) = draft.finish();
+        assert_eq!(changes.len(), 10);
+        assert_eq!(touched.len(), 2);
+        assert_eq!(intent.generation, Generation(1));
+    }
+
+    #[test]
+    fn a_dump_loads_to_the_same_intent() {
+        let mut draft = Draft::new(&Intent::default());
+        draft.put(subnet(1, 1));
+        let (intent, ..) = draft.finish();
+        let mut again = Intent::default();
+        for (kind, key, body) in intent.dump() {
+            again.load(kind.name(), &key, &body).unwrap();
+        }
+        assert_eq!(again.dump(), intent.dump());
+        assert!(again.load("subnet", "x", "{}").is_err());
+        assert!(again.load("nonsense", "x", "{}").is_err());
+    }
+}

@@ -1,0 +1,540 @@
+//! The resources, each exactly as its owner or the API stated it.
+//!
+//! Fields hold choices, never derived states: whether an endpoint is `available` is computed from
+//! what the planes reached, so there is no such field here (invariant I9).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::{IpNet, Ipv4Net};
+use serde::{Deserialize, Serialize};
+
+use crate::id::*;
+use crate::intent::Generation;
+use crate::secret::Secret;
+
+/// User tags of a resource, in key order.
+pub type Tags = BTreeMap<String, String>;
+
+/// A point in time: milliseconds since the Unix epoch, UTC.
+pub type Millis = i64;
+
+/// What one installation is: chosen at first start, never changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Installation {
+    /// Distinguishes installations that share a host (namespace names, run directories).
+    pub id: String,
+    /// The Region that answers when a caller names none.
+    pub default_region: Region,
+}
+
+/// A Region of this installation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegionInfo {
+    /// Its name.
+    pub name: Region,
+    /// Its zones, in order (`us-east-1a` …).
+    pub zones: Vec<Zone>,
+    /// Public addresses that instances of the Region can have, through an internet gateway.
+    pub public_addresses: Ipv4Net,
+}
+
+/// An account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    /// Twelve digits.
+    pub id: AccountId,
+    /// The canonical user id S3 shows as owner: 64 hexadecimal digits.
+    pub canonical_id: String,
+    /// A name for people.
+    pub name: String,
+    /// When it was made.
+    pub created: Millis,
+}
+
+/// Who an access key speaks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyOwner {
+    /// The account's root user.
+    Root,
+    /// An IAM user, by name.
+    User(String),
+}
+
+/// A long-term access key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// `AKIA…`.
+    pub id: String,
+    /// The signing secret.
+    pub secret: Secret,
+    /// The account it belongs to.
+    pub account: AccountId,
+    /// The identity it signs for.
+    pub owner: KeyOwner,
+    /// Inactive keys sign nothing.
+    pub active: bool,
+    /// When it was made.
+    pub created: Millis,
+}
+
+/// An IAM user.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct User {
+    /// The account it belongs to.
+    pub account: AccountId,
+    /// Its name, unique in the account without regard to case.
+    pub name: String,
+    /// Its path, `/` by default.
+    pub path: String,
+    /// `AIDA…`.
+    pub unique_id: String,
+    /// Inline policies by name.
+    pub inline_policies: BTreeMap<String, String>,
+    /// Tags.
+    pub tags: Tags,
+    /// When it was made.
+    pub created: Millis,
+}
+
+impl User {
+    /// `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
+    pub fn arn(&self) -> String {
+        format!(
+            "arn:aws:iam::{}:user{}{}",
+            self.account, self.path, self.name
+        )
+    }
+}
+
+/// A virtual private cloud.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Vpc {
+    /// Its id.
+    pub id: VpcId,
+    /// The owner.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// Its blocks; the first is the primary one.
+    pub cidrs: Vec<VpcCidr>,
+    /// Whether the resolver answers.
+    pub dns_support: bool,
+    /// Whether instances have public host names, and private DNS may be used.
+    pub dns_hostnames: bool,
+    /// The one VPC that `--default-vpc` or `CreateDefaultVpc` made.
+    pub is_default: bool,
+    /// `default` or `dedicated`; a record only.
+    pub tenancy: String,
+    /// The DHCP options in use.
+    pub dhcp_options: DhcpOptionsId,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl Vpc {
+    /// The primary block.
+    pub fn cidr(&self) -> Ipv4Net {
+        self.cidrs.first().map_or_else(Ipv4Net::default, |c| c.cidr)
+    }
+
+    /// Whether an address is in one of the VPC's blocks.
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        self.cidrs.iter().any(|c| c.cidr.contains(&address))
+    }
+}
+
+/// One IPv4 block of a VPC.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VpcCidr {
+    /// The id of the association.
+    pub association: VpcCidrAssociationId,
+    /// The block.
+    pub cidr: Ipv4Net,
+}
+
+/// A subnet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Subnet {
+    /// Its id.
+    pub id: SubnetId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// The owner.
+    pub owner: AccountId,
+    /// Its zone.
+    pub zone: Zone,
+    /// Its block.
+    pub cidr: Ipv4Net,
+    /// Whether new instances get a public address.
+    pub map_public_ip: bool,
+    /// Whether it is the zone's default subnet.
+    pub default_for_az: bool,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// A route table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RouteTable {
+    /// Its id.
+    pub id: RouteTableId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// The owner.
+    pub owner: AccountId,
+    /// A small number, unique in the VPC while the table exists: the kernel's table and mark.
+    pub number: u16,
+    /// Which subnets use it; at most one association is the main one.
+    pub associations: Vec<RouteTableAssociation>,
+    /// Static routes, in the order they were made. Local and endpoint routes are derived.
+    pub routes: Vec<Route>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+impl RouteTable {
+    /// Whether subnets without an association of their own use this table.
+    pub fn is_main(&self) -> bool {
+        self.associations.iter().any(|a| a.subnet.is_none())
+    }
+}
+
+/// That a subnet uses a route table (no subnet: the VPC's main table).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RouteTableAssociation {
+    /// Its id.
+    pub id: RouteTableAssociationId,
+    /// The subnet, or none for the main association.
+    pub subnet: Option<SubnetId>,
+}
+
+/// A static route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Where packets go to.
+    pub destination: Ipv4Net,
+    /// What carries them.
+    pub target: RouteTarget,
+}
+
+/// What a static route points at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RouteTarget {
+    /// An internet gateway.
+    InternetGateway(InternetGatewayId),
+    /// A network interface (an instance that forwards).
+    NetworkInterface(NetworkInterfaceId),
+}
+
+/// An internet gateway.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InternetGateway {
+    /// Its id.
+    pub id: InternetGatewayId,
+    /// The owner.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// The VPC it is attached to.
+    pub attached: Option<VpcId>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// A security group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    /// Its id.
+    pub id: SecurityGroupId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// The owner.
+    pub owner: AccountId,
+    /// Its name, unique in the VPC.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Rules for what may come in and go out.
+    pub rules: Vec<SecurityGroupRule>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// One rule of a security group: one protocol, one port range, one peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityGroupRule {
+    /// Its id.
+    pub id: SecurityGroupRuleId,
+    /// True for traffic that leaves.
+    pub egress: bool,
+    /// Which protocol.
+    pub protocol: IpProtocol,
+    /// First port (or ICMP type); none when all.
+    pub from_port: Option<i32>,
+    /// Last port (or ICMP code); none when all.
+    pub to_port: Option<i32>,
+    /// Who is on the other side.
+    pub peer: RulePeer,
+    /// What it is for.
+    pub description: Option<String>,
+}
+
+/// An IP protocol as security groups write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum IpProtocol {
+    /// `-1`.
+    All,
+    /// `tcp`.
+    Tcp,
+    /// `udp`.
+    Udp,
+    /// `icmp`.
+    Icmp,
+    /// `icmpv6`.
+    Icmpv6,
+    /// Any other, by number.
+    Number(u8),
+}
+
+/// The other side of a security group rule.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum RulePeer {
+    /// A block of addresses, v4 or v6.
+    Cidr(IpNet),
+    /// A prefix list.
+    PrefixList(PrefixListId),
+    /// The members of a security group.
+    Group(SecurityGroupId),
+}
+
+/// A network interface of an instance or of an endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NetworkInterface {
+    /// Its id.
+    pub id: NetworkInterfaceId,
+    /// Its VPC.
+    pub vpc: VpcId,
+    /// Its subnet.
+    pub subnet: SubnetId,
+    /// The owner.
+    pub owner: AccountId,
+    /// Its one private address; never changes.
+    pub private_ip: Ipv4Addr,
+    /// Its public address behind the internet gateway, if it has one.
+    pub public_ip: Option<Ipv4Addr>,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// Its security groups.
+    pub groups: Vec<SecurityGroupId>,
+    /// What it is for.
+    pub description: String,
+    /// Whether addresses other than its own are dropped.
+    pub source_dest_check: bool,
+    /// What uses it.
+    pub user: InterfaceUser,
+    /// When it was made.
+    pub created: Millis,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// What a network interface is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InterfaceUser {
+    /// A VPC endpoint; only the endpoint's own operations may change it.
+    Endpoint {
+        /// The endpoint.
+        endpoint: VpcEndpointId,
+        /// The id of the attachment.
+        attachment: AttachmentId,
+    },
+    /// A program started with `adit run`; it goes away with the process.
+    Run(Lease),
+}
+
+/// The process that holds a run's interface or site host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Process id on this host.
+    pub pid: u32,
+    /// Its start time in clock ticks since boot, so that a reused pid is not taken for it.
+    pub started: u64,
+}
+
+/// A prefix list: named blocks of addresses.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PrefixList {
+    /// Its id.
+    pub id: PrefixListId,
+    /// Its name: for a service, the service's own name.
+    pub name: String,
+    /// Where it is.
+    pub region: Region,
+    /// The owner; none when it belongs to the installation itself (AWS-managed).
+    pub owner: Option<AccountId>,
+    /// The blocks.
+    pub entries: Vec<Ipv4Net>,
+}
+
+/// A VPC endpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VpcEndpoint {
+    /// Its id.
+    pub id: VpcEndpointId,
+    /// The VPC it serves.
+    pub vpc: VpcId,
+    /// The owner.
+    pub owner: AccountId,
+    /// The service, such as `com.amazonaws.us-east-1.s3`.
+    pub service: String,
+    /// Gateway or interface, with what belongs to it.
+    pub kind: EndpointKind,
+    /// The endpoint policy as given, byte for byte; the default when none was.
+    pub policy: String,
+    /// A small number, unique in the VPC while the endpoint exists (kernel table and mark).
+    pub number: u16,
+    /// The generation that last changed it: it is available when every plane has reached it.
+    pub changed: Generation,
+    /// When it was made.
+    pub created: Millis,
+    /// The caller's idempotency token.
+    pub client_token: Option<String>,
+    /// Tags.
+    pub tags: Tags,
+}
+
+/// What kind of endpoint, and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndpointKind {
+    /// Reached by prefix-list routes from these tables.
+    Gateway {
+        /// The associated route tables.
+        route_tables: Vec<RouteTableId>,
+    },
+    /// Reached at an address in each of its subnets.
+    Interface {
+        /// One network interface per subnet, in the order the subnets were given.
+        interfaces: Vec<NetworkInterfaceId>,
+        /// The subnets, in step with `interfaces`.
+        subnets: Vec<SubnetId>,
+        /// Security groups of every interface.
+        groups: Vec<SecurityGroupId>,
+        /// The random part of its DNS names: eight lower-case letters and digits.
+        dns_suffix: String,
+        /// Whether the service's own names lead here inside the VPC.
+        private_dns: bool,
+        /// Whether they do so only for queries through an inbound resolver endpoint.
+        inbound_only: bool,
+    },
+}
+
+/// An idempotency token that was used, and by whom.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UsedToken {
+    /// `account/region/operation/token`.
+    pub key: String,
+    /// A digest of the parameters it was used with.
+    pub digest: String,
+    /// What it made.
+    pub resource: String,
+    /// When it was used.
+    pub at: Millis,
+}
+
+/// An on-premises network attached to a VPC.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Site {
+    /// Its name, unique in the installation.
+    pub name: SiteName,
+    /// The account whose VPC it is attached to.
+    pub owner: AccountId,
+    /// Its block.
+    pub cidr: Ipv4Net,
+    /// The VPC at the other end of the private link.
+    pub vpc: VpcId,
+    /// A small number, unique in the VPC while the site exists (kernel table and mark).
+    pub number: u16,
+    /// The resolver its hosts use; none: public names only.
+    pub resolver: Option<IpAddr>,
+    /// The public address its hosts share towards the internet; none: no internet there.
+    pub public_ip: Option<Ipv4Addr>,
+    /// When it was made.
+    pub created: Millis,
+}
+
+/// A host of a site, present while a program runs there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SiteHost {
+    /// `host-` and 17 digits.
+    pub id: String,
+    /// The site.
+    pub site: SiteName,
+    /// The site's VPC (kept here so that the VPC's members are found together).
+    pub vpc: VpcId,
+    /// Its address in the site.
+    pub ip: Ipv4Addr,
+    /// Its hardware address.
+    pub mac: [u8; 6],
+    /// The process it exists for.
+    pub lease: Lease,
+}
+
+/// A bucket's settings; its objects live in the object store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Bucket {
+    /// Its name.
+    pub name: BucketName,
+    /// Distinguishes it from an earlier bucket of the same name.
+    pub incarnation: String,
+    /// The owner.
+    pub owner: AccountId,
+    /// Where it is.
+    pub region: Region,
+    /// The bucket policy as given.
+    pub policy: Option<String>,
+    /// `Enabled`, `Suspended`, or none when versioning was never set.
+    pub versioning: Option<String>,
+    /// `BucketOwnerEnforced` by default.
+    pub ownership: String,
+    /// Block Public Access; all on by default.
+    pub public_access_block: Option<PublicAccessBlock>,
+    /// Bucket tags.
+    pub tags: Tags,
+    /// Sub-resource documents kept as the client sent them (CORS, lifecycle …), by name.
+    pub documents: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Millis,
+}
+
+impl Bucket {
+    /// `arn:aws:s3:::NAME`.
+    pub fn arn(&self) -> String {
+        format!("arn:aws:s3:::{}", self.name)
+    }
+}
+
+/// The four settings of Block Public Access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicAccessBlock {
+    /// Refuse to set public ACLs.
+    pub block_public_acls: bool,
+    /// Ignore public ACLs.
+    pub ignore_public_acls: bool,
+    /// Refuse to set public policies.
+    pub block_public_policy: bool,
+    /// Let only the owner's account use a bucket with a public policy.
+    pub restrict_public_buckets: bool,
+}
+
+impl Default for PublicAccessBlock {
+    /// What a new bucket has: everything on.
+    fn default() -> Self {
+        PublicAccessBlock {
+            block_public_acls: true,
+            ignore_public_acls: true,
+            block_public_policy: true,
+            restrict_public_buckets: true,
+        }
+    }
+}
