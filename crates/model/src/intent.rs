@@ -89,6 +89,8 @@ macro_rules! resources {
             )*
             /// What lives in each VPC: (VPC, kind, key).
             members: RedBlackTreeMapSync<(VpcId, Kind, String), ()>,
+            /// What each recent transaction changed, for builders that follow.
+            recent: RedBlackTreeMapSync<Generation, Arc<[Touched]>>,
         }
 
         impl Intent {
@@ -198,6 +200,24 @@ impl Intent {
         self.installations.first().map(|(_, i)| i)
     }
 
+    /// What changed after generation `since`; `None` when that is too long ago to remember, so a
+    /// builder must start over.
+    pub fn changed_since(&self, since: Generation) -> Option<Vec<&Touched>> {
+        if since == self.generation {
+            return Some(Vec::new());
+        }
+        let next = Generation(since.0 + 1);
+        if since > self.generation || !self.recent.contains_key(&next) {
+            return None;
+        }
+        Some(
+            self.recent
+                .range(next..)
+                .flat_map(|(_, touched)| touched.iter())
+                .collect(),
+        )
+    }
+
     fn insert<R: Resource>(&mut self, resource: Arc<R>) {
         let key = resource.key();
         if let Some(old) = R::table(self).get(&key).cloned() {
@@ -228,6 +248,20 @@ pub struct Change {
     pub body: Option<String>,
 }
 
+/// How many transactions an intent remembers for builders that follow it.
+const REMEMBERED: usize = 1024;
+
+/// That a transaction changed a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// The kind of the resource.
+    pub kind: Kind,
+    /// Its key.
+    pub key: String,
+    /// The VPC it lives in or lived in before.
+    pub vpc: Option<VpcId>,
+}
+
 /// A private intent that is being changed inside one transaction.
 ///
 /// Dropping a draft leaves no mark. Reads through a draft see its own changes.
@@ -235,7 +269,7 @@ pub struct Change {
 pub struct Draft {
     intent: Intent,
     changes: BTreeMap<(Kind, String), Option<String>>,
-    touched: BTreeMap<VpcId, ()>,
+    touched: Vec<Touched>,
 }
 
 impl std::ops::Deref for Draft {
@@ -253,7 +287,7 @@ impl Draft {
         Draft {
             intent,
             changes: BTreeMap::new(),
-            touched: BTreeMap::new(),
+            touched: Vec::new(),
         }
     }
 
@@ -297,19 +331,34 @@ impl Draft {
         self.changes.is_empty()
     }
 
-    /// The new intent, what to write, and the VPCs whose resources changed.
-    pub fn finish(self) -> (Intent, Vec<Change>, Vec<VpcId>) {
+    /// The new intent, and what to write to make it durable.
+    pub fn finish(mut self) -> (Intent, Vec<Change>) {
         let changes = self
             .changes
             .into_iter()
             .map(|((kind, key), body)| Change { kind, key, body })
             .collect();
-        (self.intent, changes, self.touched.into_keys().collect())
+        let intent = &mut self.intent;
+        intent
+            .recent
+            .insert_mut(intent.generation, self.touched.into());
+        while intent.recent.size() > REMEMBERED {
+            let Some(oldest) = intent.recent.first().map(|(generation, _)| *generation) else {
+                break;
+            };
+            intent.recent.remove_mut(&oldest);
+        }
+        (self.intent, changes)
     }
 
     fn touch<R: Resource>(&mut self, resource: &Arc<R>) {
-        if let Some(vpc) = resource.vpc() {
-            self.touched.insert(vpc.clone(), ());
+        let touched = Touched {
+            kind: R::KIND,
+            key: resource.key(),
+            vpc: resource.vpc().cloned(),
+        };
+        if !self.touched.contains(&touched) {
+            self.touched.push(touched);
         }
     }
 }
@@ -352,17 +401,36 @@ mod tests {
         draft.remove::<Subnet>(SubnetId::from_digits(4));
         assert_eq!(draft.in_vpc::<Subnet>(&even).count(), 4);
         assert_eq!(draft.in_vpc::<Subnet>(&VpcId::from_digits(7)).count(), 0);
-        let (intent, changes, touched) = draft.finish();
+        let (intent, changes) = draft.finish();
         assert_eq!(changes.len(), 10);
-        assert_eq!(touched.len(), 2);
         assert_eq!(intent.generation, Generation(1));
+        assert_eq!(intent.changed_since(Generation(0)).unwrap().len(), 10);
+        assert_eq!(intent.changed_since(Generation(1)).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn too_long_ago_is_not_guessed() {
+        let mut intent = Intent::default();
+        for n in 0..REMEMBERED as u128 + 10 {
+            let mut draft = Draft::new(&intent);
+            draft.put(subnet(n, 1));
+            intent = draft.finish().0;
+        }
+        assert!(intent.changed_since(Generation(3)).is_none());
+        assert_eq!(
+            intent
+                .changed_since(Generation(intent.generation.0 - 2))
+                .unwrap()
+                .len(),
+            2
+        );
     }
 
     #[test]
     fn a_dump_loads_to_the_same_intent() {
         let mut draft = Draft::new(&Intent::default());
         draft.put(subnet(1, 1));
-        let (intent, ..) = draft.finish();
+        let (intent, _) = draft.finish();
         let mut again = Intent::default();
         for (kind, key, body) in intent.dump() {
             again.load(kind.name(), &key, &body).unwrap();

@@ -15,6 +15,6 @@ pub mod resources;
 pub mod secret;
 
 pub use id::*;
-pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table};
+pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table, Touched};
 pub use resources::*;
 pub use secret::Secret;
