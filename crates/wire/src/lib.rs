@@ -1,1 +1,32 @@
-//! AWS on the wire: protocol codecs, SigV4, S3 addressing and operation recognition.
+//! AWS on the wire, as a server: bytes in, values out, and back.
+//!
+//! The crate answers four questions about a request that somebody else has read from a socket,
+//! and writes the replies:
+//!
+//! 1. *Who signed it?* — [`sigv4`] reads the claim and verifies it; [`chunked`] does the same for
+//!    streamed upload bodies.
+//! 2. *Which operation is it?* — [`protocol::identify`] for the control services; [`s3`] turns host
+//!    and path into an address and names the S3 operation.
+//! 3. *What does it say?* — [`protocol::decode`] yields one [`value::Value`] keyed by the member
+//!    names of the AWS API reference, validated against the [`tables`].
+//! 4. *How is it answered?* — [`protocol::encode`] and [`protocol::encode_error`].
+//!
+//! Everything is driven by [`tables`]: facts of the public service models in a compact form.
+//! No code here knows a parameter name that a table knows.
+//!
+//! The crate refuses to know sockets, files, clocks and randomness: time and request ids are
+//! arguments. All input is hostile: every decoder is bounded and none panics.
+
+pub mod chunked;
+pub mod protocol;
+pub mod request;
+pub mod s3;
+pub mod sigv4;
+pub mod tables;
+pub mod time;
+pub mod value;
+
+pub use protocol::{ErrorReply, HttpReply, OperationRef, WireError};
+pub use request::{Headers, Parts};
+pub use tables::Service;
+pub use value::{Map, Value};
