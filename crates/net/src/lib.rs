@@ -1,1 +1,26 @@
-//! The network plane: render, observe, plan, apply, verify.
+//! The network plane: it makes namespaces, links, routes and filters true in the Linux kernel.
+//!
+//! ```text
+//!  daemon (no privilege)                          agent (CAP_NET_ADMIN + CAP_SYS_ADMIN)
+//!  client::Agent ── Apply{group, Desired} ──────▶ check ▸ observe ▸ plan ▸ apply ▸ verify
+//!                ◀─ sockets, namespace handles ── (SCM_RIGHTS over a Unix socket)
+//! ```
+//!
+//! - [`desired`] and [`nft`] are the words: plain data, no choice left open.
+//! - `observe` reads the kernel, `plan` is a pure function from wish and reality to ordered steps,
+//!   `apply` carries them out, `verify` looks again.
+//! - The agent is a process of its own that outlives a crash of the daemon ([`agent`]); the daemon
+//!   speaks to it through [`client`]; [`exec`] starts a program inside a namespace.
+//!
+//! Everything made here is marked as ours (route protocol number, device group, table name, files
+//! in the run directory). What is not marked is never changed. Nothing is ever made in the host's
+//! own network namespace. No `ip` and no `nft` process is run: netlink is spoken directly.
+
+pub mod client;
+pub mod desired;
+pub mod exec;
+pub mod nft;
+pub mod protocol;
+
+mod sys;
+pub mod wire;
