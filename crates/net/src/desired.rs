@@ -87,7 +87,6 @@ pub struct Attachment {
 
 /// A network device and what it is connected to. It is always set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Link {
     /// Kernel name, 1 to 15 bytes of `[a-zA-Z0-9._-]`, unique in its namespace.
     pub name: String,
@@ -259,7 +258,6 @@ pub struct PolicyRule {
 
 /// A nexthop object: one message re-points all routes that name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Nexthop {
     /// Its number in the namespace, not 0.
     pub id: u32,
