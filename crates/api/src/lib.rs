@@ -1,1 +1,29 @@
-//! The AWS-compatible operations, one file each.
+//! The AWS-compatible operations.
+//!
+//! An operation is a function of its input, the caller and a draft (or, for reads, the newest
+//! intent); it chooses everything there is to choose — ids, addresses, names — so that building the
+//! world from the result leaves no choice open (I2). It has no other effect. One visible table,
+//! [`OPERATIONS`], lists them with the action that a caller must be allowed.
+//!
+//! [`Api::call`] is the whole path of a control request after its signature was verified: find the
+//! row, decode, authorise, run in a transaction, wait until this node's planes have reached it,
+//! encode. What is not in the table answers with the service's own error, never with success.
+
+mod call;
+mod context;
+mod describe;
+mod ec2;
+mod ids;
+mod input;
+mod iam;
+mod operations;
+mod own;
+mod refusal;
+mod s3;
+mod sts;
+
+pub use call::{Api, Planes, Request, Settled};
+pub use context::{Caller, Ctx, View};
+pub use ids::Ids;
+pub use operations::{OPERATIONS, Row, Run};
+pub use refusal::Refusal;

@@ -1,0 +1,169 @@
+//! The path of one control call, top to bottom.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use adit_model::{Draft, Generation, Millis, Region};
+use adit_snapshot::{Snapshot, StatusBoard};
+use adit_store::{Author, Store, WriteError};
+use adit_wire::{ErrorReply, HttpReply, OperationRef, Parts, Service, Value, protocol};
+
+use crate::context::{Answer, Caller, Ctx, View};
+use crate::ids::Ids;
+use crate::input::Input;
+use crate::operations::{self, Row, Run};
+use crate::refusal::Refusal;
+
+/// Waits that end when a generation is in force, or when waiting longer is pointless.
+pub type Settled<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// What the api may know of the planes: never which there are.
+pub trait Planes: Send + Sync {
+    /// What they report now.
+    fn board(&self) -> Arc<StatusBoard>;
+    /// The newest snapshot.
+    fn snapshot(&self) -> Arc<Snapshot>;
+    /// Returns when this node's planes have reached a generation, or after a bounded time.
+    fn settled(&self, generation: Generation) -> Settled<'_>;
+}
+
+/// All operations over one store.
+pub struct Api {
+    store: Arc<Store>,
+    planes: Arc<dyn Planes>,
+}
+
+/// A request whose signature was verified.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The service it was signed for.
+    pub service: Service,
+    /// Its parts, as received.
+    pub parts: Parts<'a>,
+    /// Who signed it.
+    pub caller: Caller,
+    /// The Region it was signed for.
+    pub region: Region,
+    /// The clock.
+    pub now: Millis,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Api")
+    }
+}
+
+impl Api {
+    /// An api over a store; writes wait for these planes.
+    pub fn new(store: Arc<Store>, planes: Arc<dyn Planes>) -> Api {
+        Api { store, planes }
+    }
+
+    /// Answers a request, whatever it is.
+    pub async fn serve(&self, request: Request<'_>) -> HttpReply {
+        let service = request.service;
+        let request_id = Ids::random().uuid();
+        let result = async {
+            let op = protocol::identify(service, &request.parts).map_err(|e| e.reply(service))?;
+            let input = protocol::decode(&op, &request.parts).map_err(|e| e.reply(service))?;
+            let ctx = Ctx {
+                caller: request.caller,
+                region: request.region,
+                now: request.now,
+                ids: Ids::random(),
+            };
+            let output = self.call(&op, &input, ctx).await?;
+            Ok::<_, ErrorReply>(protocol::encode(&op, &output, &request_id))
+        }
+        .await;
+        result.unwrap_or_else(|error| protocol::encode_error(service, &error, &request_id))
+    }
+
+    /// Runs one decoded operation.
+    pub async fn call(&self, op: &OperationRef, input: &Value, ctx: Ctx) -> Result<Value, ErrorReply> {
+        let service = op.service();
+        let Some(row) = operations::find(service, op.name()) else { return Err(not_built(op)) };
+        let input = Input(input);
+        let shown = |refusal: Refusal| ErrorReply::from(refusal);
+        authorise(row, &ctx, &self.planes.snapshot()).map_err(shown)?;
+        let dry = service == Service::Ec2 && input.flag("DryRun", false);
+        match row.run {
+            Run::Read(read) => {
+                if dry {
+                    return Err(dry_run().into());
+                }
+                let (intent, board) = (self.store.intent(), self.planes.board());
+                read(&input, View { intent: &intent, board: &board }, &ctx).map_err(shown)
+            }
+            Run::Write(write) if dry => {
+                let mut ctx = ctx;
+                let mut draft = Draft::new(&self.store.intent());
+                write(&input, &mut draft, &mut ctx).map_err(shown)?;
+                Err(dry_run().into())
+            }
+            Run::Write(write) => {
+                let mut ctx = ctx;
+                let who = ctx.caller.arn.clone();
+                let operation = format!("{}:{}", service.name(), row.name);
+                let author = Author { who: &who, operation: &operation };
+                let done = self.store.write(author, |draft| write(&input, draft, &mut ctx)).await;
+                let committed = match done {
+                    Ok(committed) => committed,
+                    Err(WriteError::Refused(refusal)) => return Err(refusal.into()),
+                    Err(WriteError::Journal(why)) => {
+                        tracing::error!(why, operation, "could not make a change durable");
+                        return Err(internal());
+                    }
+                };
+                self.planes.settled(committed.intent.generation).await;
+                Ok(match committed.value {
+                    Answer::Now(value) => value,
+                    Answer::Later(show) => {
+                        let board = self.planes.board();
+                        show(View { intent: &committed.intent, board: &board })
+                    }
+                })
+            }
+        }
+    }
+}
+
+/// Asks the caller's identity policies for the row's action.
+fn authorise(row: &Row, ctx: &Ctx, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let Some(action) = row.action else { return Ok(()) };
+    let verdict = snapshot.decide_control(&ctx.caller.key, action, "*", &ctx.region, ctx.now);
+    match verdict {
+        Ok(()) => Ok(()),
+        Err(why) if row.service == Service::Ec2 => {
+            Err(Refusal::new("UnauthorizedOperation", format!("You are not authorized to perform this operation. {why}")))
+        }
+        Err(why) => Err(Refusal::new("AccessDenied", why)),
+    }
+}
+
+fn dry_run() -> Refusal {
+    Refusal::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+}
+
+fn internal() -> ErrorReply {
+    ErrorReply::new("InternalError", 500, "An internal error has occurred. Retry your request, but if the problem persists, look at the log of adit.")
+}
+
+/// An operation that the service has and Adit does not: never a success.
+fn not_built(op: &OperationRef) -> ErrorReply {
+    match op.service() {
+        Service::Ec2 => ErrorReply::new(
+            "UnsupportedOperation",
+            400,
+            format!("The operation {} is not built yet. See docs/compatibility.md.", op.name()),
+        ),
+        Service::Adit => ErrorReply::new("InvalidAction", 400, format!("There is no operation {}.", op.name())),
+        _ => ErrorReply::new(
+            "NotImplemented",
+            501,
+            format!("The operation {} is not built yet. See docs/compatibility.md.", op.name()),
+        ),
+    }
+}

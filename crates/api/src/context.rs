@@ -1,0 +1,178 @@
+//! Who calls, from where, and what a call may look at.
+
+use std::sync::Arc;
+
+use adit_model::*;
+use adit_snapshot::{KeyView, StatusBoard};
+use adit_wire::Value;
+
+use crate::ids::Ids;
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+/// A caller whose signature was verified.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The identity's ARN.
+    pub arn: String,
+    /// The key and what its identity may do.
+    pub key: Arc<KeyView>,
+}
+
+/// Everything an operation gets besides its input and the draft.
+#[derive(Debug)]
+pub struct Ctx {
+    /// Who calls.
+    pub caller: Caller,
+    /// The Region that the call was sent to.
+    pub region: Region,
+    /// The clock, read once for the call.
+    pub now: Millis,
+    /// Where ids come from.
+    pub ids: Ids,
+}
+
+/// What a read sees: the newest durable intent and what the planes have made of it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// The intent.
+    pub intent: &'a Intent,
+    /// What the planes report.
+    pub board: &'a StatusBoard,
+}
+
+/// A resource that belongs to an account and a Region.
+pub(crate) trait Owned: Resource {
+    /// The kind in AWS's error texts: `vpc`, `routeTable`.
+    const NOUN: &'static str;
+    /// The error code when there is none.
+    const NOT_FOUND: &'static str;
+    /// The account it belongs to.
+    fn owner(&self) -> &AccountId;
+    /// The Region it is in.
+    fn region<'a>(&'a self, intent: &'a Intent) -> Option<&'a Region>;
+    /// Its tags.
+    fn tags(&self) -> &Tags;
+    /// The text after the code, where a kind has its own.
+    fn not_found(id: &str) -> Refusal {
+        Refusal::new(Self::NOT_FOUND, format!("The {} ID '{id}' does not exist", Self::NOUN))
+    }
+}
+
+macro_rules! owned {
+    ($($type:ident $noun:literal $code:literal $(, $text:expr)?;)*) => {$(
+        impl Owned for $type {
+            const NOUN: &'static str = $noun;
+            const NOT_FOUND: &'static str = $code;
+            fn owner(&self) -> &AccountId { &self.owner }
+            fn region<'a>(&'a self, intent: &'a Intent) -> Option<&'a Region> {
+                vpc_region(intent, &self.vpc)
+            }
+            fn tags(&self) -> &Tags { &self.tags }
+            $(fn not_found(id: &str) -> Refusal {
+                let text: fn(&str) -> String = $text;
+                Refusal::new(Self::NOT_FOUND, text(id))
+            })?
+        }
+    )*};
+}
+
+owned! {
+    Subnet "subnet" "InvalidSubnetID.NotFound";
+    RouteTable "routeTable" "InvalidRouteTableID.NotFound";
+    SecurityGroup "security group" "InvalidGroup.NotFound",
+        |id| format!("The security group '{id}' does not exist");
+    NetworkInterface "networkInterface" "InvalidNetworkInterfaceID.NotFound";
+    VpcEndpoint "Vpc Endpoint Id" "InvalidVpcEndpointId.NotFound",
+        |id| format!("The Vpc Endpoint Id '{id}' does not exist");
+}
+
+fn vpc_region<'a>(intent: &'a Intent, vpc: &VpcId) -> Option<&'a Region> {
+    intent.get::<Vpc>(vpc).map(|vpc| &vpc.region)
+}
+
+impl Owned for Vpc {
+    const NOUN: &'static str = "vpc";
+    const NOT_FOUND: &'static str = "InvalidVpcID.NotFound";
+    fn owner(&self) -> &AccountId {
+        &self.owner
+    }
+    fn region<'a>(&'a self, _: &'a Intent) -> Option<&'a Region> {
+        Some(&self.region)
+    }
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+}
+
+impl Owned for InternetGateway {
+    const NOUN: &'static str = "internetGateway";
+    const NOT_FOUND: &'static str = "InvalidInternetGatewayID.NotFound";
+    fn owner(&self) -> &AccountId {
+        &self.owner
+    }
+    fn region<'a>(&'a self, _: &'a Intent) -> Option<&'a Region> {
+        Some(&self.region)
+    }
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+}
+
+impl Ctx {
+    /// The caller's resource with this id in this Region; anything else does not exist for them.
+    pub(crate) fn find<R: Owned>(&self, intent: &Intent, id: &str) -> Result<Arc<R>, Refusal> {
+        match intent.get::<R>(id) {
+            Some(found) if self.sees(intent, &**found) => Ok(found.clone()),
+            _ => Err(R::not_found(id)),
+        }
+    }
+
+    /// Whether a resource is the caller's and in this Region.
+    pub(crate) fn sees<R: Owned>(&self, intent: &Intent, resource: &R) -> bool {
+        *resource.owner() == self.caller.account && resource.region(intent) == Some(&self.region)
+    }
+
+    /// The resource that a required parameter names.
+    pub(crate) fn required<R: Owned>(
+        &self,
+        intent: &Intent,
+        input: &Input<'_>,
+        parameter: &'static str,
+    ) -> Result<Arc<R>, Refusal> {
+        self.find(intent, input.required(parameter)?)
+    }
+
+    /// An ARN of EC2 in this Region and account.
+    pub(crate) fn arn(&self, resource: impl std::fmt::Display) -> String {
+        format!("arn:aws:ec2:{}:{}:{resource}", self.region, self.caller.account)
+    }
+}
+
+/// What an operation answers.
+pub(crate) enum Answer {
+    /// This.
+    Now(Value),
+    /// Shown as it is once the planes have had their time: states are derived (I9).
+    Later(Box<dyn FnOnce(View<'_>) -> Value + Send>),
+}
+
+impl Answer {
+    /// A reply without members: EC2 says `<return>true</return>`.
+    pub(crate) fn done() -> Answer {
+        Answer::Now(Value::Map(adit_wire::Map::new()))
+    }
+
+    /// Shown later.
+    pub(crate) fn later(show: impl FnOnce(View<'_>) -> Value + Send + 'static) -> Answer {
+        Answer::Later(Box::new(show))
+    }
+}
+
+impl From<Value> for Answer {
+    fn from(value: Value) -> Answer {
+        Answer::Now(value)
+    }
+}

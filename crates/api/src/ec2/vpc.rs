@@ -1,0 +1,242 @@
+//! VPCs and their DNS attributes [ec2-api §16].
+
+use adit_model::*;
+use adit_wire::{Value, list, map};
+use ipnet::Ipv4Net;
+
+use crate::context::{Answer, Ctx, View};
+use crate::describe::{Describe, tags, yes};
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+pub(crate) fn create(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
+    for unbuilt in ["Ipv6CidrBlock", "Ipv4IpamPoolId", "Ipv6IpamPoolId", "Ipv6Pool"] {
+        if !input.get(unbuilt).is_null() {
+            return Err(Refusal::unsupported(format!("{unbuilt} is not supported.")));
+        }
+    }
+    if input.flag("AmazonProvidedIpv6CidrBlock", false) {
+        return Err(Refusal::unsupported("AmazonProvidedIpv6CidrBlock is not supported."));
+    }
+    let cidr = vpc_cidr(input.required("CidrBlock")?)?;
+    let tenancy = input.text("InstanceTenancy").unwrap_or("default").to_string();
+    let tags = input.tags("vpc")?;
+    let vpc = make(draft, ctx, cidr, tenancy, tags, false);
+    Ok(Answer::later(move |_| map! { "Vpc" => show(&vpc) }))
+}
+
+/// Makes a VPC with everything that AWS gives a new one: main route table, default security group.
+pub(crate) fn make(
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+    cidr: Ipv4Net,
+    tenancy: String,
+    tags: Tags,
+    is_default: bool,
+) -> Vpc {
+    let id = VpcId::from_digits(ctx.ids.digits());
+    let vpc = Vpc {
+        id: id.clone(),
+        owner: ctx.caller.account.clone(),
+        region: ctx.region.clone(),
+        cidrs: vec![VpcCidr { association: VpcCidrAssociationId::from_digits(ctx.ids.digits()), cidr }],
+        dns_support: true,
+        dns_hostnames: is_default,
+        is_default,
+        tenancy,
+        dhcp_options: DhcpOptionsId::from_digits(dhcp_digits(&ctx.caller.account, &ctx.region)),
+        tags,
+    };
+    draft.put(vpc.clone());
+    draft.put(RouteTable {
+        id: RouteTableId::from_digits(ctx.ids.digits()),
+        vpc: id.clone(),
+        owner: ctx.caller.account.clone(),
+        number: 1,
+        associations: vec![RouteTableAssociation {
+            id: RouteTableAssociationId::from_digits(ctx.ids.digits()),
+            subnet: None,
+        }],
+        routes: Vec::new(),
+        tags: Tags::new(),
+    });
+    let group = SecurityGroupId::from_digits(ctx.ids.digits());
+    let rule = |ctx: &mut Ctx, egress, peer| SecurityGroupRule {
+        id: SecurityGroupRuleId::from_digits(ctx.ids.digits()),
+        egress,
+        protocol: IpProtocol::All,
+        from_port: None,
+        to_port: None,
+        peer,
+        description: None,
+    };
+    let rules = vec![
+        rule(ctx, false, RulePeer::Group(group.clone())),
+        rule(ctx, true, RulePeer::Cidr(ipnet::IpNet::V4(Ipv4Net::default()))),
+    ];
+    draft.put(SecurityGroup {
+        id: group,
+        vpc: id,
+        owner: ctx.caller.account.clone(),
+        name: "default".into(),
+        description: "default VPC security group".into(),
+        rules,
+        tags: Tags::new(),
+    });
+    vpc
+}
+
+/// Every account and Region has one set of default DHCP options; its id follows from both.
+fn dhcp_digits(account: &AccountId, region: &Region) -> u128 {
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("dhcp {account} {region}").as_bytes());
+    let bytes = digest.as_ref().iter().take(8);
+    bytes.fold(0, |digits, byte| digits << 8 | u128::from(*byte))
+}
+
+/// A VPC's block: /16 to /28, host bits cleared as AWS does.
+fn vpc_cidr(text: &str) -> Result<Ipv4Net, Refusal> {
+    let cidr = cidr(text, "cidrBlock")?;
+    if !(16..=28).contains(&cidr.prefix_len()) {
+        return Err(Refusal::new("InvalidVpcRange", format!("The CIDR '{text}' is invalid.")));
+    }
+    Ok(cidr)
+}
+
+/// A block of IPv4 addresses, host bits cleared.
+pub(crate) fn cidr(text: &str, parameter: &str) -> Result<Ipv4Net, Refusal> {
+    match text.parse::<Ipv4Net>() {
+        Ok(cidr) => Ok(cidr.trunc()),
+        Err(_) => Err(Refusal::invalid_value(format!(
+            "Value ({text}) for parameter {parameter} is invalid. This is not a valid CIDR block."
+        ))),
+    }
+}
+
+pub(crate) fn delete(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
+    let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
+    let id = &vpc.id;
+    let in_use = draft.in_vpc::<Subnet>(id).next().is_some()
+        || draft.in_vpc::<InternetGateway>(id).next().is_some()
+        || draft.in_vpc::<VpcEndpoint>(id).next().is_some()
+        || draft.in_vpc::<NetworkInterface>(id).next().is_some()
+        || draft.in_vpc::<Site>(id).next().is_some()
+        || draft.in_vpc::<SecurityGroup>(id).any(|group| group.name != "default")
+        || draft.in_vpc::<RouteTable>(id).any(|table| !table.is_main());
+    if in_use {
+        return Err(Refusal::dependency(&format!("vpc '{id}'")));
+    }
+    let groups: Vec<_> = draft.in_vpc::<SecurityGroup>(id).cloned().collect();
+    for group in groups {
+        draft.remove::<SecurityGroup>(&group.id);
+    }
+    let tables: Vec<_> = draft.in_vpc::<RouteTable>(id).cloned().collect();
+    for table in tables {
+        draft.remove::<RouteTable>(&table.id);
+    }
+    draft.remove::<Vpc>(id);
+    Ok(Answer::done())
+}
+
+const DESCRIBE: Describe<Vpc> = Describe {
+    ids: "VpcIds",
+    items: "Vpcs",
+    pages: 5..=1000,
+    show: |vpc, _| show(vpc),
+    filter: |vpc, name, _| {
+        Some(match name {
+            "vpc-id" => vec![vpc.id.to_string()],
+            "cidr" | "cidrBlock" | "cidr-block" => vec![vpc.cidr().to_string()],
+            "cidr-block-association.cidr-block" => vpc.cidrs.iter().map(|c| c.cidr.to_string()).collect(),
+            "cidr-block-association.association-id" => {
+                vpc.cidrs.iter().map(|c| c.association.to_string()).collect()
+            }
+            "cidr-block-association.state" => vec!["associated".into()],
+            "dhcp-options-id" => vec![vpc.dhcp_options.to_string()],
+            "is-default" | "isDefault" => yes(vpc.is_default),
+            "state" => vec!["available".into()],
+            "ipv6-cidr-block-association.ipv6-cidr-block"
+            | "ipv6-cidr-block-association.ipv6-pool"
+            | "ipv6-cidr-block-association.association-id"
+            | "ipv6-cidr-block-association.state" => Vec::new(),
+            _ => return None,
+        })
+    },
+};
+
+pub(crate) fn describe(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    DESCRIBE.run(input, view, ctx)
+}
+
+fn show(vpc: &Vpc) -> Value {
+    let association = |c: &VpcCidr| {
+        map! {
+            "AssociationId" => c.association.as_str(),
+            "CidrBlock" => c.cidr.to_string(),
+            "CidrBlockState" => map! { "State" => "associated" },
+        }
+    };
+    map! {
+        "VpcId" => vpc.id.as_str(),
+        "OwnerId" => vpc.owner.as_str(),
+        "State" => "available",
+        "CidrBlock" => vpc.cidr().to_string(),
+        "CidrBlockAssociationSet" => vpc.cidrs.iter().map(association).collect::<Value>(),
+        "Ipv6CidrBlockAssociationSet" => list![],
+        "DhcpOptionsId" => vpc.dhcp_options.as_str(),
+        "InstanceTenancy" => vpc.tenancy.as_str(),
+        "IsDefault" => vpc.is_default,
+        "BlockPublicAccessStates" => map! { "InternetGatewayBlockMode" => "off" },
+        "Tags" => tags(&vpc.tags),
+    }
+}
+
+pub(crate) fn modify_attribute(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
+    let attribute = |name: &str| input.get(name).get("Value").bool();
+    let (support, hostnames) = (attribute("EnableDnsSupport"), attribute("EnableDnsHostnames"));
+    match (support, hostnames, attribute("EnableNetworkAddressUsageMetrics")) {
+        (None, None, None) => return Err(Refusal::missing("EnableDnsSupport")),
+        (Some(_), Some(_), _) => {
+            return Err(Refusal::combination(
+                "Only one of EnableDnsSupport and EnableDnsHostnames can be modified in a request",
+            ));
+        }
+        (None, None, Some(true)) => {
+            return Err(Refusal::unsupported("EnableNetworkAddressUsageMetrics is not supported."));
+        }
+        (None, Some(true), _) if !vpc.dns_support => {
+            return Err(Refusal::invalid(format!(
+                "EnableDnsHostnames needs EnableDnsSupport, which is off in {}",
+                vpc.id
+            )));
+        }
+        _ => {}
+    }
+    draft.edit::<Vpc>(&vpc.id, |vpc| {
+        vpc.dns_support = support.unwrap_or(vpc.dns_support);
+        vpc.dns_hostnames = hostnames.unwrap_or(vpc.dns_hostnames) && vpc.dns_support;
+    });
+    Ok(Answer::done())
+}
+
+pub(crate) fn describe_attribute(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    let vpc = ctx.required::<Vpc>(view.intent, input, "VpcId")?;
+    let value = |flag: bool| map! { "Value" => flag };
+    let mut output = adit_wire::Map::new();
+    output.push("VpcId", vpc.id.as_str());
+    match input.required("Attribute")? {
+        "enableDnsSupport" => output.push("EnableDnsSupport", value(vpc.dns_support)),
+        "enableDnsHostnames" => output.push("EnableDnsHostnames", value(vpc.dns_hostnames)),
+        "enableNetworkAddressUsageMetrics" => output.push("EnableNetworkAddressUsageMetrics", value(false)),
+        other => {
+            return Err(Refusal::invalid_value(format!(
+                "Value ({other}) for parameter attribute is invalid. Unknown attribute."
+            )));
+        }
+    }
+    Ok(Value::Map(output))
+}

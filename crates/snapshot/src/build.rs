@@ -1,0 +1,247 @@
+//! From intent to snapshot: the whole world at first, then what each transaction touched.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use adit_model::*;
+use adit_policy::{Policy, PolicyKind};
+use rpds::RedBlackTreeMapSync;
+
+use crate::vpc::{Problem, VpcView};
+
+type Views<V> = RedBlackTreeMapSync<String, Arc<V>>;
+
+/// The built world of one generation; immutable, and cheap to clone.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    /// The generation it is built from.
+    pub generation: Generation,
+    /// The intent it is built from.
+    pub intent: Arc<Intent>,
+    vpcs: Views<VpcView>,
+    endpoints: Views<EndpointView>,
+    keys: Views<KeyView>,
+    buckets: Views<BucketView>,
+}
+
+/// A policy as the builder found it.
+#[derive(Debug, Clone)]
+pub enum PolicyState {
+    /// Ready to be asked.
+    Ready(Arc<Policy>),
+    /// It does not compile (an older version stored it): it denies everything (fail closed).
+    Broken(String),
+}
+
+impl PolicyState {
+    fn of(text: &str, kind: PolicyKind) -> PolicyState {
+        match Policy::compile(text, kind) {
+            Ok(policy) => PolicyState::Ready(Arc::new(policy)),
+            Err(why) => PolicyState::Broken(why.to_string()),
+        }
+    }
+}
+
+/// An endpoint as requests meet it.
+#[derive(Debug, Clone)]
+pub struct EndpointView {
+    /// The endpoint.
+    pub endpoint: Arc<VpcEndpoint>,
+    /// The Region of its VPC.
+    pub region: Region,
+    /// Its policy.
+    pub policy: PolicyState,
+}
+
+/// An access key and everything known of whom it speaks for.
+#[derive(Debug, Clone)]
+pub struct KeyView {
+    /// The key.
+    pub key: Arc<AccessKey>,
+    /// The ARN of the identity: `arn:aws:iam::ACCOUNT:root` or the user's.
+    pub arn: String,
+    /// The user, when it is one.
+    pub user: Option<Arc<User>>,
+    /// Its identity policies.
+    pub policies: Vec<PolicyState>,
+}
+
+/// A bucket and its policy.
+#[derive(Debug, Clone)]
+pub struct BucketView {
+    /// The bucket.
+    pub bucket: Arc<Bucket>,
+    /// Its policy, if it has one.
+    pub policy: Option<PolicyState>,
+}
+
+/// Builds the whole world.
+pub fn build(intent: &Arc<Intent>) -> Snapshot {
+    let mut next = Snapshot { generation: intent.generation, intent: intent.clone(), ..Snapshot::default() };
+    for key in intent.vpcs.keys() {
+        next.set_vpc(key);
+    }
+    for key in intent.vpc_endpoints.keys() {
+        next.set_endpoint(key);
+    }
+    for key in intent.access_keys.keys() {
+        next.set_key(key);
+    }
+    for key in intent.buckets.keys() {
+        next.set_bucket(key);
+    }
+    next
+}
+
+impl Snapshot {
+    /// The world of a newer intent: what was touched is rebuilt, the rest is shared.
+    pub fn next(&self, intent: &Arc<Intent>) -> Snapshot {
+        let Some(touched) = intent.changed_since(self.generation) else { return build(intent) };
+        let mut next = self.clone();
+        next.generation = intent.generation;
+        next.intent = intent.clone();
+        let mut vpcs: BTreeSet<String> = BTreeSet::new();
+        for change in touched {
+            if let Some(vpc) = &change.vpc {
+                vpcs.insert(vpc.to_string());
+            }
+            match change.kind {
+                Kind::VpcEndpoint => next.set_endpoint(&change.key),
+                Kind::AccessKey => next.set_key(&change.key),
+                Kind::Bucket => next.set_bucket(&change.key),
+                Kind::User => next.set_keys_of(&change.key),
+                // Their blocks are part of every VPC that routes or filters by them.
+                Kind::PrefixList => vpcs.extend(intent.vpcs.keys().cloned()),
+                _ => {}
+            }
+        }
+        for vpc in vpcs {
+            next.set_vpc(&vpc);
+        }
+        next
+    }
+
+    /// A VPC's view.
+    pub fn vpc(&self, id: impl AsRef<str>) -> Option<&Arc<VpcView>> {
+        self.vpcs.get(id.as_ref())
+    }
+
+    /// Every VPC's view.
+    pub fn vpcs(&self) -> impl Iterator<Item = &Arc<VpcView>> {
+        self.vpcs.values()
+    }
+
+    /// An endpoint as requests meet it.
+    pub fn endpoint(&self, id: impl AsRef<str>) -> Option<&Arc<EndpointView>> {
+        self.endpoints.get(id.as_ref())
+    }
+
+    /// Every endpoint.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Arc<EndpointView>> {
+        self.endpoints.values()
+    }
+
+    /// An access key.
+    pub fn key(&self, id: &str) -> Option<&Arc<KeyView>> {
+        self.keys.get(id)
+    }
+
+    /// A bucket.
+    pub fn bucket(&self, name: &str) -> Option<&Arc<BucketView>> {
+        self.buckets.get(name)
+    }
+
+    /// The steady public address of S3 in a Region: the first host of its prefix list.
+    pub fn service_address(&self, region: &Region) -> Option<Ipv4Addr> {
+        let name = format!("com.amazonaws.{region}.s3");
+        let list = self.intent.prefix_lists.values().find(|l| l.owner.is_none() && l.name == name)?;
+        net::nth(*list.entries.first()?, 10)
+    }
+
+    /// The Region whose S3 has this public address.
+    pub fn region_of_address(&self, address: Ipv4Addr) -> Option<Region> {
+        let lists = self.intent.prefix_lists.values().filter(|l| l.owner.is_none());
+        let mut lists = lists.filter(|l| l.name.ends_with(".s3"));
+        lists.find(|l| l.entries.iter().any(|e| e.contains(&address))).map(|l| l.region.clone())
+    }
+
+    /// Everything that could not be realised.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.vpcs.values().flat_map(|vpc| vpc.problems.iter())
+    }
+
+    fn set_vpc(&mut self, key: &str) {
+        let view = key.parse().ok().and_then(|id| VpcView::build(&self.intent, &id));
+        put(&mut self.vpcs, key, view);
+    }
+
+    fn set_endpoint(&mut self, key: &str) {
+        let view = self.intent.get::<VpcEndpoint>(key).and_then(|endpoint| {
+            let gateway = matches!(endpoint.kind, EndpointKind::Gateway { .. });
+            // An endpoint without its VPC serves nobody.
+            let region = self.intent.get::<Vpc>(&endpoint.vpc)?.region.clone();
+            let service = endpoint.service.rsplit('.').next().unwrap_or_default().to_string();
+            let policy = PolicyState::of(&endpoint.policy, PolicyKind::VpcEndpoint { gateway, service });
+            Some(EndpointView { endpoint: endpoint.clone(), region, policy })
+        });
+        put(&mut self.endpoints, key, view);
+    }
+
+    fn set_key(&mut self, id: &str) {
+        let view = self.intent.get::<AccessKey>(id).and_then(|key| {
+            let (arn, user) = match &key.owner {
+                KeyOwner::Root => (format!("arn:aws:iam::{}:root", key.account), None),
+                KeyOwner::User(name) => {
+                    let user = self.intent.get::<User>(user_key(&key.account, name))?;
+                    (user.arn(), Some(user.clone()))
+                }
+            };
+            let inline = user.iter().flat_map(|user| user.inline_policies.values());
+            let policies = inline.map(|text| PolicyState::of(text, PolicyKind::Identity)).collect();
+            Some(KeyView { key: key.clone(), arn, user, policies })
+        });
+        put(&mut self.keys, id, view);
+    }
+
+    fn set_keys_of(&mut self, user: &str) {
+        let keys: Vec<String> = self
+            .intent
+            .access_keys
+            .values()
+            .filter(|key| matches!(&key.owner, KeyOwner::User(name) if user_key(&key.account, name) == user))
+            .map(|key| key.id.clone())
+            .collect();
+        for key in keys {
+            self.set_key(&key);
+        }
+    }
+
+    fn set_bucket(&mut self, name: &str) {
+        let view = self.intent.get::<Bucket>(name).map(|bucket| BucketView {
+            bucket: bucket.clone(),
+            policy: bucket.policy.as_ref().map(|text| PolicyState::of(text, PolicyKind::Bucket)),
+        });
+        put(&mut self.buckets, name, view);
+    }
+}
+
+/// The key under which an intent keeps a user.
+fn user_key(account: &AccountId, name: &str) -> String {
+    format!("{account}/{}", name.to_lowercase())
+}
+
+fn put<V>(views: &mut Views<V>, key: &str, view: Option<V>) {
+    match view {
+        Some(view) => views.insert_mut(key.to_string(), Arc::new(view)),
+        None => {
+            views.remove_mut(key);
+        }
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshot@{}", self.generation)
+    }
+}

@@ -1,0 +1,4 @@
+//! The questions that planes ask, and the only place that answers them.
+
+pub mod name;
+pub mod request;

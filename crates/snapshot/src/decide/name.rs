@@ -1,0 +1,185 @@
+//! What a name means from where it is asked.
+
+use std::net::Ipv4Addr;
+
+use adit_model::*;
+
+use crate::build::Snapshot;
+use crate::names::{self, EndpointName, Family, PublicName, S3Name};
+
+/// Where a query comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Viewpoint {
+    /// An instance asks its VPC's resolver.
+    Vpc(VpcId),
+    /// Somebody asks an inbound resolver endpoint of a VPC.
+    Inbound(VpcId),
+    /// Anybody on the internet, or a site without a resolver of its own.
+    Public,
+}
+
+/// The answer to an address query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameAnswer {
+    /// What was found.
+    pub found: Found,
+    /// Which rule found it.
+    pub reason: NameReason,
+}
+
+/// What a name leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// These addresses.
+    Addresses(Vec<Ipv4Addr>),
+    /// The name exists but has no address now (or none of the type asked for).
+    NoData,
+    /// There is no such name.
+    NoName,
+    /// This resolver does not answer.
+    Refused,
+}
+
+/// Which rule answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NameReason {
+    /// A service's public name, answered with an address of its prefix list.
+    Public(Region),
+    /// The name of an endpoint.
+    Endpoint(VpcEndpointId),
+    /// Private DNS of this endpoint took a public name over.
+    PrivateDns(VpcEndpointId),
+    /// The host name of an address in this VPC.
+    Host,
+    /// DNS support is off in this VPC.
+    DnsSupportOff(VpcId),
+    /// Nobody serves this name here.
+    Unknown,
+}
+
+/// Seconds an answer may be kept [dns §2].
+pub const TTL: u32 = 60;
+
+/// Answers a name, lower case without trailing dot, with its v4 addresses.
+pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
+    let answer = |found, reason| NameAnswer { found, reason };
+    let vpc = match from {
+        Viewpoint::Public => None,
+        Viewpoint::Vpc(id) | Viewpoint::Inbound(id) => match snapshot.intent.get::<Vpc>(id) {
+            Some(vpc) if vpc.dns_support => Some(vpc),
+            Some(vpc) => return answer(Found::Refused, NameReason::DnsSupportOff(vpc.id.clone())),
+            None => return answer(Found::Refused, NameReason::Unknown),
+        },
+    };
+    match names::parse(name) {
+        Some(S3Name::Endpoint(asked)) => endpoint_name(snapshot, &asked),
+        Some(S3Name::Public(asked)) => {
+            let private = vpc.and_then(|vpc| private_dns(snapshot, vpc, from, &asked));
+            private.unwrap_or_else(|| public_name(snapshot, &asked))
+        }
+        None => match vpc.and_then(|vpc| host_name(snapshot, vpc, name)) {
+            Some(address) => answer(Found::Addresses(vec![address]), NameReason::Host),
+            None => answer(Found::NoName, NameReason::Unknown),
+        },
+    }
+}
+
+fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
+    let unknown = NameAnswer { found: Found::NoName, reason: NameReason::Unknown };
+    let Some(view) = snapshot.endpoint(&asked.endpoint) else { return unknown };
+    let EndpointKind::Interface { dns_suffix, interfaces, .. } = &view.endpoint.kind else { return unknown };
+    let service = format!("com.amazonaws.{}.{}", asked.region, asked.service);
+    if *dns_suffix != asked.suffix || view.endpoint.service != service {
+        return unknown;
+    }
+    let enis = interfaces.iter().filter_map(|id| snapshot.intent.get::<NetworkInterface>(id));
+    let in_zone = enis.filter(|eni| match &asked.zone {
+        None => true,
+        Some(zone) => {
+            snapshot.intent.get::<Subnet>(&eni.subnet).is_some_and(|subnet| subnet.zone == *zone)
+        }
+    });
+    let addresses: Vec<Ipv4Addr> = in_zone.map(|eni| eni.private_ip).collect();
+    let found = match (addresses.is_empty(), &asked.zone) {
+        (false, _) => Found::Addresses(addresses),
+        // A zone in which the endpoint has no subnet has no name.
+        (true, Some(_)) => Found::NoName,
+        (true, None) => Found::NoData,
+    };
+    NameAnswer { found, reason: NameReason::Endpoint(asked.endpoint.clone()) }
+}
+
+/// The interface endpoint of the VPC that has taken this public name over, if one has.
+fn private_dns(
+    snapshot: &Snapshot,
+    vpc: &Vpc,
+    from: &Viewpoint,
+    asked: &PublicName,
+) -> Option<NameAnswer> {
+    let region = asked.region.as_ref()?;
+    // An IPv4 endpoint does not answer dual-stack names [dns §5].
+    if !asked.family.has_private_dns() || asked.dualstack || !vpc.dns_hostnames {
+        return None;
+    }
+    let service = format!("com.amazonaws.{region}.s3");
+    let endpoints = snapshot.intent.in_vpc::<VpcEndpoint>(&vpc.id).filter(|e| e.service == service);
+    for endpoint in endpoints {
+        if let EndpointKind::Interface { private_dns: true, inbound_only, interfaces, .. } = &endpoint.kind {
+            if *inbound_only && !matches!(from, Viewpoint::Inbound(_)) {
+                continue;
+            }
+            let addresses: Vec<Ipv4Addr> = interfaces
+                .iter()
+                .filter_map(|id| snapshot.intent.get::<NetworkInterface>(id))
+                .map(|eni| eni.private_ip)
+                .collect();
+            let found =
+                if addresses.is_empty() { Found::NoData } else { Found::Addresses(addresses) };
+            return Some(NameAnswer { found, reason: NameReason::PrivateDns(endpoint.id.clone()) });
+        }
+    }
+    None
+}
+
+/// A public name has one steady address, the first of its Region's prefix list: AWS rotates, but a
+/// steady one lets people follow a packet.
+fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
+    let none = NameAnswer { found: Found::NoName, reason: NameReason::Unknown };
+    let region = match (&asked.region, asked.family) {
+        (Some(region), _) => region.clone(),
+        // The global name is us-east-1's; an installation without that Region lends it its default.
+        (None, Family::Global) => match ("us-east-1".parse::<Region>(), snapshot.intent.installation()) {
+            (Ok(region), _) if snapshot.intent.get::<RegionInfo>(&region).is_some() => region,
+            (_, Some(installation)) => installation.default_region.clone(),
+            _ => return none,
+        },
+        (None, _) => return none,
+    };
+    match snapshot.service_address(&region) {
+        Some(address) => NameAnswer {
+            found: Found::Addresses(vec![address]),
+            reason: NameReason::Public(region),
+        },
+        None => none,
+    }
+}
+
+/// `ip-10-0-0-5.ec2.internal` and `ip-10-0-0-5.<region>.compute.internal`: every address of the VPC
+/// has one [dns §3].
+fn host_name(snapshot: &Snapshot, vpc: &Vpc, name: &str) -> Option<Ipv4Addr> {
+    let domain = host_domain(&vpc.region);
+    let label = name.strip_suffix(&domain)?.strip_suffix('.')?;
+    let mut octets = label.strip_prefix("ip-")?.splitn(4, '-').map(|part| part.parse::<u8>());
+    let mut next = || octets.next()?.ok();
+    let address = Ipv4Addr::new(next()?, next()?, next()?, next()?);
+    let _ = snapshot;
+    vpc.contains(address).then_some(address)
+}
+
+/// The domain of instance host names in a Region.
+pub fn host_domain(region: &Region) -> String {
+    match region.as_str() {
+        "us-east-1" => "ec2.internal".to_string(),
+        other => format!("{other}.compute.internal"),
+    }
+}
