@@ -11,8 +11,10 @@
 //! per client, and never guesses: without an answer it says SERVFAIL or REFUSED.
 
 pub mod decide;
+pub mod forward;
 pub mod index;
 pub mod name;
+pub mod serve;
 pub mod wire;
 
 pub use decide::{Decision, Listener, Names, Origin, Question, Transport, Upstreams};

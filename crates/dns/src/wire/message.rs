@@ -91,6 +91,12 @@ impl<'a> Message<'a> {
         self.flags & 0x8000 != 0
     }
 
+    /// The kind of query; 0 is a standard one.
+    #[must_use]
+    pub const fn opcode(&self) -> u16 {
+        self.flags >> 11 & 0xf
+    }
+
     /// TC: something did not fit.
     #[must_use]
     pub const fn truncated(&self) -> bool {

@@ -129,6 +129,11 @@ impl<'b> Reply<'b> {
         self.flags & TC != 0
     }
 
+    /// Marks the reply as truncated; no further record goes in.
+    pub const fn set_truncated(&mut self) {
+        self.flags |= TC;
+    }
+
     /// A number that differs from reply to reply, for turning the order of addresses.
     #[must_use]
     pub const fn rotation(&self) -> usize {
