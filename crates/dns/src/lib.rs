@@ -11,6 +11,7 @@
 //! per client, and never guesses: without an answer it says SERVFAIL or REFUSED.
 
 pub mod decide;
+pub mod export;
 pub mod forward;
 pub mod index;
 pub mod name;

@@ -379,3 +379,6 @@ fn fold(a: u64, b: u64) -> u64 {
     let wide = u128::from(a) * u128::from(b);
     (wide as u64) ^ ((wide >> 64) as u64)
 }
+
+#[cfg(test)]
+mod tests;

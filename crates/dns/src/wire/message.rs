@@ -329,3 +329,6 @@ fn expand(bytes: &[u8], mut at: usize) -> Option<(Name, usize)> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,3 +187,6 @@ pub(super) fn skip_name(packet: &[u8], mut at: usize) -> Option<usize> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

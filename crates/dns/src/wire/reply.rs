@@ -339,3 +339,6 @@ impl Malformed {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
