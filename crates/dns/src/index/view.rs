@@ -364,3 +364,6 @@ fn write_set(owner: Owner<'_>, set: Set<'_>, reply: &mut Reply<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -347,3 +347,6 @@ const fn has_variant(rtype: RecordType) -> bool {
             | RecordType::CAA
     )
 }
+
+#[cfg(test)]
+mod tests;
