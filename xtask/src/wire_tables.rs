@@ -150,6 +150,9 @@ const S3_ROOTS: [(&str, &str); 32] = [
 /// `ListDirectoryBuckets` is asked of another endpoint than `ListBuckets`.
 const TWINS: [&str; 1] = ["ListDirectoryBuckets"];
 
+/// Statuses that S3 sends and its model does not state.
+const STATUSES: [(&str, &str, u64); 1] = [("s3", "PutBucketPolicy", 204)];
+
 /// Runs the generator with the arguments after `cargo xtask wire-tables`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let check = match arguments {
@@ -305,7 +308,8 @@ impl Generator {
         let method = text(http, "method").unwrap_or("POST");
         let uri = text(http, "requestUri").unwrap_or("/");
         write!(out, "op\t{name}\t{method}\t{uri}")?;
-        if let Some(status) = http["responseCode"].as_u64()
+        let sent = STATUSES.iter().find(|(service, op, _)| *service == self.service && *op == name);
+        if let Some(status) = sent.map(|s| s.2).or_else(|| http["responseCode"].as_u64())
             && status != 200
         {
             write!(out, "\tstatus={status}")?;

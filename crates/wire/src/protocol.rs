@@ -2,8 +2,20 @@
 
 use std::borrow::Cow;
 
+mod check;
+mod encode;
+mod errors;
+mod json;
+mod params;
+pub(crate) mod rest;
+pub(crate) mod route;
+mod scalar;
+pub(crate) mod text;
+mod xml_in;
+mod xml_out;
+
 use crate::request::Parts;
-use crate::tables::{Operation, Service};
+use crate::tables::{Operation, Protocol, Service, Table};
 use crate::value::Value;
 
 /// An operation of a service, recognised.
@@ -134,6 +146,12 @@ pub enum WireError {
     /// Nothing says which operation is meant.
     #[error("the request names no operation")]
     MissingAction,
+    /// A version of the API that is not served.
+    #[error("no version `{version}`")]
+    NoSuchVersion {
+        /// What was asked for.
+        version: String,
+    },
     /// A required parameter is absent.
     #[error("parameter `{parameter}` is missing")]
     MissingParameter {
@@ -187,10 +205,87 @@ pub enum WireError {
 /// [`WireError::NoSuchOperation`], [`WireError::NotBuilt`], [`WireError::MissingAction`], or
 /// [`WireError::Malformed`] when the parameters cannot be read.
 pub fn identify(service: Service, parts: &Parts<'_>) -> Result<OperationRef, WireError> {
-    let _ = (service, parts);
-    Err(WireError::Malformed {
-        reason: "no decoder yet".to_owned(),
-    })
+    let Some(table) = service.table() else {
+        return target(service, parts, "Adit");
+    };
+    match service.protocol() {
+        Protocol::Ec2 | Protocol::Query => {
+            let all = params::read(parts)?;
+            let (action, version) = params::action(&all);
+            if let Some(version) = version
+                && !version_fits(table, version)
+            {
+                return Err(WireError::NoSuchVersion {
+                    version: text::shortened(version),
+                });
+            }
+            named(service, table, action.ok_or(WireError::MissingAction)?)
+        }
+        Protocol::Json => target(service, parts, table.target_prefix),
+        Protocol::RestXml if service == Service::S3 => {
+            crate::s3::recognise_path(parts).map(|(op, _)| op)
+        }
+        Protocol::RestXml => match route::find(table, parts) {
+            Some(op) => Ok(OperationRef {
+                service,
+                name: op.name.into(),
+            }),
+            None => Err(WireError::NoSuchOperation {
+                name: text::shortened(&format!("{} {}", parts.method, parts.path)),
+            }),
+        },
+    }
+}
+
+/// EC2 clients may ask for an older version; the form is the same.
+fn version_fits(table: &Table, version: &str) -> bool {
+    let date = version.len() == 10
+        && version.bytes().enumerate().all(|(at, b)| match at {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        });
+    match table.service {
+        Service::Ec2 => date && version <= table.version,
+        _ => version == table.version,
+    }
+}
+
+fn named(service: Service, table: &'static Table, name: &str) -> Result<OperationRef, WireError> {
+    match table.operation(name) {
+        Some(op) => Ok(OperationRef {
+            service,
+            name: op.name.into(),
+        }),
+        None if table.knows(name) => Err(WireError::NotBuilt {
+            name: name.to_owned(),
+        }),
+        None => Err(WireError::NoSuchOperation {
+            name: text::shortened(name),
+        }),
+    }
+}
+
+fn target(service: Service, parts: &Parts<'_>, prefix: &str) -> Result<OperationRef, WireError> {
+    let target = parts
+        .headers
+        .get("x-amz-target")
+        .ok_or(WireError::MissingAction)?;
+    if parts.method != "POST" {
+        return Err(WireError::Malformed {
+            reason: "the method must be POST".to_owned(),
+        });
+    }
+    let unknown = || WireError::NoSuchOperation {
+        name: text::shortened(target),
+    };
+    let name = target
+        .strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('.'))
+        .ok_or_else(unknown)?;
+    match service.table() {
+        Some(table) => named(service, table, name),
+        None => OperationRef::find(service, name).ok_or_else(unknown),
+    }
 }
 
 /// Reads the input of `op`, validated against its table: a map keyed by member names.
@@ -198,42 +293,52 @@ pub fn identify(service: Service, parts: &Parts<'_>) -> Result<OperationRef, Wir
 /// # Errors
 /// Any other [`WireError`].
 pub fn decode(op: &OperationRef, parts: &Parts<'_>) -> Result<Value, WireError> {
-    let _ = (op, parts);
-    Err(WireError::Malformed {
-        reason: "no decoder yet".to_owned(),
-    })
+    let (Some(table), Some(row)) = (op.service.table(), op.table()) else {
+        return json::decode_free(parts);
+    };
+    match op.service.protocol() {
+        Protocol::Ec2 | Protocol::Query => params::decode(table, row, parts),
+        Protocol::Json => json::decode(table, row, parts),
+        Protocol::RestXml if op.service == Service::S3 => {
+            let labels = crate::s3::recognise_path(parts)?.1;
+            rest::decode(table, row, &labels, parts)
+        }
+        Protocol::RestXml => rest::decode(table, row, &rest::labels(row, parts)?, parts),
+    }
 }
 
 /// Writes the reply of `op`. Members that the table does not know are left out, see
 /// [`unknown_members`]; so are members that are `Null`.
+///
+/// For [`Service::Adit`] the output is written as it is, moments as ISO 8601.
 pub fn encode(op: &OperationRef, output: &Value, request_id: &str) -> HttpReply {
-    let _ = (op, output, request_id);
-    HttpReply {
-        status: 500,
-        ..HttpReply::default()
-    }
+    encode::encode(op, output, request_id)
 }
 
 /// Paths of members in `output` that the table of `op` does not have, or has with another kind.
 /// Empty for a sound output: meant for tests of operations.
 pub fn unknown_members(op: &OperationRef, output: &Value) -> Vec<String> {
-    let _ = (op, output);
-    vec!["no encoder yet".to_owned()]
+    let mut wrong = Vec::new();
+    if let (Some(table), Some(row)) = (op.service.table(), op.table()) {
+        match row.output {
+            Some(id) => check::check(table, table.shape(id), output, row.name, &mut wrong),
+            None if output.map().is_some_and(|map| !map.is_empty()) => {
+                wrong.push(format!("{}: has no output", row.name));
+            }
+            None => {}
+        }
+    }
+    wrong
 }
 
-/// Writes an error in the form of `service`. `head` requests get no body from the HTTP layer.
+/// Writes an error in the form of `service`. The reply to a `HEAD` request must go without its body.
 pub fn encode_error(service: Service, error: &ErrorReply, request_id: &str) -> HttpReply {
-    let _ = (service, error, request_id);
-    HttpReply {
-        status: 500,
-        ..HttpReply::default()
-    }
+    errors::encode(service, error, request_id)
 }
 
 impl WireError {
     /// The error in the code, status and wording of `service`.
     pub fn reply(&self, service: Service) -> ErrorReply {
-        let _ = service;
-        ErrorReply::new("InternalFailure", 500, self.to_string())
+        errors::reply(self, service)
     }
 }

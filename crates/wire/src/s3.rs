@@ -1,17 +1,41 @@
 //! S3 addressing and recognition: what a host and path mean, and which operation is asked.
+//!
+//! [`address`] reads host and path, [`recognise`] names the operation, [`decode`] reads its input.
+//! Keys are decoded once and never normalised: `a//b` and `a/./b` are keys like any other.
 
-use crate::protocol::{ErrorReply, OperationRef, WireError};
+use std::borrow::Cow;
+
+use crate::protocol::rest::Label;
+use crate::protocol::{self, ErrorReply, OperationRef, WireError};
 use crate::request::Parts;
+use crate::tables::Service;
 use crate::value::Value;
+
+mod host;
+mod recognise;
+
+pub use host::address;
+pub use recognise::recognise;
 
 /// The names under which S3 is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
     /// The domain of all AWS-like names, `amazonaws.com`.
     pub domain: String,
-    /// Further hosts that are the S3 service itself (`localhost`, an address): path-style, and
-    /// virtual-hosted below them when they are names.
+    /// Further hosts that are the S3 service itself (`localhost`, an address), lower case, without
+    /// a port: path-style, and virtual-hosted below them when they are names. There,
+    /// `/v20180820/…` is S3 Control: a bucket of that name cannot be reached path-style.
     pub hosts: Vec<String>,
+}
+
+impl Names {
+    /// The names below `domain`, and nothing else.
+    pub fn new(domain: impl Into<String>) -> Names {
+        Names {
+            domain: domain.into(),
+            hosts: Vec::new(),
+        }
+    }
 }
 
 /// Which family of names a host belongs to.
@@ -19,15 +43,15 @@ pub struct Names {
 pub enum Family {
     /// `[part.]vpce-….s3.<region>.vpce.<domain>`.
     Endpoint {
-        /// The endpoint's own label without a zone suffix is unknown to addressing; this is the
-        /// whole label, `vpce-1a2b3c4d-5e6f` or `vpce-1a2b3c4d-5e6f-us-east-1a`.
+        /// The label that names endpoint and, in zonal names, zone: `vpce-1a2b3c4d-5e6f` or
+        /// `vpce-1a2b3c4d-5e6f-us-east-1a`.
         label: String,
     },
     /// `s3.<region>.<domain>`, `s3-accesspoint.<region>…`, `s3-control.<region>…`.
     Regional,
     /// The same with `dualstack`.
     DualStack,
-    /// `s3.<domain>` without a Region.
+    /// `s3.<domain>` without a Region; means us-east-1.
     LegacyGlobal,
     /// `s3-<region>.<domain>`.
     DashRegion,
@@ -42,7 +66,8 @@ pub enum Family {
 /// A bucket as addressed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bucket {
-    /// By its name.
+    /// By its name. Below `bucket.vpce-…` and `s3.<region>` a name like `<ap>-<12 digits>` may also
+    /// mean an access point where no such bucket exists: see [`access_point`].
     Name(String),
     /// Through an access point, `<name>-<account>` in the host.
     AccessPoint {
@@ -53,6 +78,16 @@ pub enum Bucket {
     },
     /// Through an access point alias, `…-s3alias`.
     Alias(String),
+}
+
+impl Bucket {
+    /// The text that named it.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Bucket::Name(name) | Bucket::Alias(name) => Cow::Borrowed(name),
+            Bucket::AccessPoint { name, account } => Cow::Owned(format!("{name}-{account}")),
+        }
+    }
 }
 
 /// What is addressed.
@@ -90,6 +125,39 @@ pub struct Address {
     pub target: Target,
 }
 
+impl Address {
+    /// The bucket, where one is addressed.
+    pub fn bucket(&self) -> Option<&Bucket> {
+        match &self.target {
+            Target::Bucket(bucket) | Target::Object(bucket, _) => Some(bucket),
+            Target::Service | Target::Control(_) => None,
+        }
+    }
+
+    /// The key, where an object is addressed.
+    pub fn key(&self) -> Option<&str> {
+        match &self.target {
+            Target::Object(_, key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// The resource as a version 2 signature names it: `/bucket/key`, with the path as sent.
+    pub fn v2_resource(&self, path: &str) -> String {
+        match (self.style, self.bucket()) {
+            (Style::Host, Some(bucket)) => format!("/{}{path}", bucket.text()),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+/// Splits `<access point>-<12 digits>` at the last hyphen.
+pub fn access_point(label: &str) -> Option<(&str, &str)> {
+    let (name, account) = label.rsplit_once('-')?;
+    let digits = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    (digits && !name.is_empty()).then_some((name, account))
+}
+
 /// Why host and path mean nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -100,7 +168,7 @@ pub enum AddressError {
         /// As sent, shortened.
         host: String,
     },
-    /// A malformed escape, or no UTF-8.
+    /// A malformed escape, no UTF-8, no bucket, or more `..` than there are segments to leave.
     #[error("path `{path}` cannot be decoded")]
     BadPath {
         /// As sent, shortened.
@@ -117,19 +185,22 @@ pub enum AddressError {
 impl AddressError {
     /// The error as S3 tells it.
     pub fn reply(&self) -> ErrorReply {
-        ErrorReply::new("InvalidURI", 400, "Couldn't parse the specified URI.")
+        match self {
+            AddressError::UnknownHost { host } => {
+                ErrorReply::new("InvalidHostHeader", 400, "The host header is not valid.")
+                    .with("Host", host)
+            }
+            AddressError::BadPath { path } => {
+                ErrorReply::new("InvalidURI", 400, "Couldn't parse the specified URI.")
+                    .with("URI", path)
+            }
+            AddressError::KeyTooLong { bytes } => {
+                ErrorReply::new("KeyTooLongError", 400, "Your key is too long")
+                    .with("Size", bytes.to_string())
+                    .with("MaxSizeAllowed", host::MOST_KEY_BYTES.to_string())
+            }
+        }
     }
-}
-
-/// Understands host and path.
-///
-/// # Errors
-/// [`AddressError`].
-pub fn address(names: &Names, host: &str, path: &str) -> Result<Address, AddressError> {
-    let _ = (names, path);
-    Err(AddressError::UnknownHost {
-        host: host.to_owned(),
-    })
 }
 
 /// A recognised S3 request.
@@ -143,26 +214,82 @@ pub enum Recognised {
     Preflight,
 }
 
-/// Names the operation of a request to `address`.
-///
-/// # Errors
-/// [`WireError::NotImplemented`] for a sub-resource or method without an operation.
-pub fn recognise(address: &Address, parts: &Parts<'_>) -> Result<Recognised, WireError> {
-    let _ = address;
-    Err(WireError::NotImplemented {
-        method: parts.method.to_owned(),
-        resource: parts.path.to_owned(),
-    })
-}
-
-/// Reads the input of an S3 operation; `Bucket` and `Key` come from `address` (an access point
-/// shows as its host label or alias). `parts.body` may be empty where the body streams.
+/// Reads the input of an S3 or S3 Control operation. `Bucket` and `Key` come from `address` (an
+/// access point shows as its host label or alias); S3 Control's `AccountId` comes from the host
+/// when the header is absent, and must agree with it when both are there. `parts.body` may be
+/// empty where the body streams.
 ///
 /// # Errors
 /// As [`crate::protocol::decode`].
 pub fn decode(op: &OperationRef, address: &Address, parts: &Parts<'_>) -> Result<Value, WireError> {
-    let _ = (op, address, parts);
-    Err(WireError::Malformed {
-        reason: "no decoder yet".to_owned(),
-    })
+    if let Target::Control(account) = &address.target {
+        return control(op, account.as_deref(), parts);
+    }
+    let (Some(table), Some(row)) = (Service::S3.table(), op.table()) else {
+        return Err(WireError::NoSuchOperation {
+            name: op.name().to_owned(),
+        });
+    };
+    let mut labels: Vec<Label<'_>> = Vec::with_capacity(2);
+    if let Some(bucket) = address.bucket() {
+        labels.push(("Bucket", bucket.text()));
+    }
+    if let Some(key) = address.key() {
+        labels.push(("Key", Cow::Borrowed(key)));
+    }
+    protocol::rest::decode(table, row, &labels, parts)
+}
+
+fn control(
+    op: &OperationRef,
+    account: Option<&str>,
+    parts: &Parts<'_>,
+) -> Result<Value, WireError> {
+    const HEADER: &str = "x-amz-account-id";
+    let Some(account) = account else {
+        return protocol::decode(op, parts);
+    };
+    match parts.headers.get(HEADER) {
+        Some(given) if given == account => protocol::decode(op, parts),
+        Some(given) => Err(WireError::InvalidValue {
+            parameter: HEADER.to_owned(),
+            value: protocol::text::shortened(given),
+            expected: "Member must be the account of the host name".to_owned(),
+        }),
+        None => {
+            let mut headers = parts.headers.0.to_vec();
+            headers.push((HEADER, account.as_bytes()));
+            protocol::decode(
+                op,
+                &Parts {
+                    headers: crate::Headers(&headers),
+                    ..*parts
+                },
+            )
+        }
+    }
+}
+
+/// Recognises a request as path-style by its path alone, for callers without an address.
+pub(crate) fn recognise_path<'a>(
+    parts: &Parts<'a>,
+) -> Result<(OperationRef, Vec<Label<'a>>), WireError> {
+    let bad = |_| WireError::Malformed {
+        reason: "the path cannot be decoded".to_owned(),
+    };
+    let (bucket, key) = host::split(parts.path).map_err(bad)?;
+    let kind = match (&bucket, &key) {
+        (None, _) => recognise::Place::Service,
+        (Some(_), None) => recognise::Place::Bucket,
+        (Some(_), Some(_)) => recognise::Place::Object,
+    };
+    let op = recognise::operation(kind, parts)?;
+    let labels = [("Bucket", bucket), ("Key", key)];
+    Ok((
+        op,
+        labels
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)))
+            .collect(),
+    ))
 }

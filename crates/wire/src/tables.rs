@@ -3,7 +3,7 @@
 //! The text under `tables/` is written by `cargo xtask wire-tables` from the public models; it holds
 //! facts only. A service's table is read on first use; every name in it is a slice of that text.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 mod load;
@@ -137,7 +137,8 @@ pub struct Table {
     operations: Vec<Operation>,
     shapes: Vec<Shape>,
     by_name: HashMap<&'static str, usize>,
-    known: HashMap<&'static str, ()>,
+    known: HashSet<&'static str>,
+    routes: crate::protocol::route::Routes,
 }
 
 impl Table {
@@ -148,12 +149,27 @@ impl Table {
 
     /// True for every operation of the service, in the table or left out.
     pub fn knows(&self, name: &str) -> bool {
-        self.known.contains_key(name) || self.by_name.contains_key(name)
+        self.known.contains(name) || self.by_name.contains_key(name)
     }
 
     /// All operations of the table, by name.
     pub fn operations(&'static self) -> impl Iterator<Item = &'static Operation> {
         self.operations.iter()
+    }
+
+    /// All shapes of the table, by name.
+    pub fn shapes(&self) -> impl Iterator<Item = &Shape> {
+        self.shapes.iter()
+    }
+
+    /// Operations by method and path.
+    pub(crate) fn routes(&self) -> &crate::protocol::route::Routes {
+        &self.routes
+    }
+
+    /// An operation by its place in the table.
+    pub(crate) fn at(&'static self, index: usize) -> Option<&'static Operation> {
+        self.operations.get(index)
     }
 
     /// A shape by its number.
@@ -195,7 +211,7 @@ pub struct Operation {
     /// The body must carry Content-MD5 or a checksum.
     pub checksum_required: bool,
     /// An older twin that a newer operation replaces on the same method and path.
-    pub deprecated: bool,
+    pub twin: bool,
 }
 
 /// How an operation pages: member names.
@@ -296,15 +312,31 @@ pub struct Structure {
     pub payload: Option<&'static str>,
     /// Exactly one member may be set.
     pub union: bool,
+    /// A stream of events, not a document.
+    pub event_stream: bool,
     /// For an error: its code and status.
     pub error: Option<ErrorFacts>,
-    by_name: HashMap<&'static str, u16>,
+}
+
+impl Shape {
+    /// The structure, if it is one.
+    pub fn structure(&self) -> Option<&Structure> {
+        match &self.kind {
+            Kind::Structure(structure) => Some(structure),
+            _ => None,
+        }
+    }
 }
 
 impl Structure {
+    /// The member that is the HTTP body.
+    pub fn payload_member(&self) -> Option<&Member> {
+        self.payload.and_then(|name| self.member(name))
+    }
+
     /// The member `name`.
     pub fn member(&self, name: &str) -> Option<&Member> {
-        self.members.get(usize::from(*self.by_name.get(name)?))
+        self.members.iter().find(|member| member.name == name)
     }
 }
 
@@ -342,6 +374,8 @@ pub struct Member {
     pub streaming: bool,
     /// Namespace of the element, where the member has one of its own.
     pub namespace: Option<&'static str>,
+    /// Prefix and namespace to declare on the element (`xsi`), for an attribute below it.
+    pub prefix: Option<(&'static str, &'static str)>,
     /// Form of a moment, where the member has one of its own.
     pub time: TimeForm,
 }

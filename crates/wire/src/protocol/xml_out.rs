@@ -1,0 +1,285 @@
+//! Writes XML by the shapes of a table, straight into bytes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::tables::{Kind, Location, Member, Service, Shape, ShapeId, Structure, Table, TimeForm};
+use crate::time;
+use crate::value::{Map, Value};
+
+/// XML under construction.
+pub(super) struct XmlWriter {
+    pub(super) out: Vec<u8>,
+    /// S3 writes milliseconds even when they are zero.
+    always_millis: bool,
+}
+
+impl XmlWriter {
+    /// Starts a document.
+    pub(super) fn new(service: Service) -> XmlWriter {
+        let mut out = Vec::with_capacity(1024);
+        out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
+        let always_millis = matches!(service, Service::S3 | Service::S3Control);
+        XmlWriter { out, always_millis }
+    }
+
+    pub(super) fn open(&mut self, name: &str) {
+        self.out.push(b'<');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.push(b'>');
+    }
+
+    pub(super) fn open_with(&mut self, name: &str, attribute: &str, value: &str) {
+        self.out.push(b'<');
+        self.out.extend_from_slice(name.as_bytes());
+        if !value.is_empty() {
+            self.attribute(attribute, value);
+        }
+        self.out.push(b'>');
+    }
+
+    fn attribute(&mut self, name: &str, value: &str) {
+        self.out.push(b' ');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"=\"");
+        self.text(value);
+        self.out.push(b'"');
+    }
+
+    pub(super) fn close(&mut self, name: &str) {
+        self.out.extend_from_slice(b"</");
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.push(b'>');
+    }
+
+    pub(super) fn empty(&mut self, name: &str) {
+        self.out.push(b'<');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"/>");
+    }
+
+    /// An element with text.
+    pub(super) fn leaf(&mut self, name: &str, text: &str) {
+        self.open(name);
+        self.text(text);
+        self.close(name);
+    }
+
+    /// Text, escaped. Control characters have no place in XML 1.0; they go out as references, as
+    /// S3 itself does, because a key must not silently become another one.
+    pub(super) fn text(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut from = 0;
+        for (at, byte) in bytes.iter().enumerate() {
+            let reference: &[u8] = match byte {
+                b'&' => b"&amp;",
+                b'<' => b"&lt;",
+                b'>' => b"&gt;",
+                b'"' => b"&quot;",
+                b'\t' | b'\n' | 0x20.. => continue,
+                _ => &[],
+            };
+            self.out
+                .extend_from_slice(bytes.get(from..at).unwrap_or_default());
+            from = at + 1;
+            if reference.is_empty() {
+                self.out
+                    .extend_from_slice(format!("&#x{byte:x};").as_bytes());
+            } else {
+                self.out.extend_from_slice(reference);
+            }
+        }
+        self.out
+            .extend_from_slice(bytes.get(from..).unwrap_or_default());
+    }
+
+    /// The body members of `structure` that `map` has.
+    pub(super) fn members(&mut self, table: &Table, structure: &Structure, map: &Map) {
+        // Values usually come in model order: look where the last one was found first.
+        let mut next = 0;
+        for (name, value) in map.entries() {
+            if value.is_null() {
+                continue;
+            }
+            let Some(at) = position(structure, name, next) else {
+                continue;
+            };
+            next = at + 1;
+            if let Some(member) = structure.members.get(at)
+                && member.location == Location::Body
+            {
+                self.member(table, member, value);
+            }
+        }
+    }
+
+    fn member(&mut self, table: &Table, member: &Member, value: &Value) {
+        let shape = table.shape(member.shape);
+        match (&shape.kind, value) {
+            (
+                Kind::List {
+                    member: item,
+                    wire,
+                    flattened,
+                },
+                Value::List(items),
+            ) => {
+                if *flattened || member.flattened {
+                    let named = *wire != "member" && member.wire == member.name;
+                    let name = if named { wire } else { member.wire };
+                    for value in items {
+                        self.element(table, name, *item, value);
+                    }
+                } else if items.is_empty() {
+                    self.empty(member.wire);
+                } else {
+                    self.open(member.wire);
+                    for value in items {
+                        self.element(table, wire, *item, value);
+                    }
+                    self.close(member.wire);
+                }
+            }
+            (Kind::Map { flattened, .. }, Value::Map(map)) if *flattened || member.flattened => {
+                self.entries(table, member.wire, shape, map);
+            }
+            (Kind::Structure(structure), Value::Map(map)) => {
+                self.structure(table, member.wire, member.prefix, structure, map);
+            }
+            _ => self.value(table, member.wire, shape, member.time, value),
+        }
+    }
+
+    fn structure(
+        &mut self,
+        table: &Table,
+        name: &str,
+        prefix: Option<(&'static str, &'static str)>,
+        structure: &Structure,
+        map: &Map,
+    ) {
+        self.out.push(b'<');
+        self.out.extend_from_slice(name.as_bytes());
+        if let Some((prefix, uri)) = prefix {
+            self.attribute(&format!("xmlns:{prefix}"), uri);
+        }
+        for member in structure
+            .members
+            .iter()
+            .filter(|m| m.location == Location::Attribute)
+        {
+            if let Some(Value::Str(text)) = map.get(member.name) {
+                self.attribute(member.wire, text);
+            }
+        }
+        self.out.push(b'>');
+        self.members(table, structure, map);
+        self.close(name);
+    }
+
+    /// An item of a list, or a map's value.
+    fn element(&mut self, table: &Table, name: &str, id: ShapeId, value: &Value) {
+        self.value(table, name, table.shape(id), TimeForm::Default, value);
+    }
+
+    fn value(&mut self, table: &Table, name: &str, shape: &Shape, form: TimeForm, value: &Value) {
+        match (&shape.kind, value) {
+            (_, Value::Null) => {}
+            (Kind::Structure(structure), Value::Map(map)) => {
+                self.structure(table, name, None, structure, map);
+            }
+            (Kind::List { member, wire, .. }, Value::List(items)) => {
+                self.open(name);
+                for value in items {
+                    self.element(table, wire, *member, value);
+                }
+                self.close(name);
+            }
+            (Kind::Map { .. }, Value::Map(map)) => {
+                self.open(name);
+                self.entries(table, "entry", shape, map);
+                self.close(name);
+            }
+            (_, Value::List(_) | Value::Map(_)) => {}
+            (kind, scalar) => {
+                self.open(name);
+                self.scalar(kind, form, scalar);
+                self.close(name);
+            }
+        }
+    }
+
+    fn entries(&mut self, table: &Table, name: &str, shape: &Shape, map: &Map) {
+        let Kind::Map {
+            key_wire,
+            value_wire,
+            value: id,
+            ..
+        } = &shape.kind
+        else {
+            return;
+        };
+        for (key, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+            self.open(name);
+            self.leaf(key_wire, key);
+            self.element(table, value_wire, *id, value);
+            self.close(name);
+        }
+    }
+
+    /// A scalar's text.
+    pub(super) fn scalar(&mut self, kind: &Kind, form: TimeForm, value: &Value) {
+        match value {
+            Value::Str(text) => self.text(text),
+            Value::Bool(flag) => {
+                self.out
+                    .extend_from_slice(if *flag { b"true" } else { b"false" });
+            }
+            Value::Int(number) => self.out.extend_from_slice(number.to_string().as_bytes()),
+            Value::Float(number) => self.out.extend_from_slice(number.to_string().as_bytes()),
+            Value::Blob(bytes) => self
+                .out
+                .extend_from_slice(STANDARD.encode(bytes).as_bytes()),
+            Value::Time { millis } => {
+                let text = moment(*millis, kind, form, TimeForm::Iso8601, self.always_millis);
+                self.out.extend_from_slice(text.as_bytes());
+            }
+            Value::Null | Value::List(_) | Value::Map(_) => {}
+        }
+    }
+}
+
+/// A moment in the form that the member, its shape or its place asks for.
+pub(super) fn moment(
+    millis: i64,
+    kind: &Kind,
+    member: TimeForm,
+    place: TimeForm,
+    always_millis: bool,
+) -> String {
+    let own = match kind {
+        Kind::Timestamp(own) => *own,
+        _ => TimeForm::Default,
+    };
+    let form = [member, own, place]
+        .into_iter()
+        .find(|form| *form != TimeForm::Default);
+    match form {
+        Some(TimeForm::Rfc822) => time::http_date(millis),
+        Some(TimeForm::Unix) => millis.div_euclid(1000).to_string(),
+        _ => time::iso8601(millis, always_millis),
+    }
+}
+
+/// The place of member `name`, searched from `from` on and then from the start.
+fn position(structure: &Structure, name: &str, from: usize) -> Option<usize> {
+    let members = &structure.members;
+    let tail = members.get(from..).unwrap_or_default();
+    match tail.iter().position(|member| member.name == name) {
+        Some(at) => Some(from + at),
+        None => members
+            .iter()
+            .take(from)
+            .position(|member| member.name == name),
+    }
+}

@@ -1,0 +1,12 @@
+//! The crate from outside, one module for each capability.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests stop at what they did not expect"
+)]
+
+mod codec;
+mod common;
+mod tables;
