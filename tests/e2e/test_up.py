@@ -2,10 +2,13 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import boto3
@@ -21,7 +24,9 @@ from harness.installation import (
     wait_until,
 )
 from harness.network import Vpc
-from harness.programs import ADIT
+from harness.programs import ADIT, AWS
+
+NOBODY = 65534
 
 
 def owner(adit):
@@ -61,7 +66,7 @@ def test_env_sets_what_a_client_needs(adit):
 def test_the_aws_cli_works_at_once_after_eval_env(adit):
     done = adit.run(
         ["bash", "-ec", 'eval "$("$0" env)"; "$1" ec2 describe-availability-zones --query "AvailabilityZones[].ZoneName" --output text',
-         adit.program, Path(os.sys.executable).parent / "aws"]
+         adit.program, AWS]
     )
     assert done.stdout.split() == ["us-east-1a", "us-east-1b", "us-east-1c"]
 
@@ -99,11 +104,13 @@ def test_default_vpc_gives_each_region_awss_default_vpc(another):
 
 def test_a_configuration_file_adds_regions(another, tmp_path):
     config = tmp_path / "adit.toml"
-    config.write_text('regions = ["us-east-1", "eu-west-2"]\n')
+    config.write_text('[[region]]\nname = "us-east-1"\n[[region]]\nname = "eu-west-2"\nzones = ["a", "b"]\n')
     adit = another(arguments=["--config", str(config)]).start()
     names = {region["RegionName"] for region in adit.ec2.describe_regions()["Regions"]}
     assert names == {"us-east-1", "eu-west-2"}
     there = adit.client("ec2", region="eu-west-2")
+    zones = there.describe_availability_zones()["AvailabilityZones"]
+    assert [zone["ZoneName"] for zone in zones] == ["eu-west-2a", "eu-west-2b"]
     made = there.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     assert [v["VpcId"] for v in there.describe_vpcs()["Vpcs"]] == [made]
     assert adit.ec2.describe_vpcs()["Vpcs"] == [], "a VPC is seen in its own Region only"
@@ -204,7 +211,8 @@ def kernel_names():
     links = {entry.name for entry in Path("/sys/class/net").iterdir()}
     named = Path("/run/netns")
     spaces = {entry.name for entry in named.iterdir()} if named.exists() else set()
-    return links | {f"netns {name}" for name in spaces}
+    running = {f"{path}" for path in Path("/run/adit").rglob("*") if not path.is_dir()}
+    return links | {f"netns {name}" for name in spaces} | running
 
 
 def test_sigterm_ends_it_cleanly_and_an_ephemeral_one_removes_everything(another):
@@ -380,9 +388,8 @@ COMMANDS = [
     [
         {"AWS_SECRET_ACCESS_KEY": "not/the/secret/but/just/as/long/as/it/was"},
         {"AWS_ACCESS_KEY_ID": "AKIAUNKNOWNUNKNOWN00"},
-        {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None},
     ],
-    ids=["wrong secret", "unknown key", "no key"],
+    ids=["wrong secret", "unknown key"],
 )
 def test_client_commands_without_a_valid_key_are_refused(adit, vpc, command, keys):
     subnet = vpc.subnet()
@@ -395,10 +402,32 @@ def test_client_commands_without_a_valid_key_are_refused(adit, vpc, command, key
     assert adit.running()
 
 
-def test_an_unsigned_call_is_refused(adit):
-    import urllib.error
-    import urllib.request
+@pytest.mark.parametrize("command", COMMANDS + [["env"]], ids=lambda command: command[0])
+def test_another_user_without_keys_is_refused(adit, vpc, command):
+    """The state directory's root key is for its owner alone."""
+    subnet = vpc.subnet()
+    filled = [part.replace("VPC", vpc.id).replace("SUBNET", subnet) for part in command]
+    program = adit.folder / "adit"
+    shutil.copy(ADIT, program)
+    nowhere = adit.folder / "nowhere"
+    nowhere.mkdir(mode=0o700, exist_ok=True)
+    os.chown(nowhere, NOBODY, NOBODY)
+    environment = adit.client_environment(
+        AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None, ADIT_ROOT_ACCESS_KEY_ID=None, ADIT_ROOT_SECRET_ACCESS_KEY=None,
+        HOME=str(nowhere), XDG_STATE_HOME=str(nowhere), XDG_RUNTIME_DIR=str(nowhere), TMPDIR=str(nowhere),
+    )
+    with nothing_changed(adit):
+        done = subprocess.run(
+            [program, *filled], env=environment, cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=30, user=NOBODY, group=NOBODY, extra_groups=[],
+        )
+        assert done.returncode != 0
+        assert one_line(done.stderr), done.stderr
+        assert ROOT_SECRET_KEY not in done.stdout + done.stderr
+    assert adit.running()
 
+
+def test_an_unsigned_call_is_refused(adit):
     body = b"Action=CreateVpc&Version=2016-11-15&CidrBlock=10.0.0.0%2F16"
     with nothing_changed(adit):
         with pytest.raises(urllib.error.HTTPError) as caught:
