@@ -26,6 +26,9 @@ pub struct Installation {
     pub id: String,
     /// The Region that answers when a caller names none.
     pub default_region: Region,
+    /// Limits that differ from the defaults, by name.
+    #[serde(default)]
+    pub quotas: BTreeMap<String, u32>,
 }
 
 /// A Region of this installation.
@@ -278,6 +281,9 @@ pub struct SecurityGroupRule {
     pub peer: RulePeer,
     /// What it is for.
     pub description: Option<String>,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
 }
 
 /// An IP protocol as security groups write it.
@@ -400,8 +406,20 @@ pub struct VpcEndpoint {
     pub created: Millis,
     /// The caller's idempotency token.
     pub client_token: Option<String>,
+    /// Which kind of address records its names have; none is the default of its kind.
+    #[serde(default)]
+    pub dns_record: Option<DnsRecordType>,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Which kind of address records an endpoint's names have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DnsRecordType {
+    /// `ipv4`: A records alone.
+    Ipv4,
+    /// `service-defined`: what the service's public names have.
+    ServiceDefined,
 }
 
 /// What kind of endpoint, and what it holds.
@@ -501,7 +519,7 @@ pub struct Bucket {
     pub public_access_block: Option<PublicAccessBlock>,
     /// Bucket tags.
     pub tags: Tags,
-    /// Sub-resource documents kept as the client sent them (CORS, lifecycle …), by name.
+    /// Sub-resource documents (CORS, lifecycle …) by name: JSON of what the client sent.
     pub documents: BTreeMap<String, String>,
     /// When it was made.
     pub created: Millis,

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use adit_model::*;
-use adit_policy::{Policy, PolicyKind};
+use adit_policy::{Policy, PolicyKind, Principal};
 use rpds::RedBlackTreeMapSync;
 
 use crate::vpc::{Problem, VpcView};
@@ -61,10 +61,14 @@ pub struct KeyView {
     pub key: Arc<AccessKey>,
     /// The ARN of the identity: `arn:aws:iam::ACCOUNT:root` or the user's.
     pub arn: String,
+    /// The identity as policies see it.
+    pub principal: Principal<'static>,
     /// The user, when it is one.
     pub user: Option<Arc<User>>,
     /// Its identity policies.
-    pub policies: Vec<PolicyState>,
+    pub policies: Vec<Arc<Policy>>,
+    /// Why one of them does not compile: then the identity may do nothing (fail closed).
+    pub broken: Option<String>,
 }
 
 /// A bucket and its policy.
@@ -78,7 +82,11 @@ pub struct BucketView {
 
 /// Builds the whole world.
 pub fn build(intent: &Arc<Intent>) -> Snapshot {
-    let mut next = Snapshot { generation: intent.generation, intent: intent.clone(), ..Snapshot::default() };
+    let mut next = Snapshot {
+        generation: intent.generation,
+        intent: intent.clone(),
+        ..Snapshot::default()
+    };
     for key in intent.vpcs.keys() {
         next.set_vpc(key);
     }
@@ -97,7 +105,9 @@ pub fn build(intent: &Arc<Intent>) -> Snapshot {
 impl Snapshot {
     /// The world of a newer intent: what was touched is rebuilt, the rest is shared.
     pub fn next(&self, intent: &Arc<Intent>) -> Snapshot {
-        let Some(touched) = intent.changed_since(self.generation) else { return build(intent) };
+        let Some(touched) = intent.changed_since(self.generation) else {
+            return build(intent);
+        };
         let mut next = self.clone();
         next.generation = intent.generation;
         next.intent = intent.clone();
@@ -108,6 +118,7 @@ impl Snapshot {
             }
             match change.kind {
                 Kind::VpcEndpoint => next.set_endpoint(&change.key),
+                Kind::Vpc => next.set_endpoints_of(&change.key),
                 Kind::AccessKey => next.set_key(&change.key),
                 Kind::Bucket => next.set_bucket(&change.key),
                 Kind::User => next.set_keys_of(&change.key),
@@ -155,15 +166,25 @@ impl Snapshot {
     /// The steady public address of S3 in a Region: the first host of its prefix list.
     pub fn service_address(&self, region: &Region) -> Option<Ipv4Addr> {
         let name = format!("com.amazonaws.{region}.s3");
-        let list = self.intent.prefix_lists.values().find(|l| l.owner.is_none() && l.name == name)?;
+        let list = self
+            .intent
+            .prefix_lists
+            .values()
+            .find(|l| l.owner.is_none() && l.name == name)?;
         net::nth(*list.entries.first()?, 10)
     }
 
     /// The Region whose S3 has this public address.
     pub fn region_of_address(&self, address: Ipv4Addr) -> Option<Region> {
-        let lists = self.intent.prefix_lists.values().filter(|l| l.owner.is_none());
+        let lists = self
+            .intent
+            .prefix_lists
+            .values()
+            .filter(|l| l.owner.is_none());
         let mut lists = lists.filter(|l| l.name.ends_with(".s3"));
-        lists.find(|l| l.entries.iter().any(|e| e.contains(&address))).map(|l| l.region.clone())
+        lists
+            .find(|l| l.entries.iter().any(|e| e.contains(&address)))
+            .map(|l| l.region.clone())
     }
 
     /// Everything that could not be realised.
@@ -172,7 +193,10 @@ impl Snapshot {
     }
 
     fn set_vpc(&mut self, key: &str) {
-        let view = key.parse().ok().and_then(|id| VpcView::build(&self.intent, &id));
+        let view = key
+            .parse()
+            .ok()
+            .and_then(|id| VpcView::build(&self.intent, &id));
         put(&mut self.vpcs, key, view);
     }
 
@@ -181,11 +205,26 @@ impl Snapshot {
             let gateway = matches!(endpoint.kind, EndpointKind::Gateway { .. });
             // An endpoint without its VPC serves nobody.
             let region = self.intent.get::<Vpc>(&endpoint.vpc)?.region.clone();
-            let service = endpoint.service.rsplit('.').next().unwrap_or_default().to_string();
-            let policy = PolicyState::of(&endpoint.policy, PolicyKind::VpcEndpoint { gateway, service });
-            Some(EndpointView { endpoint: endpoint.clone(), region, policy })
+            let kind = match gateway {
+                true => PolicyKind::S3_GATEWAY,
+                false => PolicyKind::S3_INTERFACE,
+            };
+            let policy = PolicyState::of(&endpoint.policy, kind);
+            Some(EndpointView {
+                endpoint: endpoint.clone(),
+                region,
+                policy,
+            })
         });
         put(&mut self.endpoints, key, view);
+    }
+
+    fn set_endpoints_of(&mut self, vpc: &str) {
+        let Ok(vpc) = vpc.parse() else { return };
+        let intent = self.intent.clone();
+        for endpoint in intent.in_vpc::<VpcEndpoint>(&vpc) {
+            self.set_endpoint(endpoint.id.as_str());
+        }
     }
 
     fn set_key(&mut self, id: &str) {
@@ -197,9 +236,28 @@ impl Snapshot {
                     (user.arn(), Some(user.clone()))
                 }
             };
-            let inline = user.iter().flat_map(|user| user.inline_policies.values());
-            let policies = inline.map(|text| PolicyState::of(text, PolicyKind::Identity)).collect();
-            Some(KeyView { key: key.clone(), arn, user, policies })
+            let mut principal = Principal::parse(&arn).ok()?.into_owned();
+            if let Some(user) = &user {
+                principal = principal.with_user_id(user.unique_id.clone());
+            }
+            if let Some(account) = self.intent.get::<Account>(&key.account) {
+                principal = principal.with_canonical_id(account.canonical_id.clone());
+            }
+            let (mut policies, mut broken) = (Vec::new(), None);
+            for (name, text) in user.iter().flat_map(|user| &user.inline_policies) {
+                match PolicyState::of(text, PolicyKind::Identity) {
+                    PolicyState::Ready(policy) => policies.push(policy),
+                    PolicyState::Broken(why) => broken = Some(format!("{name}: {why}")),
+                }
+            }
+            Some(KeyView {
+                key: key.clone(),
+                arn,
+                principal,
+                user,
+                policies,
+                broken,
+            })
         });
         put(&mut self.keys, id, view);
     }
@@ -220,7 +278,10 @@ impl Snapshot {
     fn set_bucket(&mut self, name: &str) {
         let view = self.intent.get::<Bucket>(name).map(|bucket| BucketView {
             bucket: bucket.clone(),
-            policy: bucket.policy.as_ref().map(|text| PolicyState::of(text, PolicyKind::Bucket)),
+            policy: bucket
+                .policy
+                .as_ref()
+                .map(|text| PolicyState::of(text, PolicyKind::Bucket)),
         });
         put(&mut self.buckets, name, view);
     }

@@ -20,3 +20,6 @@ pub use vpc::{
     GatewayView, GroupView, InterfaceView, PeerSet, PortUser, PortView, Problem, ResolvedRoute,
     ResolvedRule, SubnetView, TableView, Target, VpcView,
 };
+
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,10 @@ pub enum Family {
 impl Family {
     /// Whether an interface endpoint's private DNS covers names of this family.
     pub fn has_private_dns(self) -> bool {
-        matches!(self, Family::Regional | Family::Control | Family::AccessPoint)
+        matches!(
+            self,
+            Family::Regional | Family::Control | Family::AccessPoint
+        )
     }
 }
 
@@ -103,7 +106,12 @@ fn parse_endpoint(below: &str) -> Option<EndpointName> {
 fn parse_public(below: &str) -> Option<PublicName> {
     let made = |family, region, dualstack, prefix: &str| {
         let prefix = (!prefix.is_empty()).then(|| prefix.trim_end_matches('.').to_string());
-        Some(PublicName { family, region, dualstack, prefix })
+        Some(PublicName {
+            family,
+            region,
+            dualstack,
+            prefix,
+        })
     };
     let (front, last) = match below.rsplit_once('.') {
         Some((front, last)) => (front, last),
@@ -120,8 +128,11 @@ fn parse_public(below: &str) -> Option<PublicName> {
         Some(front) => (front, true),
         None => (front, false),
     };
-    let families =
-        [("s3", Family::Regional), ("s3-control", Family::Control), ("s3-accesspoint", Family::AccessPoint)];
+    let families = [
+        ("s3", Family::Regional),
+        ("s3-control", Family::Control),
+        ("s3-accesspoint", Family::AccessPoint),
+    ];
     families
         .iter()
         .find_map(|(label, family)| Some((strip_label(front, label)?, *family)))
@@ -131,7 +142,11 @@ fn parse_public(below: &str) -> Option<PublicName> {
 /// `front` without its last label, if that is `label`.
 fn strip_label<'a>(front: &'a str, label: &str) -> Option<&'a str> {
     let rest = front.strip_suffix(label)?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_suffix('.') }
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_suffix('.')
+    }
 }
 
 /// The regional name of an endpoint, without the leading `*.` that S3's are shown with.
@@ -140,7 +155,13 @@ pub fn regional(endpoint: &VpcEndpointId, suffix: &str, service: &str, region: &
 }
 
 /// The zonal name of an endpoint.
-pub fn zonal(endpoint: &VpcEndpointId, suffix: &str, zone: &Zone, service: &str, region: &Region) -> String {
+pub fn zonal(
+    endpoint: &VpcEndpointId,
+    suffix: &str,
+    zone: &Zone,
+    service: &str,
+    region: &Region,
+) -> String {
     format!("{endpoint}-{suffix}-{zone}.{service}.{region}.vpce.{DOMAIN}")
 }
 
@@ -159,25 +180,87 @@ mod tests {
     #[test]
     fn public_names() {
         let cases = [
-            ("s3.us-east-1.amazonaws.com", Family::Regional, Some("us-east-1"), false, None),
-            ("b.s3.us-east-1.amazonaws.com", Family::Regional, Some("us-east-1"), false, Some("b")),
-            ("my.dotted.s3.eu-west-2.amazonaws.com", Family::Regional, Some("eu-west-2"), false, Some("my.dotted")),
-            ("b.s3.dualstack.us-east-1.amazonaws.com", Family::Regional, Some("us-east-1"), true, Some("b")),
+            (
+                "s3.us-east-1.amazonaws.com",
+                Family::Regional,
+                Some("us-east-1"),
+                false,
+                None,
+            ),
+            (
+                "b.s3.us-east-1.amazonaws.com",
+                Family::Regional,
+                Some("us-east-1"),
+                false,
+                Some("b"),
+            ),
+            (
+                "my.dotted.s3.eu-west-2.amazonaws.com",
+                Family::Regional,
+                Some("eu-west-2"),
+                false,
+                Some("my.dotted"),
+            ),
+            (
+                "b.s3.dualstack.us-east-1.amazonaws.com",
+                Family::Regional,
+                Some("us-east-1"),
+                true,
+                Some("b"),
+            ),
             ("s3.amazonaws.com", Family::Global, None, false, None),
-            ("b.c.s3.amazonaws.com", Family::Global, None, false, Some("b.c")),
-            ("b.s3-us-west-2.amazonaws.com", Family::Dash, Some("us-west-2"), false, Some("b")),
-            ("123456789012.s3-control.us-east-1.amazonaws.com", Family::Control, Some("us-east-1"), false, Some("123456789012")),
-            ("ap-123456789012.s3-accesspoint.us-east-1.amazonaws.com", Family::AccessPoint, Some("us-east-1"), false, Some("ap-123456789012")),
+            (
+                "b.c.s3.amazonaws.com",
+                Family::Global,
+                None,
+                false,
+                Some("b.c"),
+            ),
+            (
+                "b.s3-us-west-2.amazonaws.com",
+                Family::Dash,
+                Some("us-west-2"),
+                false,
+                Some("b"),
+            ),
+            (
+                "123456789012.s3-control.us-east-1.amazonaws.com",
+                Family::Control,
+                Some("us-east-1"),
+                false,
+                Some("123456789012"),
+            ),
+            (
+                "ap-123456789012.s3-accesspoint.us-east-1.amazonaws.com",
+                Family::AccessPoint,
+                Some("us-east-1"),
+                false,
+                Some("ap-123456789012"),
+            ),
         ];
         for (name, family, region, dualstack, prefix) in cases {
-            let Some(S3Name::Public(got)) = parse(name) else { panic!("{name}") };
+            let Some(S3Name::Public(got)) = parse(name) else {
+                panic!("{name}")
+            };
             assert_eq!(
-                (got.family, got.region.as_ref().map(Region::as_str), got.dualstack, got.prefix.as_deref()),
+                (
+                    got.family,
+                    got.region.as_ref().map(Region::as_str),
+                    got.dualstack,
+                    got.prefix.as_deref()
+                ),
                 (family, region, dualstack, prefix),
                 "{name}"
             );
         }
-        for other in ["amazonaws.com", "ec2.us-east-1.amazonaws.com", "s3.us-east-1.example.com", "xs3.us-east-1.amazonaws.com", "s3-website.us-east-1.amazonaws.com", ""] {
+        for other in [
+            "amazonaws.com",
+            "ec2.us-east-1.amazonaws.com",
+            "s3.us-east-1.example.com",
+            "xs3.us-east-1.amazonaws.com",
+            "s3-website.us-east-1.amazonaws.com",
+            "",
+        ] {
             assert_eq!(parse(other), None, "{other}");
         }
     }
@@ -189,16 +272,33 @@ mod tests {
         let zone: Zone = "us-east-1b".parse().unwrap();
         for (name, zone) in [
             (regional(&id, "5e6f7a8b", "s3", &region), None),
-            (zonal(&id, "5e6f7a8b", &zone, "s3", &region), Some(zone.clone())),
+            (
+                zonal(&id, "5e6f7a8b", &zone, "s3", &region),
+                Some(zone.clone()),
+            ),
         ] {
-            for prefix in [None, Some("bucket"), Some("my.b.bucket"), Some("ap-1.accesspoint")] {
+            for prefix in [
+                None,
+                Some("bucket"),
+                Some("my.b.bucket"),
+                Some("ap-1.accesspoint"),
+            ] {
                 let full = prefix.map_or(name.clone(), |p| format!("{p}.{name}"));
-                let Some(S3Name::Endpoint(got)) = parse(&full) else { panic!("{full}") };
-                assert_eq!((&got.endpoint, got.suffix.as_str(), &got.zone), (&id, "5e6f7a8b", &zone));
+                let Some(S3Name::Endpoint(got)) = parse(&full) else {
+                    panic!("{full}")
+                };
+                assert_eq!(
+                    (&got.endpoint, got.suffix.as_str(), &got.zone),
+                    (&id, "5e6f7a8b", &zone)
+                );
                 assert_eq!(got.prefix.as_deref(), prefix);
             }
         }
-        for bad in ["vpce-123.s3.us-east-1.vpce.amazonaws.com", "s3.us-east-1.vpce.amazonaws.com", "vpce.amazonaws.com"] {
+        for bad in [
+            "vpce-123.s3.us-east-1.vpce.amazonaws.com",
+            "s3.us-east-1.vpce.amazonaws.com",
+            "vpce.amazonaws.com",
+        ] {
             assert_eq!(parse(bad), None, "{bad}");
         }
     }

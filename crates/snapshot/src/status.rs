@@ -31,7 +31,12 @@ pub struct PlaneFault {
 impl StatusBoard {
     /// A board on which these planes must report before anything is shown as available.
     pub fn expecting(planes: &[&'static str]) -> StatusBoard {
-        StatusBoard { planes: planes.iter().map(|name| (*name, Status::default())).collect() }
+        StatusBoard {
+            planes: planes
+                .iter()
+                .map(|name| (*name, Status::default()))
+                .collect(),
+        }
     }
 
     /// Takes a plane's report; an older one than the last is ignored (I8).
@@ -44,7 +49,11 @@ impl StatusBoard {
 
     /// The generation that every plane has reached.
     pub fn reached(&self) -> Generation {
-        self.planes.values().map(|status| status.reached).min().unwrap_or_default()
+        self.planes
+            .values()
+            .map(|status| status.reached)
+            .min()
+            .unwrap_or_default()
     }
 
     /// Whether something of a VPC that `changed` last touched is in force.
@@ -55,7 +64,9 @@ impl StatusBoard {
     /// Why a VPC is not as stated, if it is not.
     pub fn fault(&self, vpc: &VpcId) -> Option<&PlaneFault> {
         let faults = self.planes.values().flat_map(|status| &status.faults);
-        faults.into_iter().find(|fault| fault.vpc.as_ref().is_none_or(|at| at == vpc))
+        faults
+            .into_iter()
+            .find(|fault| fault.vpc.as_ref().is_none_or(|at| at == vpc))
     }
 
     /// Every plane's report.
@@ -72,7 +83,10 @@ mod tests {
     fn i9_nothing_is_in_force_before_every_plane_has_reached_it() {
         let vpc = VpcId::from_digits(1);
         let mut board = StatusBoard::expecting(&["net", "gateway"]);
-        let at = |reached| Status { reached: Generation(reached), faults: Vec::new() };
+        let at = |reached| Status {
+            reached: Generation(reached),
+            faults: Vec::new(),
+        };
         board.report("net", at(5));
         assert!(!board.in_force(&vpc, Generation(5)));
         board.report("gateway", at(4));
@@ -82,8 +96,20 @@ mod tests {
     #[test]
     fn i8_never_backwards() {
         let mut board = StatusBoard::expecting(&["net"]);
-        board.report("net", Status { reached: Generation(5), faults: Vec::new() });
-        board.report("net", Status { reached: Generation(3), faults: Vec::new() });
+        board.report(
+            "net",
+            Status {
+                reached: Generation(5),
+                faults: Vec::new(),
+            },
+        );
+        board.report(
+            "net",
+            Status {
+                reached: Generation(3),
+                faults: Vec::new(),
+            },
+        );
         assert_eq!(board.reached(), Generation(5));
     }
 
@@ -91,8 +117,17 @@ mod tests {
     fn a_fault_holds_back_its_vpc_alone() {
         let (a, b) = (VpcId::from_digits(1), VpcId::from_digits(2));
         let mut board = StatusBoard::expecting(&["net"]);
-        let fault = PlaneFault { vpc: Some(a.clone()), what: "no".into() };
-        board.report("net", Status { reached: Generation(1), faults: vec![fault] });
+        let fault = PlaneFault {
+            vpc: Some(a.clone()),
+            what: "no".into(),
+        };
+        board.report(
+            "net",
+            Status {
+                reached: Generation(1),
+                faults: vec![fault],
+            },
+        );
         assert!(!board.in_force(&a, Generation(1)) && board.in_force(&b, Generation(1)));
     }
 }

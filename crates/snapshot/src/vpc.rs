@@ -177,7 +177,10 @@ impl VpcView {
             })
             .collect();
         let ports = build_ports(intent, id, &subnets, &mut problems);
-        let internet_gateway = intent.in_vpc::<InternetGateway>(id).next().map(|igw| igw.id.clone());
+        let internet_gateway = intent
+            .in_vpc::<InternetGateway>(id)
+            .next()
+            .map(|igw| igw.id.clone());
         let sites: Vec<Arc<Site>> = intent.in_vpc::<Site>(id).cloned().collect();
         let mut gateways = Vec::new();
         let mut interfaces = Vec::new();
@@ -187,9 +190,15 @@ impl VpcView {
                     endpoint: endpoint.clone(),
                     prefixes: service_prefixes(intent, &endpoint.service),
                 }),
-                EndpointKind::Interface { interfaces: ids, .. } => interfaces.push(InterfaceView {
+                EndpointKind::Interface {
+                    interfaces: ids, ..
+                } => interfaces.push(InterfaceView {
                     endpoint: endpoint.clone(),
-                    interfaces: ids.iter().filter_map(|eni| intent.get(eni)).cloned().collect(),
+                    interfaces: ids
+                        .iter()
+                        .filter_map(|eni| intent.get(eni))
+                        .cloned()
+                        .collect(),
                 }),
             }
         }
@@ -202,7 +211,10 @@ impl VpcView {
             subnets,
             tables,
             ports,
-            groups: intent.in_vpc::<SecurityGroup>(id).map(|g| build_group(intent, g)).collect(),
+            groups: intent
+                .in_vpc::<SecurityGroup>(id)
+                .map(|g| build_group(intent, g))
+                .collect(),
             gateways,
             interfaces,
             internet_gateway,
@@ -268,31 +280,45 @@ fn build_table(
     let mut routes: Vec<ResolvedRoute> = Vec::new();
     let mut add = |destination: Ipv4Net, target: Target| {
         if !routes.iter().any(|r| r.destination == destination) {
-            routes.push(ResolvedRoute { destination, target });
+            routes.push(ResolvedRoute {
+                destination,
+                target,
+            });
         }
     };
     for route in &table.routes {
         add(route.destination, resolve(intent, vpc, &route.target));
     }
     for gateway in gateways {
-        let EndpointKind::Gateway { route_tables } = &gateway.endpoint.kind else { continue };
+        let EndpointKind::Gateway { route_tables } = &gateway.endpoint.kind else {
+            continue;
+        };
         if route_tables.contains(&table.id) {
             for prefix in &gateway.prefixes {
-                add(*prefix, Target::GatewayEndpoint(gateway.endpoint.id.clone()));
+                add(
+                    *prefix,
+                    Target::GatewayEndpoint(gateway.endpoint.id.clone()),
+                );
             }
         }
     }
     for site in sites {
         add(site.cidr, Target::Site(site.name.clone()));
     }
-    TableView { id: table.id.clone(), number: table.number, routes }
+    TableView {
+        id: table.id.clone(),
+        number: table.number,
+        routes,
+    }
 }
 
 /// Where a static route leads now; a target that is gone or elsewhere leads nowhere.
 fn resolve(intent: &Intent, vpc: &Vpc, target: &RouteTarget) -> Target {
     match target {
         RouteTarget::InternetGateway(id) => match intent.get::<InternetGateway>(id) {
-            Some(igw) if igw.attached.as_ref() == Some(&vpc.id) => Target::InternetGateway(id.clone()),
+            Some(igw) if igw.attached.as_ref() == Some(&vpc.id) => {
+                Target::InternetGateway(id.clone())
+            }
             _ => Target::Blackhole,
         },
         RouteTarget::NetworkInterface(id) => match intent.get::<NetworkInterface>(id) {
@@ -318,7 +344,11 @@ fn build_group(intent: &Intent, group: &SecurityGroup) -> GroupView {
         rules.dedup();
         rules
     };
-    GroupView { id: group.id.clone(), ingress: rules(false), egress: rules(true) }
+    GroupView {
+        id: group.id.clone(),
+        ingress: rules(false),
+        egress: rules(true),
+    }
 }
 
 fn peers(intent: &Intent, vpc: &VpcId, peer: &RulePeer) -> PeerSet {
@@ -326,7 +356,10 @@ fn peers(intent: &Intent, vpc: &VpcId, peer: &RulePeer) -> PeerSet {
         RulePeer::Cidr(block) => PeerSet::Cidr(*block),
         RulePeer::PrefixList(id) => PeerSet::Named {
             name: id.to_string(),
-            blocks: intent.get::<PrefixList>(id).map(|l| l.entries.clone()).unwrap_or_default(),
+            blocks: intent
+                .get::<PrefixList>(id)
+                .map(|l| l.entries.clone())
+                .unwrap_or_default(),
         },
         RulePeer::Group(id) => PeerSet::Named {
             name: id.to_string(),

@@ -85,19 +85,34 @@ pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
 }
 
 fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
-    let unknown = NameAnswer { found: Found::NoName, reason: NameReason::Unknown };
-    let Some(view) = snapshot.endpoint(&asked.endpoint) else { return unknown };
-    let EndpointKind::Interface { dns_suffix, interfaces, .. } = &view.endpoint.kind else { return unknown };
+    let unknown = NameAnswer {
+        found: Found::NoName,
+        reason: NameReason::Unknown,
+    };
+    let Some(view) = snapshot.endpoint(&asked.endpoint) else {
+        return unknown;
+    };
+    let EndpointKind::Interface {
+        dns_suffix,
+        interfaces,
+        ..
+    } = &view.endpoint.kind
+    else {
+        return unknown;
+    };
     let service = format!("com.amazonaws.{}.{}", asked.region, asked.service);
     if *dns_suffix != asked.suffix || view.endpoint.service != service {
         return unknown;
     }
-    let enis = interfaces.iter().filter_map(|id| snapshot.intent.get::<NetworkInterface>(id));
+    let enis = interfaces
+        .iter()
+        .filter_map(|id| snapshot.intent.get::<NetworkInterface>(id));
     let in_zone = enis.filter(|eni| match &asked.zone {
         None => true,
-        Some(zone) => {
-            snapshot.intent.get::<Subnet>(&eni.subnet).is_some_and(|subnet| subnet.zone == *zone)
-        }
+        Some(zone) => snapshot
+            .intent
+            .get::<Subnet>(&eni.subnet)
+            .is_some_and(|subnet| subnet.zone == *zone),
     });
     let addresses: Vec<Ipv4Addr> = in_zone.map(|eni| eni.private_ip).collect();
     let found = match (addresses.is_empty(), &asked.zone) {
@@ -106,7 +121,10 @@ fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
         (true, Some(_)) => Found::NoName,
         (true, None) => Found::NoData,
     };
-    NameAnswer { found, reason: NameReason::Endpoint(asked.endpoint.clone()) }
+    NameAnswer {
+        found,
+        reason: NameReason::Endpoint(asked.endpoint.clone()),
+    }
 }
 
 /// The interface endpoint of the VPC that has taken this public name over, if one has.
@@ -122,9 +140,18 @@ fn private_dns(
         return None;
     }
     let service = format!("com.amazonaws.{region}.s3");
-    let endpoints = snapshot.intent.in_vpc::<VpcEndpoint>(&vpc.id).filter(|e| e.service == service);
+    let endpoints = snapshot
+        .intent
+        .in_vpc::<VpcEndpoint>(&vpc.id)
+        .filter(|e| e.service == service);
     for endpoint in endpoints {
-        if let EndpointKind::Interface { private_dns: true, inbound_only, interfaces, .. } = &endpoint.kind {
+        if let EndpointKind::Interface {
+            private_dns: true,
+            inbound_only,
+            interfaces,
+            ..
+        } = &endpoint.kind
+        {
             if *inbound_only && !matches!(from, Viewpoint::Inbound(_)) {
                 continue;
             }
@@ -133,9 +160,15 @@ fn private_dns(
                 .filter_map(|id| snapshot.intent.get::<NetworkInterface>(id))
                 .map(|eni| eni.private_ip)
                 .collect();
-            let found =
-                if addresses.is_empty() { Found::NoData } else { Found::Addresses(addresses) };
-            return Some(NameAnswer { found, reason: NameReason::PrivateDns(endpoint.id.clone()) });
+            let found = if addresses.is_empty() {
+                Found::NoData
+            } else {
+                Found::Addresses(addresses)
+            };
+            return Some(NameAnswer {
+                found,
+                reason: NameReason::PrivateDns(endpoint.id.clone()),
+            });
         }
     }
     None
@@ -144,11 +177,17 @@ fn private_dns(
 /// A public name has one steady address, the first of its Region's prefix list: AWS rotates, but a
 /// steady one lets people follow a packet.
 fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
-    let none = NameAnswer { found: Found::NoName, reason: NameReason::Unknown };
+    let none = NameAnswer {
+        found: Found::NoName,
+        reason: NameReason::Unknown,
+    };
     let region = match (&asked.region, asked.family) {
         (Some(region), _) => region.clone(),
         // The global name is us-east-1's; an installation without that Region lends it its default.
-        (None, Family::Global) => match ("us-east-1".parse::<Region>(), snapshot.intent.installation()) {
+        (None, Family::Global) => match (
+            "us-east-1".parse::<Region>(),
+            snapshot.intent.installation(),
+        ) {
             (Ok(region), _) if snapshot.intent.get::<RegionInfo>(&region).is_some() => region,
             (_, Some(installation)) => installation.default_region.clone(),
             _ => return none,
@@ -169,7 +208,10 @@ fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
 fn host_name(snapshot: &Snapshot, vpc: &Vpc, name: &str) -> Option<Ipv4Addr> {
     let domain = host_domain(&vpc.region);
     let label = name.strip_suffix(&domain)?.strip_suffix('.')?;
-    let mut octets = label.strip_prefix("ip-")?.splitn(4, '-').map(|part| part.parse::<u8>());
+    let mut octets = label
+        .strip_prefix("ip-")?
+        .splitn(4, '-')
+        .map(|part| part.parse::<u8>());
     let mut next = || octets.next()?.ok();
     let address = Ipv4Addr::new(next()?, next()?, next()?, next()?);
     let _ = snapshot;
