@@ -1,1 +1,51 @@
-//! The S3 front door: TLS, authenticate, decide, stream.
+//! The S3 front door: what a client meets at the end of an endpoint.
+//!
+//! One request passes through these phases, each a plain function, called in order by `serve`:
+//!
+//! | phase | file | question |
+//! |---|---|---|
+//! | hello | `hello` | plain or TLS; which certificate |
+//! | head | `head` | is the request within limits and unambiguous |
+//! | address | `address` | which Region, bucket and key do host and path name |
+//! | authenticate | `authenticate` | who signed it |
+//! | recognise | `recognise` | which operation; which actions on which resources |
+//! | facts, decide | `decide` | may they; asked of the newest snapshot, before any body byte |
+//! | objects, operations | `objects`, [`Operations`] | do it |
+//! | account | `account` | one [`Record`] per request |
+//!
+//! # The identity of a request's path
+//!
+//! The accepting listener says through which endpoint a request came ([`Via`]); the peer's address is
+//! its source. Nothing inside a request can claim either: no header is looked at for them.
+//!
+//! # What is re-read
+//!
+//! A connection holds no decision. Each request reads the newest [`Snapshot`](adit_snapshot::Snapshot),
+//! so a changed policy, a deactivated key or a deleted endpoint counts from the next request on, also on
+//! a connection that was kept alive. Without a snapshot nothing is served (fail closed).
+
+mod address;
+pub mod ca;
+mod certificates;
+mod connection;
+mod gateway;
+mod head;
+mod hello;
+mod ids;
+mod io;
+mod listen;
+mod operations;
+mod record;
+mod reply;
+mod serve;
+mod settings;
+
+pub use certificates::Certificates;
+pub use connection::{Connection, Scheme, TlsVersion, Via};
+pub use gateway::{Clock, Gateway, Setup, Snapshots};
+pub use hello::Stream;
+pub use listen::Serving;
+pub use operations::{Call, Caller, Operations};
+pub use record::{JsonLines, Path, Record, Recorder};
+pub use reply::ReplyBody;
+pub use settings::Settings;

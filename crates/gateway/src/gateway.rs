@@ -1,0 +1,134 @@
+//! The gateway as a whole: what it is made of, and its two entries.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use adit_model::Millis;
+use adit_objects::Store;
+use adit_snapshot::Snapshot;
+use adit_wire::sigv4::KeyCache;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+
+use crate::ca::{Authority, CaError};
+use crate::certificates::Certificates;
+use crate::connection::Connection;
+use crate::ids::Ids;
+use crate::operations::Operations;
+use crate::record::Recorder;
+use crate::reply::ReplyBody;
+use crate::serve;
+use crate::settings::Settings;
+
+/// Where requests find the newest snapshot. None until there is one: nothing is served then.
+pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
+
+/// Where the gateway reads the time: milliseconds since the epoch.
+pub type Clock = Arc<dyn Fn() -> Millis + Send + Sync>;
+
+/// What a gateway is made of.
+pub struct Setup {
+    /// The newest snapshot.
+    pub snapshots: Snapshots,
+    /// Objects.
+    pub store: Store,
+    /// Operations that change intent.
+    pub operations: Arc<dyn Operations>,
+    /// Takes one record per request.
+    pub recorder: Arc<dyn Recorder>,
+    /// Signs certificates for the names that are served.
+    pub authority: Arc<Authority>,
+    /// The time; none: the system's.
+    pub clock: Option<Clock>,
+    /// Limits and manners.
+    pub settings: Settings,
+}
+
+pub(crate) struct Inner {
+    pub(crate) snapshots: Snapshots,
+    pub(crate) store: Store,
+    pub(crate) operations: Arc<dyn Operations>,
+    pub(crate) recorder: Arc<dyn Recorder>,
+    pub(crate) certificates: Certificates,
+    pub(crate) clock: Clock,
+    pub(crate) settings: Settings,
+    pub(crate) keys: KeyCache,
+    pub(crate) ids: Ids,
+    pub(crate) names: crate::address::Served,
+}
+
+/// The S3 front door. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    pub(crate) inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gateway")
+    }
+}
+
+impl Gateway {
+    /// A gateway; it serves nothing until it is given a listener or a request.
+    ///
+    /// # Errors
+    /// If TLS cannot be set up.
+    pub fn new(setup: Setup) -> Result<Gateway, CaError> {
+        let Setup {
+            snapshots,
+            store,
+            operations,
+            recorder,
+            authority,
+            clock,
+            settings,
+        } = setup;
+        let certificates = Certificates::new(authority, settings.hosts.clone())?;
+        let names = crate::address::Served::new(&settings.hosts);
+        let inner = Inner {
+            snapshots,
+            store,
+            operations,
+            recorder,
+            certificates,
+            clock: clock.unwrap_or_else(|| Arc::new(system_clock)),
+            settings,
+            keys: KeyCache::default(),
+            ids: Ids::new(),
+            names,
+        };
+        Ok(Gateway {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Answers one request that somebody else accepted and parsed, such as the daemon's API port, which
+    /// S3 shares with the control services. `connection` is the identity of its path. Never fails: an
+    /// error is an answer too.
+    ///
+    /// An answer may carry `connection: close`, which the caller's HTTP library must honour.
+    pub async fn handle(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+    ) -> Response<ReplyBody> {
+        match serve::serve(&self.inner, request, connection).await {
+            Ok(response) => response,
+            Err(serve::Gone) => serve::unavailable(&self.inner),
+        }
+    }
+
+    /// Certificates for the names that are served, for TLS listeners of the caller's own.
+    pub fn certificates(&self) -> &Certificates {
+        &self.inner.certificates
+    }
+}
+
+fn system_clock() -> Millis {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,393 @@
+//! Two thin layers around a connection's bytes.
+//!
+//! [`Linger`] stands on the socket: a close that still lets the client read the last answer.
+//! [`Guard`] stands below HTTP/1: time limits of heads and writes, and a look at each head as it was
+//! sent, because the HTTP library repairs what RFC 9112 §6.3 lets it repair (a head with both
+//! `Content-Length` and `Transfer-Encoding`), and we would rather refuse it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long and how much a closing connection still reads.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// After the last answer was sent and our side was closed, reads and drops what the client was still
+/// sending: otherwise the kernel answers it with a reset that can overtake the answer.
+#[derive(Debug)]
+pub(crate) struct Linger<S> {
+    inner: S,
+    closing: Option<(Pin<Box<Sleep>>, usize)>,
+}
+
+impl<S> Linger<S> {
+    pub(crate) fn new(inner: S) -> Linger<S> {
+        Linger {
+            inner,
+            closing: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Linger<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.closing.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+        }
+        let (deadline, left) = this
+            .closing
+            .get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
+        let mut space = [0u8; 4096];
+        loop {
+            if deadline.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            let mut buf = ReadBuf::new(&mut space);
+            let read = ready!(Pin::new(&mut this.inner).poll_read(cx, &mut buf));
+            let count = buf.filled().len();
+            if read.is_err() || count == 0 || count >= *left {
+                return Poll::Ready(Ok(()));
+            }
+            *left -= count;
+        }
+    }
+}
+
+/// What a [`Guard`] and the requests on its connection tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange {
+    /// Heads seen on the wire, in the low half; whether one is being answered, in the top bit.
+    state: AtomicU32,
+    verdict: AtomicU32,
+}
+
+/// The client waits for an answer, or its body is on the way.
+const BUSY: u32 = 1 << 31;
+
+/// What is wrong with a head as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Smell {
+    /// Nothing.
+    Clean = 0,
+    /// `Content-Length` and `Transfer-Encoding` together.
+    TwoLengths = 1,
+    /// A line that ends without a carriage return.
+    BareLineFeed = 2,
+    /// Sent before the answer to the request before it.
+    Pipelined = 3,
+}
+
+impl Exchange {
+    /// A request's head was parsed; `served` were before it. Says what was wrong with it on the wire.
+    pub(crate) fn begin(&self, served: u32) -> Smell {
+        let heads = self.state.load(Ordering::Acquire) & !BUSY;
+        if heads != (served.wrapping_add(1) & !BUSY) {
+            return Smell::Pipelined;
+        }
+        match self.verdict.load(Ordering::Acquire) {
+            1 => Smell::TwoLengths,
+            2 => Smell::BareLineFeed,
+            _ => Smell::Clean,
+        }
+    }
+
+    /// The answer was handed over in full: what comes next is a head.
+    pub(crate) fn end(&self) {
+        self.state.fetch_and(!BUSY, Ordering::AcqRel);
+    }
+
+    fn is_busy(&self) -> bool {
+        self.state.load(Ordering::Acquire) & BUSY != 0
+    }
+
+    fn head_seen(&self, smell: Smell) {
+        self.verdict.store(smell as u32, Ordering::Release);
+        let heads = self.state.load(Ordering::Acquire) & !BUSY;
+        self.state
+            .store((heads.wrapping_add(1) & !BUSY) | BUSY, Ordering::Release);
+    }
+}
+
+/// Time limits of a [`Guard`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// From a head's first byte to its last.
+    pub(crate) head: Duration,
+    /// Between requests.
+    pub(crate) idle: Duration,
+    /// A write that makes no progress.
+    pub(crate) write: Duration,
+}
+
+/// Watches an HTTP/1 connection.
+#[derive(Debug)]
+pub(crate) struct Guard<S> {
+    inner: S,
+    exchange: Arc<Exchange>,
+    patience: Patience,
+    head: Vec<u8>,
+    max_head: usize,
+    reading: Option<Pin<Box<Sleep>>>,
+    writing: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Guard<S> {
+    pub(crate) fn new(inner: S, patience: Patience, max_head: usize) -> (Guard<S>, Arc<Exchange>) {
+        let exchange = Arc::new(Exchange::default());
+        let guard = Guard {
+            inner,
+            exchange: exchange.clone(),
+            patience,
+            head: Vec::new(),
+            max_head,
+            reading: None,
+            writing: None,
+        };
+        (guard, exchange)
+    }
+
+    /// Looks at bytes that came while a head was expected.
+    fn look(&mut self, data: &[u8]) {
+        let from = self.head.len().saturating_sub(3);
+        self.head.extend_from_slice(data);
+        if let Some(smell) = smell(&self.head, from) {
+            self.exchange.head_seen(smell);
+            self.head = Vec::new();
+            self.reading = None;
+        }
+        // A head that does not end is refused by the HTTP library at its own limit.
+        let most = self.max_head.saturating_mul(4);
+        if self.head.len() > most {
+            self.head.truncate(most);
+        }
+    }
+}
+
+fn timed_out(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+/// Arms a timer, or lets it run on.
+fn expired(timer: &mut Option<Pin<Box<Sleep>>>, after: Duration, cx: &mut Context<'_>) -> bool {
+    timer
+        .get_or_insert_with(|| Box::pin(tokio::time::sleep(after)))
+        .as_mut()
+        .poll(cx)
+        .is_ready()
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let busy = this.exchange.is_busy();
+        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) if busy => {
+                this.reading = None;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Ok(())) => {
+                let data = buf.filled().get(before..).unwrap_or_default();
+                if this.head.is_empty() && !data.is_empty() {
+                    // The first byte: from here on the head's own time runs.
+                    let deadline = Instant::now() + this.patience.head;
+                    match &mut this.reading {
+                        Some(timer) => timer.as_mut().reset(deadline),
+                        None => this.reading = Some(Box::pin(tokio::time::sleep_until(deadline))),
+                    }
+                }
+                this.look(&data);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
+            Poll::Pending if busy => Poll::Pending,
+            Poll::Pending if expired(&mut this.reading, this.patience.idle, cx) => {
+                Poll::Ready(Err(timed_out("no request in time")))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Guard<S> {
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match progress {
+            Poll::Pending if expired(&mut self.writing, self.patience.write, cx) => {
+                Poll::Ready(Err(timed_out("the client does not read")))
+            }
+            Poll::Pending => Poll::Pending,
+            done => {
+                self.writing = None;
+                done
+            }
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.inner).poll_write(cx, data);
+        self.written(cx, progress)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let progress = Pin::new(&mut self.inner).poll_write_vectored(cx, data);
+        self.written(cx, progress)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let progress = Pin::new(&mut self.inner).poll_flush(cx);
+        self.written(cx, progress)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// What is wrong with a head, if `data` holds all of it; `from`: where new bytes begin.
+fn smell(data: &[u8], from: usize) -> Option<Smell> {
+    let skipped = data
+        .iter()
+        .take_while(|b| matches!(b, b'\r' | b'\n'))
+        .count();
+    let data = data.get(skipped..)?;
+    let from = from.saturating_sub(skipped + 3);
+    let tail = data.get(from..)?;
+    let end = tail.windows(2).position(|pair| pair == b"\n\n");
+    let crlf = tail.windows(3).position(|three| three == b"\n\r\n");
+    let end = from + end.into_iter().chain(crlf).min()?;
+    let head = data.get(..end)?;
+    let (mut length, mut encoding) = (false, false);
+    for line in head.split(|b| *b == b'\n') {
+        let whole = line.strip_suffix(b"\r");
+        // The last line's own end was cut off with the blank line.
+        let Some(line) = whole else {
+            return Some(Smell::BareLineFeed);
+        };
+        let name = line.split(|b| *b == b':').next().unwrap_or_default();
+        length |= name.eq_ignore_ascii_case(b"content-length");
+        encoding |= name.eq_ignore_ascii_case(b"transfer-encoding");
+    }
+    if data.get(end..end + 2) == Some(b"\n\n") {
+        return Some(Smell::BareLineFeed);
+    }
+    Some(if length && encoding {
+        Smell::TwoLengths
+    } else {
+        Smell::Clean
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_judged_when_they_are_complete() {
+        let cases: [(&str, Option<Smell>); 8] = [
+            ("GET / HTTP/1.1\r\nHost: a\r\n", None),
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Some(Smell::Clean)),
+            ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Some(Smell::Clean)),
+            (
+                "PUT / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx",
+                Some(Smell::Clean),
+            ),
+            (
+                "PUT / HTTP/1.1\r\ncontent-length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                Some(Smell::TwoLengths),
+            ),
+            (
+                "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH: 1\r\n\r\n",
+                Some(Smell::TwoLengths),
+            ),
+            ("GET / HTTP/1.1\nHost: a\r\n\r\n", Some(Smell::BareLineFeed)),
+            ("GET / HTTP/1.1\r\nHost: a\n\n", Some(Smell::BareLineFeed)),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(smell(text.as_bytes(), 0), expected, "{text:?}");
+            // Byte by byte, as a slow client sends it: the same verdict, at the head's last byte.
+            let mut found = None;
+            for end in 1..=text.len() {
+                found = found.or(smell(&text.as_bytes()[..end], end - 1));
+            }
+            assert_eq!(found, expected, "{text:?} in pieces");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_head_of_its_own_was_pipelined() {
+        let exchange = Exchange::default();
+        exchange.head_seen(Smell::Clean);
+        assert_eq!(exchange.begin(0), Smell::Clean);
+        assert!(exchange.is_busy());
+        exchange.end();
+        assert!(!exchange.is_busy());
+        assert_eq!(exchange.begin(1), Smell::Pipelined);
+        exchange.head_seen(Smell::TwoLengths);
+        assert_eq!(exchange.begin(1), Smell::TwoLengths);
+    }
+}

@@ -1,0 +1,246 @@
+//! Listeners: accept, serve each connection, and leave in good order.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{Connection, Scheme, Via};
+use crate::gateway::Gateway;
+use crate::hello::Stream;
+use crate::io::{Exchange, Guard, Patience};
+use crate::reply::ReplyBody;
+use crate::serve::{self, Gone};
+
+/// A listener that is being served. Dropping it changes nothing: cancel the token to stop.
+#[derive(Debug)]
+pub struct Serving {
+    local: SocketAddr,
+    connections: TaskTracker,
+}
+
+impl Serving {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Returns when the listener was stopped and its last connection is gone, at most
+    /// [`Settings::drain`](crate::Settings::drain) after it was stopped.
+    pub async fn finished(&self) {
+        self.connections.wait().await;
+    }
+}
+
+/// How long to wait when the process has no file descriptors left.
+const EXHAUSTED: Duration = Duration::from_millis(50);
+
+impl Gateway {
+    /// Serves a listener that is already bound, in whatever namespace. Must be called inside a tokio
+    /// runtime; returns at once.
+    ///
+    /// When `shutdown` is cancelled the listener is closed, idle connections are closed, requests in
+    /// flight get [`Settings::drain`](crate::Settings::drain) to end, and no further request is answered
+    /// on any of its connections.
+    ///
+    /// # Errors
+    /// If the listener cannot be used.
+    pub fn serve_listener(
+        &self,
+        listener: TcpListener,
+        via: Via,
+        scheme: Scheme,
+        shutdown: CancellationToken,
+    ) -> io::Result<Serving> {
+        listener.set_nonblocking(true)?;
+        let local = listener.local_addr()?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let connections = TaskTracker::new();
+        let tracker = connections.clone();
+        let gateway = self.clone();
+        let accepting = async move {
+            let slots = Arc::new(Semaphore::new(gateway.inner.settings.max_connections));
+            let mut closed = pin!(shutdown.cancelled());
+            loop {
+                let accepted = tokio::select! {
+                    biased;
+                    () = &mut closed => break,
+                    accepted = listener.accept() => accepted,
+                };
+                match accepted {
+                    Ok((tcp, _)) => {
+                        // A full house closes the door at once, so that the client can go elsewhere.
+                        let Ok(slot) = slots.clone().try_acquire_owned() else {
+                            continue;
+                        };
+                        let (gateway, via, shutdown) =
+                            (gateway.clone(), via.clone(), shutdown.clone());
+                        tracker.spawn(async move {
+                            gateway.connection(tcp, via, scheme, shutdown, slot).await
+                        });
+                    }
+                    Err(why) if is_of_one_connection(&why) => {}
+                    Err(why) => {
+                        tracing::warn!(%why, %local, "cannot accept");
+                        tokio::time::sleep(EXHAUSTED).await;
+                    }
+                }
+            }
+            tracker.close();
+        };
+        connections.spawn(accepting);
+        Ok(Serving { local, connections })
+    }
+
+    async fn connection(
+        self,
+        tcp: TcpStream,
+        via: Via,
+        scheme: Scheme,
+        shutdown: CancellationToken,
+        _slot: OwnedSemaphorePermit,
+    ) {
+        let hello = self.hello(tcp, via, scheme);
+        let ready = tokio::select! {
+            ready = hello => ready,
+            () = shutdown.cancelled() => return,
+        };
+        let (stream, connection) = match ready {
+            Ok(ready) => ready,
+            Err(why) => return tracing::debug!(%why, "no connection"),
+        };
+        self.serve_connection(stream, connection, shutdown).await;
+    }
+
+    /// Speaks HTTP on a connection until it ends or `shutdown` is cancelled.
+    async fn serve_connection(
+        &self,
+        stream: Stream,
+        connection: Connection,
+        shutdown: CancellationToken,
+    ) {
+        let done = if stream.is_http2() {
+            self.serve_http2(stream, connection, &shutdown).await
+        } else {
+            self.serve_http1(stream, connection, &shutdown).await
+        };
+        if let Err(why) = done {
+            tracing::debug!(%why, "connection ended");
+        }
+    }
+
+    async fn serve_http1(
+        &self,
+        stream: Stream,
+        connection: Connection,
+        shutdown: &CancellationToken,
+    ) -> Result<(), hyper::Error> {
+        let settings = &self.inner.settings;
+        let patience = Patience {
+            head: settings.head_timeout,
+            idle: settings.idle_timeout,
+            write: settings.body_timeout,
+        };
+        let (stream, exchange) = Guard::new(stream, patience, settings.max_head);
+        let served = AtomicU32::new(0);
+        let service = service_fn(|request| {
+            let number = served.fetch_add(1, Ordering::Relaxed);
+            self.one(request, &connection, shutdown, Some((&exchange, number)))
+        });
+        let http = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The guard below keeps the time: it tells idle connections from slow heads.
+            .header_read_timeout(None)
+            .half_close(false)
+            .max_buf_size(settings.max_head.saturating_mul(4).max(16 * 1024))
+            .serve_connection(TokioIo::new(stream), service);
+        let mut http = pin!(http);
+        tokio::select! {
+            done = &mut http => return done,
+            () = shutdown.cancelled() => http.as_mut().graceful_shutdown(),
+        }
+        tokio::time::timeout(settings.drain, http)
+            .await
+            .unwrap_or(Ok(()))
+    }
+
+    async fn serve_http2(
+        &self,
+        stream: Stream,
+        connection: Connection,
+        shutdown: &CancellationToken,
+    ) -> Result<(), hyper::Error> {
+        let settings = &self.inner.settings;
+        let connection = Arc::new(connection);
+        let (gateway, token) = (self.clone(), shutdown.clone());
+        let service = service_fn(move |request| {
+            let (gateway, connection, token) = (gateway.clone(), connection.clone(), token.clone());
+            async move { gateway.one(request, &connection, &token, None).await }
+        });
+        let http = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(settings.idle_timeout)
+            .keep_alive_timeout(settings.head_timeout)
+            .max_concurrent_streams(128)
+            .max_header_list_size(
+                u32::try_from(settings.max_head.saturating_mul(2)).unwrap_or(u32::MAX),
+            )
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20)
+            .max_frame_size(256 << 10)
+            .max_send_buf_size(1 << 20)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut http = pin!(http);
+        tokio::select! {
+            done = &mut http => return done,
+            () = shutdown.cancelled() => http.as_mut().graceful_shutdown(),
+        }
+        tokio::time::timeout(settings.drain, http)
+            .await
+            .unwrap_or(Ok(()))
+    }
+
+    /// One request of a connection of ours.
+    async fn one(
+        &self,
+        request: Request<Incoming>,
+        connection: &Connection,
+        shutdown: &CancellationToken,
+        exchange: Option<(&Arc<Exchange>, u32)>,
+    ) -> Result<Response<ReplyBody>, Gone> {
+        // Requests that were on their way when the listener was removed: its identity is no more.
+        if shutdown.is_cancelled() {
+            return Err(Gone);
+        }
+        let Some((exchange, number)) = exchange else {
+            return serve::serve(&self.inner, request, connection).await;
+        };
+        let response = match exchange.begin(number) {
+            crate::io::Smell::Clean => serve::serve(&self.inner, request, connection).await?,
+            smell => serve::ambiguous(&self.inner, smell),
+        };
+        Ok(response.map(|body| body.ending(exchange.clone())))
+    }
+}
+
+/// Errors that concern the connection, not the listener.
+fn is_of_one_connection(why: &io::Error) -> bool {
+    matches!(
+        why.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+    )
+}

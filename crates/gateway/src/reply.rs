@@ -1,0 +1,186 @@
+//! Answers: one body type, and the one place that renders errors.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use adit_wire::{ErrorReply, HttpReply, Service, protocol};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+
+use crate::ids::RequestId;
+use crate::io::Exchange;
+
+/// The body of an answer: nothing, bytes in memory, or an object's bytes as they come from the store.
+#[derive(Debug)]
+pub struct ReplyBody {
+    content: Content,
+    ends: Option<Ends>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Bytes(Bytes),
+    Object(Box<adit_objects::Body>),
+}
+
+/// Tells the connection that the answer was handed over, or given up.
+#[derive(Debug)]
+struct Ends(Arc<Exchange>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl ReplyBody {
+    pub(crate) fn empty() -> ReplyBody {
+        ReplyBody::bytes(Bytes::new())
+    }
+
+    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> ReplyBody {
+        ReplyBody {
+            content: Content::Bytes(bytes.into()),
+            ends: None,
+        }
+    }
+
+    pub(crate) fn object(body: adit_objects::Body) -> ReplyBody {
+        ReplyBody {
+            content: Content::Object(Box::new(body)),
+            ends: None,
+        }
+    }
+
+    pub(crate) fn ending(mut self, exchange: Arc<Exchange>) -> ReplyBody {
+        self.ends = Some(Ends(exchange));
+        self
+    }
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = adit_objects::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, adit_objects::Error>>> {
+        match &mut self.content {
+            Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Object(body) => body.poll_next(cx).map(|next| {
+                if let Some(Err(why)) = &next {
+                    tracing::error!(%why, "an object's bytes could not be sent to their end");
+                }
+                next.map(|data| data.map(Frame::data))
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Bytes(bytes) => bytes.is_empty(),
+            Content::Object(body) => body.remaining() == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match &self.content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Object(body) => body.remaining(),
+        })
+    }
+}
+
+/// An answer without the headers that every answer has.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: ReplyBody,
+}
+
+impl Reply {
+    pub(crate) fn new(status: StatusCode) -> Reply {
+        Reply {
+            status,
+            headers: HeaderMap::new(),
+            body: ReplyBody::empty(),
+        }
+    }
+
+    /// Adds a header; a value that cannot stand in one is left out.
+    pub(crate) fn set(&mut self, name: HeaderName, value: impl AsRef<[u8]>) {
+        if let Ok(value) = HeaderValue::from_bytes(value.as_ref()) {
+            self.headers.insert(name, value);
+        }
+    }
+
+    /// Adds a header if there is a value.
+    pub(crate) fn set_some(&mut self, name: HeaderName, value: Option<impl AsRef<[u8]>>) {
+        if let Some(value) = value {
+            self.set(name, value);
+        }
+    }
+
+    /// An answer of the codec.
+    pub(crate) fn of(reply: HttpReply) -> Reply {
+        let mut made = Reply::new(
+            StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        );
+        for (name, value) in &reply.headers {
+            let (Ok(name), Ok(value)) = (
+                HeaderName::from_bytes(name.as_bytes()),
+                HeaderValue::from_bytes(value.as_bytes()),
+            ) else {
+                continue;
+            };
+            made.headers.append(name, value);
+        }
+        made.body = ReplyBody::bytes(reply.body);
+        made
+    }
+
+    /// An error in S3's form; the answer to HEAD, and 304, have no body.
+    pub(crate) fn error(
+        service: Service,
+        error: &ErrorReply,
+        method: &Method,
+        id: &RequestId,
+    ) -> Reply {
+        let mut reply = Reply::of(protocol::encode_error(service, error, id.as_str()));
+        if *method == Method::HEAD || reply.status == StatusCode::NOT_MODIFIED {
+            reply.body = ReplyBody::empty();
+            reply.headers.remove(CONTENT_LENGTH);
+            if reply.status == StatusCode::NOT_MODIFIED {
+                reply.headers.remove(CONTENT_TYPE);
+            }
+        }
+        reply
+    }
+
+    /// The whole answer.
+    pub(crate) fn finish(self, id: &RequestId, close: bool) -> Response<ReplyBody> {
+        const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
+        const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
+        let mut response = Response::new(self.body);
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            headers.insert(REQUEST_ID, value);
+        }
+        if let Ok(value) = HeaderValue::from_str(&id.host_id()) {
+            headers.insert(HOST_ID, value);
+        }
+        headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));
+        if close {
+            headers.insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}

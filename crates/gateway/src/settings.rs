@@ -1,0 +1,44 @@
+//! Limits and manners.
+
+use std::time::Duration;
+
+/// How a [`Gateway`](crate::Gateway) behaves. The defaults are meant to be used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Further hosts that are the S3 service itself, besides AWS's names: path-style, and with a bucket
+    /// in front. Only for [`Via::Api`](crate::Via::Api).
+    pub hosts: Vec<String>,
+    /// Whether presigned URLs with signature version 2 are accepted, which default clients make in
+    /// us-east-1. Policies can still deny them by `s3:signatureversion`.
+    pub signature_v2: bool,
+    /// How long a TLS handshake may take, and the first byte of a connection.
+    pub handshake_timeout: Duration,
+    /// How long a request's head may take from its first byte to its end.
+    pub head_timeout: Duration,
+    /// How long a kept-alive connection may wait for its next request.
+    pub idle_timeout: Duration,
+    /// How long a body may stand still, in either direction.
+    pub body_timeout: Duration,
+    /// Most bytes of request line and headers together.
+    pub max_head: usize,
+    /// Most connections of one listener; further ones are closed at once.
+    pub max_connections: usize,
+    /// How long requests in flight may take when a listener is removed.
+    pub drain: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            hosts: vec!["localhost".to_owned()],
+            signature_v2: true,
+            handshake_timeout: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(60),
+            max_head: 16 * 1024,
+            max_connections: 20_000,
+            drain: Duration::from_secs(30),
+        }
+    }
+}
