@@ -243,7 +243,7 @@ mod tests {
             servers: Vec::new(),
             ..forwarding()
         };
-        assert_eq!(forward_for_bind(&[nobody.clone()]), "");
+        assert_eq!(forward_for_bind(std::slice::from_ref(&nobody)), "");
         assert_eq!(forward_for_dnsmasq(&[nobody]), "");
     }
 
