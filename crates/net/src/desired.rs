@@ -379,6 +379,68 @@ impl Desired {
     }
 }
 
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            RouteKind::Unicast => "",
+            RouteKind::Local => "local ",
+            RouteKind::Blackhole => "blackhole ",
+            RouteKind::Unreachable => "unreachable ",
+            RouteKind::Throw => "throw ",
+        };
+        write!(f, "{kind}{}", self.destination)?;
+        if let Some(via) = self.via {
+            write!(f, " via {via}")?;
+        }
+        if let Some(device) = &self.device {
+            write!(f, " dev {device}")?;
+        }
+        if let Some(id) = self.nexthop {
+            write!(f, " nexthop {id}")?;
+        }
+        if let Some(source) = self.source {
+            write!(f, " src {source}")?;
+        }
+        write!(f, " table {}", self.table)?;
+        if self.metric != 0 {
+            write!(f, " metric {}", self.metric)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PolicyRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.priority)?;
+        if let Some(from) = self.from {
+            write!(f, " from {from}")?;
+        }
+        if let Some(to) = self.to {
+            write!(f, " to {to}")?;
+        }
+        if let Some(mark) = self.mark {
+            write!(f, " mark {mark:#x}")?;
+        }
+        if let Some(iif) = &self.iif {
+            write!(f, " iif {iif}")?;
+        }
+        if let Some(oif) = &self.oif {
+            write!(f, " oif {oif}")?;
+        }
+        write!(f, " table {}", self.table)
+    }
+}
+
+impl fmt::Display for NexthopTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Via { gateway, device } => write!(f, "via {gateway} dev {device}"),
+            Self::Device { device, .. } => write!(f, "dev {device}"),
+            Self::Blackhole { .. } => write!(f, "blackhole"),
+        }
+    }
+}
+
 fn main_table() -> u32 {
     TABLE_MAIN
 }

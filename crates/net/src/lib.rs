@@ -16,11 +16,19 @@
 //! in the run directory). What is not marked is never changed. Nothing is ever made in the host's
 //! own network namespace. No `ip` and no `nft` process is run: netlink is spoken directly.
 
+pub mod agent;
+pub mod check;
 pub mod client;
 pub mod desired;
 pub mod exec;
 pub mod nft;
 pub mod protocol;
 
+mod apply;
+mod namespace;
+mod netlink;
+mod observe;
+mod plan;
 mod sys;
+mod verify;
 pub mod wire;

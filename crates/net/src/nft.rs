@@ -8,6 +8,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub(crate) mod change;
+mod expr;
+mod raw;
 mod text;
 
 /// The prefix that every table of ours has; tables named otherwise are never touched.
@@ -461,4 +464,51 @@ pub enum Field {
     Icmpv6Type,
     /// ICMPv6 code.
     Icmpv6Code,
+}
+
+/// What is wrong with a table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidTable {
+    /// A name is not allowed.
+    #[error("nftables name `{0}` is not allowed")]
+    Name(String),
+    /// A rule names something that the table does not have.
+    #[error("the table has no {kind} `{name}`")]
+    Unknown {
+        /// What kind of thing.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A set contradicts itself.
+    #[error("nftables set `{set}`: {reason}")]
+    Set {
+        /// The set.
+        set: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A condition cannot be.
+    #[error("nftables condition on {field}: {reason}")]
+    Condition {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A rule looks at an address of a family that the table does not see.
+    #[error("a rule looks at a family of addresses that the table does not see")]
+    Family,
+    /// A rule has more conditions and actions than fit.
+    #[error("a rule has too many conditions and actions")]
+    TooLong,
+    /// A comment is empty, too long or has quotes or control characters.
+    #[error(
+        "a comment in chain `{chain}` is empty, too long or has characters that are not allowed"
+    )]
+    Comment {
+        /// The chain.
+        chain: String,
+    },
 }

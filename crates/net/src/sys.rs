@@ -31,6 +31,13 @@ pub(crate) fn setns(fd: BorrowedFd<'_>, kind: libc::c_int) -> io::Result<()> {
     check(unsafe { libc::setns(fd.as_raw_fd(), kind) }).map(drop)
 }
 
+/// Whether a descriptor is that of a network namespace.
+pub(crate) fn is_network_namespace(fd: BorrowedFd<'_>) -> bool {
+    const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+    // SAFETY: the request takes no further argument and returns an integer.
+    unsafe { libc::ioctl(fd.as_raw_fd(), NS_GET_NSTYPE) == libc::CLONE_NEWNET }
+}
+
 /// Gives the calling thread new namespaces.
 pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
     // SAFETY: takes an integer.
@@ -159,6 +166,14 @@ pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
     // SAFETY: takes two integers.
     check(unsafe { libc::listen(fd.as_raw_fd(), backlog) }).map(drop)
+}
+
+/// Wakes whoever waits in `accept` on this socket, with an error.
+pub(crate) fn stop_listening(fd: BorrowedFd<'_>) {
+    // SAFETY: takes two integers; that it may fail does not matter.
+    unsafe {
+        libc::shutdown(fd.as_raw_fd(), libc::SHUT_RDWR);
+    }
 }
 
 /// Sends bytes to the kernel's end of a netlink socket.

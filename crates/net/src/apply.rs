@@ -1,0 +1,329 @@
+//! Carries out steps. Consecutive steps of rtnetlink in one namespace go out in one row.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use crate::desired::{Link, LinkKind};
+use crate::namespace::Held;
+use crate::netlink::rt::{self, End};
+use crate::netlink::{KernelError, Netlink, Writer};
+use crate::nft::InvalidTable;
+use crate::nft::change::Change;
+use crate::observe::{self, sysctl_path};
+use crate::plan::{Act, Step};
+
+/// More devices than this in one row are looked up together.
+const FEW_DEVICES: usize = 8;
+
+/// A step failed. Earlier steps stay.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {step}: {source}")]
+pub(crate) struct ApplyError {
+    pub(crate) step: String,
+    pub(crate) source: KernelError,
+}
+
+/// What steps are carried out on.
+pub(crate) trait Place {
+    /// Makes a namespace.
+    fn add(&mut self, ns: &str) -> io::Result<()>;
+    /// Lets a namespace go.
+    fn remove(&mut self, ns: &str) -> io::Result<()>;
+    /// A namespace that exists.
+    fn get(&self, ns: &str) -> Option<&Held>;
+    /// The agent's own namespace, to which threads come back.
+    fn home(&self) -> &OwnedFd;
+    /// Says that a table was changed: the namespace's transaction number is now this.
+    fn filtered(&mut self, ns: &str, change: &Change, generation: Option<u32>);
+}
+
+/// Carries out all steps in order; stops at the first that fails.
+pub(crate) fn apply(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+    let mut rest = steps;
+    while let Some(first) = rest.first() {
+        let same = |step: &&Step| step.ns == first.ns && kind(&step.act) == kind(&first.act);
+        let count = rest.iter().take_while(same).count();
+        let (now, later) = rest.split_at(count);
+        match kind(&first.act) {
+            Kind::Namespace => namespaces(place, now)?,
+            Kind::Setting => settings(place, now)?,
+            Kind::Filter => filters(place, now)?,
+            Kind::Route => routes(place, now)?,
+        }
+        rest = later;
+    }
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    Namespace,
+    Setting,
+    Filter,
+    Route,
+}
+
+fn kind(act: &Act) -> Kind {
+    match act {
+        Act::AddNamespace | Act::RemoveNamespace => Kind::Namespace,
+        Act::Set { .. } => Kind::Setting,
+        Act::Filter(_) => Kind::Filter,
+        _ => Kind::Route,
+    }
+}
+
+fn failed(step: &Step, source: impl Into<KernelError>) -> ApplyError {
+    ApplyError {
+        step: step.to_string(),
+        source: source.into(),
+    }
+}
+
+fn namespaces(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+    for step in steps {
+        let result = match step.act {
+            Act::AddNamespace => place.add(&step.ns),
+            _ => place.remove(&step.ns),
+        };
+        result.map_err(|error| failed(step, error))?;
+    }
+    Ok(())
+}
+
+fn held<'a>(place: &'a dyn Place, step: &Step) -> Result<&'a Held, ApplyError> {
+    let missing = KernelError {
+        errno: libc::ENOENT,
+        message: Some("no such namespace".into()),
+    };
+    place.get(&step.ns).ok_or_else(|| failed(step, missing))
+}
+
+fn settings(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+    let Some(first) = steps.first() else {
+        return Ok(());
+    };
+    let result = held(place, first)?.inside(place.home(), || {
+        steps.iter().try_for_each(|step| match &step.act {
+            Act::Set { key, value } => set(key, value).map_err(|error| failed(step, error)),
+            _ => Ok(()),
+        })
+    });
+    result.map_err(|error| failed(first, error))?
+}
+
+fn set(key: &str, value: &str) -> io::Result<()> {
+    match fs::write(sysctl_path(key), value) {
+        // A kernel without IPv6 has no IPv6 to be switched off.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && no_ipv6(key) => Ok(()),
+        other => other,
+    }
+}
+
+fn no_ipv6(key: &str) -> bool {
+    key.starts_with("ipv6/") && !fs::exists("/proc/sys/net/ipv6").unwrap_or(true)
+}
+
+fn filters(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+    for step in steps {
+        let Act::Filter(change) = &step.act else {
+            continue;
+        };
+        let socket = held(place, step)?.inside(place.home(), Netlink::netfilter);
+        let mut socket = socket.flatten().map_err(|error| failed(step, error))?;
+        let row = change
+            .encode()
+            .map_err(|error| failed(step, KernelError::from(error)))?;
+        socket
+            .transact(&row)
+            .map_err(|(_, error)| failed(step, error))?;
+        let generation = observe::generation(&mut socket).ok().flatten();
+        place.filtered(&step.ns, change, generation);
+    }
+    Ok(())
+}
+
+impl From<InvalidTable> for KernelError {
+    fn from(error: InvalidTable) -> Self {
+        Self {
+            errno: libc::EINVAL,
+            message: Some(error.to_string()),
+        }
+    }
+}
+
+fn routes(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+    let Some(first) = steps.first() else {
+        return Ok(());
+    };
+    let socket = held(place, first)?.inside(place.home(), Netlink::route);
+    let mut socket = socket.flatten().map_err(|error| failed(first, error))?;
+    let mut rest = steps;
+    // Numbers of devices made in a row are known only after it.
+    while !rest.is_empty() {
+        let links = rest
+            .iter()
+            .take_while(|s| matches!(s.act, Act::AddLink(_)))
+            .count();
+        let count = if links > 0 {
+            links
+        } else {
+            rest.iter()
+                .take_while(|s| !matches!(s.act, Act::AddLink(_)))
+                .count()
+        };
+        let (now, later) = rest.split_at(count);
+        row(place, &mut socket, now)?;
+        rest = later;
+    }
+    Ok(())
+}
+
+fn row(place: &dyn Place, socket: &mut Netlink, steps: &[Step]) -> Result<(), ApplyError> {
+    let indexes = indexes(socket, steps)?;
+    let mut row = Writer::default();
+    let mut sent = Vec::with_capacity(steps.len());
+    for step in steps {
+        let index = match step.act.device() {
+            None => None,
+            Some(device) => match indexes.get(device) {
+                Some(index) => Some(*index),
+                // The device is gone, and what was on it too.
+                None if step.act.removes() => continue,
+                None => {
+                    let message = Some(format!("no device `{device}`"));
+                    return Err(failed(
+                        step,
+                        KernelError {
+                            errno: libc::ENODEV,
+                            message,
+                        },
+                    ));
+                }
+            },
+        };
+        encode(place, &mut row, step, index)?;
+        sent.push(step);
+    }
+    let results = socket
+        .execute(&row)
+        .map_err(|error| failed_row(&sent, error))?;
+    for (step, result) in sent.iter().zip(results) {
+        if let Some(error) = result
+            && !acceptable(&step.act, error.errno)
+        {
+            return Err(failed(step, error));
+        }
+    }
+    Ok(())
+}
+
+fn failed_row(sent: &[&Step], error: io::Error) -> ApplyError {
+    match sent.first() {
+        Some(step) => failed(step, error),
+        None => ApplyError {
+            step: "do nothing".into(),
+            source: error.into(),
+        },
+    }
+}
+
+fn acceptable(act: &Act, errno: i32) -> bool {
+    let gone = [libc::ENOENT, libc::ESRCH, libc::ENODEV, libc::EADDRNOTAVAIL];
+    match act {
+        act if act.removes() => gone.contains(&errno),
+        Act::AddRule(_) => errno == libc::EEXIST,
+        _ => false,
+    }
+}
+
+/// Numbers of the devices that the steps name.
+fn indexes(socket: &mut Netlink, steps: &[Step]) -> Result<BTreeMap<String, u32>, ApplyError> {
+    let mut names: Vec<&str> = steps.iter().filter_map(|s| s.act.device()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut indexes = BTreeMap::new();
+    let Some(first) = steps.first() else {
+        return Ok(indexes);
+    };
+    if names.len() > FEW_DEVICES {
+        let dumped = socket.dump(&rt::dump_links(), |message| {
+            if let Some(link) = rt::link(message) {
+                indexes.insert(link.name, link.index);
+            }
+        });
+        dumped.map_err(|error| failed(first, error))?;
+        return Ok(indexes);
+    }
+    for name in names {
+        let found = socket.get(&rt::get_link(name), |message| {
+            if let Some(link) = rt::link(message) {
+                indexes.insert(link.name, link.index);
+            }
+        });
+        match found {
+            Err(error) if error.errno != libc::ENODEV => return Err(failed(first, error)),
+            _ => {}
+        }
+    }
+    Ok(indexes)
+}
+
+fn encode(
+    place: &dyn Place,
+    w: &mut Writer,
+    step: &Step,
+    index: Option<u32>,
+) -> Result<(), ApplyError> {
+    let device = index.unwrap_or(0);
+    match &step.act {
+        Act::AddLink(link) => add_link(place, w, step, link)?,
+        Act::RemoveLink(name) => rt::remove_link(w, name),
+        Act::SetLink { name, mac, mtu } => rt::set_link(w, name, true, *mac, *mtu),
+        Act::AddAltname { name, alt } => rt::alt_name(w, name, alt, true),
+        Act::RemoveAltname { name, alt } => rt::alt_name(w, name, alt, false),
+        Act::AddAddress(a) => rt::put_address(w, device, &a.address, true),
+        Act::RemoveAddress(a) => rt::put_address(w, device, &a.address, false),
+        Act::PutNeighbour(n) => rt::put_neighbour(w, device, n.address, n.mac, true),
+        Act::RemoveNeighbour(n) => rt::put_neighbour(w, device, n.address, n.mac, false),
+        Act::PutNexthop(n) => rt::put_nexthop(w, n.id, &n.target, index),
+        Act::RemoveNexthop(id) => rt::remove_nexthop(w, *id),
+        Act::PutRoute(route) => rt::put_route(w, route, index, true),
+        Act::RemoveRoute(route) => rt::put_route(w, route, None, false),
+        Act::AddRule(rule) => rt::put_rule(w, rule, true),
+        Act::RemoveRule(rule) => rt::put_rule(w, rule, false),
+        Act::AddNamespace | Act::RemoveNamespace | Act::Set { .. } | Act::Filter(_) => {}
+    }
+    Ok(())
+}
+
+fn add_link(place: &dyn Place, w: &mut Writer, step: &Step, link: &Link) -> Result<(), ApplyError> {
+    let LinkKind::Veth {
+        peer_ns,
+        peer_name,
+        peer_mac,
+    } = &link.kind;
+    let Some(far_ns) = place.get(peer_ns) else {
+        let message = Some(format!("no namespace `{peer_ns}`"));
+        return Err(failed(
+            step,
+            KernelError {
+                errno: libc::ENOENT,
+                message,
+            },
+        ));
+    };
+    let near = End {
+        name: &link.name,
+        mac: link.mac,
+        mtu: link.mtu,
+    };
+    let far = End {
+        name: peer_name,
+        mac: *peer_mac,
+        mtu: link.mtu,
+    };
+    rt::add_veth(w, near, far, far_ns.fd.as_fd());
+    Ok(())
+}

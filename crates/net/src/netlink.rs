@@ -1,0 +1,9 @@
+//! Netlink: the kernel's own protocol for links, routes and filters, as far as we need it.
+
+pub(crate) mod message;
+pub(crate) mod nf;
+pub(crate) mod rt;
+pub(crate) mod socket;
+
+pub(crate) use message::{Attrs, Writer};
+pub(crate) use socket::{KernelError, Netlink};

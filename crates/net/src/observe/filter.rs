@@ -1,0 +1,156 @@
+//! What the kernel has of our nftables tables. Rules are not read back: a fingerprint kept in the
+//! table, the number of the last transaction and the count of everything tell whether the table is
+//! the one we know.
+
+use std::collections::BTreeMap;
+
+use super::named;
+use crate::netlink::nf::*;
+use crate::netlink::{Attrs, KernelError, Netlink};
+use crate::nft::change::MARKER;
+use crate::nft::{Family, TABLE_PREFIX, Table};
+
+/// What the agent remembers of its last transaction in a namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// The table it left.
+    pub(crate) table: Option<Table>,
+    /// The namespace's transaction number right after.
+    pub(crate) generation: Option<u32>,
+}
+
+/// Our tables in a namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct SeenFilter {
+    /// All tables with our prefix.
+    pub(crate) tables: Vec<(Family, String)>,
+    /// The one whose content is known; none if there is no table or it is not as we left it.
+    pub(crate) known: Option<Table>,
+}
+
+impl SeenFilter {
+    /// The filter right after a table was loaded.
+    pub(crate) fn known(table: Option<Table>) -> Self {
+        Self {
+            tables: table.iter().map(named).collect(),
+            known: table,
+        }
+    }
+}
+
+/// Reads the state of our tables.
+pub(super) fn read(
+    socket: &mut Netlink,
+    memory: Option<&Memory>,
+    candidates: &[Option<&Table>],
+) -> Result<SeenFilter, KernelError> {
+    let mut seen = SeenFilter::default();
+    for family in [Family::Inet, Family::Ip, Family::Ip6] {
+        // Chains name their tables; a table without chains is none that we made.
+        let result = socket.dump(&dump(GETTABLE, family.number(), |_| {}), |message| {
+            let name = Attrs::after(message.payload, 4).text(NFTA_TABLE_NAME);
+            if let Some(name) = name.filter(|name| name.starts_with(TABLE_PREFIX)) {
+                seen.tables.push((family, name.to_owned()));
+            }
+        });
+        super::unless_unsupported(result)?;
+    }
+    let [(family, name)] = seen.tables.as_slice() else {
+        return Ok(seen);
+    };
+    let chains = count_rules(socket, *family, name)?;
+    let Some(marker) = chains.keys().find(|chain| chain.starts_with(MARKER)) else {
+        return Ok(seen);
+    };
+    let fits =
+        |table: &&&Table| named(table) == (*family, name.clone()) && table.marker() == *marker;
+    let Some(table) = candidates.iter().flatten().find(fits) else {
+        return Ok(seen);
+    };
+    let untouched = match memory.and_then(|m| m.generation) {
+        Some(known) => generation(socket)? == Some(known),
+        None => false,
+    };
+    if untouched || same_counts(socket, table, &chains)? {
+        seen.known = Some(Table::clone(table));
+    }
+    Ok(seen)
+}
+
+/// Number of the namespace's last nftables transaction.
+pub(crate) fn generation(socket: &mut Netlink) -> Result<Option<u32>, KernelError> {
+    let mut found = None;
+    socket.get(&get_generation(), |message| {
+        if message.kind == NEWGEN {
+            found = Attrs::after(message.payload, 4).be32(NFTA_GEN_ID);
+        }
+    })?;
+    Ok(found)
+}
+
+/// Number of rules per chain of a table.
+fn count_rules(
+    socket: &mut Netlink,
+    family: Family,
+    table: &str,
+) -> Result<BTreeMap<String, usize>, KernelError> {
+    let mut chains = BTreeMap::new();
+    socket.dump(&dump(GETCHAIN, family.number(), |_| {}), |message| {
+        let attrs = Attrs::after(message.payload, 4);
+        if attrs.text(NFTA_CHAIN_TABLE) == Some(table)
+            && let Some(name) = attrs.text(NFTA_CHAIN_NAME)
+        {
+            chains.insert(name.to_owned(), 0);
+        }
+    })?;
+    let request = dump(GETRULE, family.number(), |w| {
+        w.attr_text(NFTA_RULE_TABLE, table)
+    });
+    socket.dump(&request, |message| {
+        let attrs = Attrs::after(message.payload, 4);
+        if attrs.text(NFTA_RULE_TABLE) == Some(table)
+            && let Some(name) = attrs.text(NFTA_RULE_CHAIN)
+        {
+            *chains.entry(name.to_owned()).or_default() += 1;
+        }
+    })?;
+    Ok(chains)
+}
+
+/// Whether the kernel's table has as many rules and elements as it should.
+fn same_counts(
+    socket: &mut Netlink,
+    table: &Table,
+    chains: &BTreeMap<String, usize>,
+) -> Result<bool, KernelError> {
+    let rules_agree = chains.len() == table.chains.len() + 1
+        && table
+            .chains
+            .iter()
+            .all(|(name, chain)| chains.get(name) == Some(&chain.rules.len()));
+    if !rules_agree {
+        return Ok(false);
+    }
+    for (name, expected) in table.element_counts() {
+        let request = dump(GETSETELEM, table.family.number(), |w| {
+            w.attr_text(NFTA_SET_ELEM_LIST_TABLE, &table.name);
+            w.attr_text(NFTA_SET_ELEM_LIST_SET, name);
+        });
+        let mut count = 0;
+        let result = socket.dump(&request, |message| {
+            let list = Attrs::after(message.payload, 4).nested(NFTA_SET_ELEM_LIST_ELEMENTS);
+            count += list
+                .filter(|(_, element)| {
+                    Attrs(element).be32(NFTA_SET_ELEM_FLAGS) != Some(ELEM_INTERVAL_END)
+                })
+                .count();
+        });
+        match result {
+            Ok(()) if count == expected => {}
+            Ok(()) => return Ok(false),
+            Err(error) if error.errno == libc::ENOENT => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,641 @@
+//! From wish and reality to ordered steps. Pure: the kernel is neither read nor changed here.
+//!
+//! The order keeps two promises. Nothing passes unfiltered: filters are loaded before the links
+//! they look at exist. Nothing falls through: before a device goes, nexthops on it that stay
+//! wanted become blackholes, so that their routes do not vanish in favour of less specific ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::desired::{
+    Address, Attachment, Desired, IpFamily, Link, LinkKind, Mac, Namespace, Neighbour, Nexthop,
+    NexthopTarget, PolicyRule, Route,
+};
+use crate::nft::change::Change;
+use crate::observe::{FarEnd, Owner, Seen, SeenLink, device_of_sysctl, route_key};
+
+/// One thing to do in one namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) ns: String,
+    pub(crate) act: Act,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Act {
+    AddNamespace,
+    RemoveNamespace,
+    Set {
+        key: String,
+        value: String,
+    },
+    Filter(Box<Change>),
+    AddLink(Box<Link>),
+    RemoveLink(String),
+    SetLink {
+        name: String,
+        mac: Option<Mac>,
+        mtu: Option<u32>,
+    },
+    AddAltname {
+        name: String,
+        alt: String,
+    },
+    RemoveAltname {
+        name: String,
+        alt: String,
+    },
+    AddAddress(Address),
+    RemoveAddress(Address),
+    PutNeighbour(Neighbour),
+    RemoveNeighbour(Neighbour),
+    PutNexthop(Nexthop),
+    RemoveNexthop(u32),
+    PutRoute(Route),
+    RemoveRoute(Route),
+    AddRule(PolicyRule),
+    RemoveRule(PolicyRule),
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.ns)?;
+        match &self.act {
+            Act::AddNamespace => write!(f, "add namespace"),
+            Act::RemoveNamespace => write!(f, "remove namespace"),
+            Act::Set { key, value } => write!(f, "set {key} = {value}"),
+            Act::Filter(change) => write!(f, "{change}"),
+            Act::AddLink(link) => {
+                let LinkKind::Veth {
+                    peer_ns, peer_name, ..
+                } = &link.kind;
+                write!(f, "add link {} to {peer_name} in {peer_ns}", link.name)
+            }
+            Act::RemoveLink(name) => write!(f, "remove link {name}"),
+            Act::SetLink { name, mac, mtu } => {
+                write!(f, "set link {name} up")?;
+                mac.map_or(Ok(()), |mac| write!(f, " mac {mac}"))?;
+                mtu.map_or(Ok(()), |mtu| write!(f, " mtu {mtu}"))
+            }
+            Act::AddAltname { name, alt } => write!(f, "name link {name} also {alt}"),
+            Act::RemoveAltname { name, alt } => write!(f, "name link {name} no longer {alt}"),
+            Act::AddAddress(a) => write!(f, "add address {} on {}", a.address, a.device),
+            Act::RemoveAddress(a) => write!(f, "remove address {} on {}", a.address, a.device),
+            Act::PutNeighbour(n) => write!(f, "set neighbour {} on {}", n.address, n.device),
+            Act::RemoveNeighbour(n) => write!(f, "remove neighbour {} on {}", n.address, n.device),
+            Act::PutNexthop(n) => write!(f, "set nexthop {} {}", n.id, n.target),
+            Act::RemoveNexthop(id) => write!(f, "remove nexthop {id}"),
+            Act::PutRoute(route) => write!(f, "set route {route}"),
+            Act::RemoveRoute(route) => write!(f, "remove route {route}"),
+            Act::AddRule(rule) => write!(f, "add rule {rule}"),
+            Act::RemoveRule(rule) => write!(f, "remove rule {rule}"),
+        }
+    }
+}
+
+/// What is to be made true, and where to look.
+#[derive(Debug)]
+pub(crate) struct Task<'a> {
+    /// The whole desired state.
+    pub(crate) desired: &'a Desired,
+    /// The state that was applied before, as far as known: tells where removed links led.
+    pub(crate) old: Option<&'a Desired>,
+    /// Existing namespaces of the group.
+    pub(crate) members: &'a BTreeSet<String>,
+    /// The namespaces to be planned: names of the group and of attachments. Others are as desired.
+    pub(crate) scope: &'a BTreeSet<String>,
+}
+
+/// The steps from `seen` (existing namespaces in scope) to the task's desired state.
+pub(crate) fn plan(task: &Task<'_>, seen: BTreeMap<String, Seen>) -> Vec<Step> {
+    let mut planner = Planner {
+        task,
+        seen,
+        phases: Default::default(),
+    };
+    planner.namespaces();
+    planner.links();
+    planner.contents();
+    planner.removals();
+    planner.phases.into_iter().flatten().collect()
+}
+
+/// Groups of steps, in the order in which they are carried out.
+#[derive(Clone, Copy)]
+enum Phase {
+    Namespaces,
+    Settings,
+    Filters,
+    Blackholes,
+    OldLinks,
+    NewLinks,
+    DeviceSettings,
+    Contents,
+    OldNamespaces,
+}
+
+const PHASES: usize = 9;
+
+struct Planner<'a> {
+    task: &'a Task<'a>,
+    seen: BTreeMap<String, Seen>,
+    phases: [Vec<Step>; PHASES],
+}
+
+impl<'a> Planner<'a> {
+    fn push(&mut self, phase: Phase, ns: &str, act: Act) {
+        if let Some(steps) = self.phases.get_mut(phase as usize) {
+            steps.push(Step {
+                ns: ns.to_owned(),
+                act,
+            });
+        }
+    }
+
+    /// The group's wanted namespaces in scope.
+    fn wanted(&self) -> impl Iterator<Item = (&'a String, &'a Namespace)> + use<'a> {
+        let scope = self.task.scope;
+        self.task
+            .desired
+            .namespaces
+            .iter()
+            .filter(move |(name, _)| scope.contains(*name))
+    }
+
+    fn namespaces(&mut self) {
+        for (name, _) in self.wanted() {
+            if !self.task.members.contains(name) {
+                self.push(Phase::Namespaces, name, Act::AddNamespace);
+                self.seen
+                    .insert(name.clone(), Seen::assume(&Namespace::default(), &[]));
+            }
+        }
+    }
+
+    fn links(&mut self) {
+        for (name, wanted) in self.wanted() {
+            let names: BTreeSet<&str> = wanted.links.iter().map(|l| l.name.as_str()).collect();
+            let stale: Vec<String> = self.near_ends(name, |link| !names.contains(link));
+            for link in stale {
+                self.remove_link(name, &link);
+            }
+        }
+        for member in self.task.members {
+            if !self.task.desired.namespaces.contains_key(member) {
+                for link in self.near_ends(member, |_| true) {
+                    self.remove_link(member, &link);
+                }
+                for link in self.ends(member, Owner::Far, |_| true) {
+                    self.remove_link(member, &link);
+                }
+            }
+        }
+        for (name, wanted) in self.wanted() {
+            for link in &wanted.links {
+                self.link(name, link);
+            }
+        }
+    }
+
+    fn near_ends(&self, ns: &str, which: impl Fn(&str) -> bool) -> Vec<String> {
+        self.ends(ns, Owner::Near, which)
+    }
+
+    fn ends(&self, ns: &str, owner: Owner, which: impl Fn(&str) -> bool) -> Vec<String> {
+        let Some(seen) = self.seen.get(ns) else {
+            return Vec::new();
+        };
+        let ours = seen.links.iter().filter(|(_, link)| link.owner == owner);
+        ours.map(|(name, _)| name.clone())
+            .filter(|name| which(name))
+            .collect()
+    }
+
+    fn link(&mut self, ns: &str, link: &Link) {
+        let LinkKind::Veth {
+            peer_ns,
+            peer_name,
+            peer_mac,
+        } = &link.kind;
+        if !self.connected(ns, link) {
+            // Whatever has these names now is in the way; an unmarked device is not ours to
+            // remove and lets the step fail instead.
+            for (ns, name) in [(ns, &link.name), (peer_ns.as_str(), peer_name)] {
+                let found = self.seen.get(ns).and_then(|s| s.links.get(name));
+                if found.is_some_and(|f| f.owner != Owner::Other) {
+                    self.remove_link(ns, name);
+                }
+            }
+            self.push(Phase::NewLinks, ns, Act::AddLink(Box::new(link.clone())));
+            let mut made = Seen::assume(&Namespace::default(), &[far_end(link)]);
+            if let (Some(seen), Some(mut far)) =
+                (self.seen.get_mut(peer_ns), made.links.remove(peer_name))
+            {
+                far.up = false;
+                seen.links.insert(peer_name.clone(), far);
+            }
+            if let Some(seen) = self.seen.get_mut(ns) {
+                let near = SeenLink {
+                    indexes: None,
+                    mac: link.mac,
+                    mtu: link.mtu,
+                    up: true,
+                    altnames: BTreeSet::new(),
+                    owner: Owner::Near,
+                };
+                seen.links.insert(link.name.clone(), near);
+            }
+        }
+        self.adjust(ns, &link.name, link.mac, link.mtu);
+        self.adjust(peer_ns, peer_name, *peer_mac, link.mtu);
+        self.alt_names(ns, link);
+    }
+
+    /// Whether both ends exist and belong together.
+    fn connected(&self, ns: &str, link: &Link) -> bool {
+        let LinkKind::Veth {
+            peer_ns, peer_name, ..
+        } = &link.kind;
+        let near = self.seen.get(ns).and_then(|s| s.links.get(&link.name));
+        let far = self.seen.get(peer_ns).and_then(|s| s.links.get(peer_name));
+        let (Some(near), Some(far)) = (near, far) else {
+            return false;
+        };
+        let joined = match (near.indexes, far.indexes) {
+            (Some((near, to)), Some((far, back))) => to == Some(far) && back == Some(near),
+            _ => true,
+        };
+        joined && near.owner == Owner::Near && far.owner == Owner::Far
+    }
+
+    /// Corrects what can be corrected on an existing device.
+    fn adjust(&mut self, ns: &str, name: &str, mac: Option<Mac>, mtu: Option<u32>) {
+        let Some(seen) = self.seen.get(ns).and_then(|s| s.links.get(name)) else {
+            return;
+        };
+        let mac = mac.filter(|mac| seen.mac != Some(*mac));
+        let mtu = mtu.filter(|mtu| seen.mtu != Some(*mtu));
+        if mac.is_some() || mtu.is_some() || !seen.up {
+            self.push(
+                Phase::Contents,
+                ns,
+                Act::SetLink {
+                    name: name.to_owned(),
+                    mac,
+                    mtu,
+                },
+            );
+        }
+    }
+
+    fn alt_names(&mut self, ns: &str, link: &Link) {
+        let seen = self.seen.get(ns).and_then(|s| s.links.get(&link.name));
+        let had = seen.map(|s| s.altnames.clone()).unwrap_or_default();
+        let name = &link.name;
+        for alt in had.iter().filter(|alt| Some(*alt) != link.altname.as_ref()) {
+            let act = Act::RemoveAltname {
+                name: name.clone(),
+                alt: alt.clone(),
+            };
+            self.push(Phase::Contents, ns, act);
+        }
+        if let Some(alt) = link.altname.as_ref().filter(|alt| !had.contains(*alt)) {
+            let act = Act::AddAltname {
+                name: name.clone(),
+                alt: alt.clone(),
+            };
+            self.push(Phase::Contents, ns, act);
+        }
+    }
+
+    /// Removes a device and its other end, and forgets what goes with them.
+    fn remove_link(&mut self, ns: &str, name: &str) {
+        let other = self.other_end(ns, name);
+        self.push(Phase::OldLinks, ns, Act::RemoveLink(name.to_owned()));
+        self.device_goes(ns, name);
+        if let Some((ns, name)) = other {
+            self.device_goes(&ns, &name);
+        }
+    }
+
+    fn device_goes(&mut self, ns: &str, device: &str) {
+        let wanted = self.task.desired.namespaces.get(ns);
+        let Some(seen) = self.seen.get_mut(ns) else {
+            return;
+        };
+        let mut early = Vec::new();
+        let on_device = |target: &NexthopTarget| match target {
+            NexthopTarget::Via { device: d, .. } | NexthopTarget::Device { device: d, .. } => {
+                d == device
+            }
+            NexthopTarget::Blackhole { .. } => false,
+        };
+        let ids: Vec<u32> = seen
+            .nexthops
+            .iter()
+            .filter(|(_, t)| on_device(t))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            let stays = wanted.is_some_and(|w| w.nexthops.iter().any(|n| n.id == id));
+            if stays {
+                let family = seen
+                    .nexthops
+                    .get(&id)
+                    .map_or(IpFamily::V4, NexthopTarget::family);
+                let target = NexthopTarget::Blackhole { family };
+                seen.nexthops.insert(id, target.clone());
+                early.push(Act::PutNexthop(Nexthop { id, target }));
+            } else {
+                seen.nexthops.remove(&id);
+                seen.routes.retain(|_, route| route.nexthop != Some(id));
+            }
+        }
+        seen.forget_device(device);
+        for act in early {
+            self.push(Phase::Blackholes, ns, act);
+        }
+    }
+
+    /// Where the other end of a device is, by what was applied before or by the kernel's numbers.
+    fn other_end(&self, ns: &str, name: &str) -> Option<(String, String)> {
+        for desired in self.task.old.into_iter().chain([self.task.desired]) {
+            for (near_ns, namespace) in &desired.namespaces {
+                for link in &namespace.links {
+                    let LinkKind::Veth {
+                        peer_ns, peer_name, ..
+                    } = &link.kind;
+                    if (near_ns.as_str(), link.name.as_str()) == (ns, name) {
+                        return Some((peer_ns.clone(), peer_name.clone()));
+                    }
+                    if (peer_ns.as_str(), peer_name.as_str()) == (ns, name) {
+                        return Some((near_ns.clone(), link.name.clone()));
+                    }
+                }
+            }
+        }
+        let (index, peer) = self.seen.get(ns)?.links.get(name)?.indexes?;
+        let wanted = Some((peer?, Some(index)));
+        self.seen.iter().find_map(|(other, seen)| {
+            let mut links = seen.links.iter().filter(|_| other != ns);
+            let found = links.find(|(_, link)| link.indexes == wanted)?;
+            Some((other.clone(), found.0.clone()))
+        })
+    }
+
+    fn contents(&mut self) {
+        let far_ends = self.task.desired.far_ends();
+        for (name, wanted) in self.wanted() {
+            let Some(seen) = self.seen.get(name).cloned() else {
+                continue;
+            };
+            let own = far_ends.get(name.as_str());
+            // The far ends of other groups' links, and all on them, are other groups' business.
+            let foreign: BTreeSet<&str> = seen
+                .links
+                .iter()
+                .filter(|(_, link)| link.owner == Owner::Far)
+                .map(|(device, _)| device.as_str())
+                .filter(|device| own.is_none_or(|own| !own.contains(device)))
+                .collect();
+            self.settings(name, &wanted.sysctls, &seen);
+            self.filter(name, wanted, &seen);
+            let mine = |device: Option<&str>| device.is_none_or(|d| !foreign.contains(d));
+            self.objects(name, &Objects::of(wanted), &seen, &mine);
+        }
+        for (name, wanted) in &self.task.desired.attachments {
+            let Some(seen) = self.seen.get(name).cloned() else {
+                continue;
+            };
+            let Some(own) = far_ends.get(name.as_str()) else {
+                continue;
+            };
+            self.settings(name, &wanted.sysctls, &seen);
+            let mine = |device: Option<&str>| device.is_some_and(|d| own.contains(d));
+            self.objects(name, &Objects::attached(wanted), &seen, &mine);
+        }
+    }
+
+    fn settings(&mut self, ns: &str, wanted: &BTreeMap<String, String>, seen: &Seen) {
+        for (key, value) in wanted {
+            let words: Vec<_> = value.split_whitespace().collect();
+            if seen.sysctls.get(key).map(String::as_str) == Some(words.join(" ").as_str()) {
+                continue;
+            }
+            let phase = match device_of_sysctl(key) {
+                Some(_) => Phase::DeviceSettings,
+                None => Phase::Settings,
+            };
+            self.push(
+                phase,
+                ns,
+                Act::Set {
+                    key: key.clone(),
+                    value: value.clone(),
+                },
+            );
+        }
+    }
+
+    fn filter(&mut self, ns: &str, wanted: &Namespace, seen: &Seen) {
+        let keep = wanted.nft.as_ref().map(|t| (t.family, t.name.as_str()));
+        for (family, name) in &seen.filter.tables {
+            if keep != Some((*family, name.as_str())) {
+                let change = Change::Remove(*family, name.clone());
+                self.push(Phase::Filters, ns, Act::Filter(Box::new(change)));
+            }
+        }
+        let Some(table) = &wanted.nft else { return };
+        let change = match &seen.filter.known {
+            Some(known) if known == table => return,
+            Some(known) if Change::can_update(known, table) => {
+                Change::Update(known.clone(), table.clone())
+            }
+            _ => Change::Replace(table.clone()),
+        };
+        self.push(Phase::Filters, ns, Act::Filter(Box::new(change)));
+    }
+
+    /// Addresses, neighbours, nexthops, routes and rules: first what comes or changes, then what
+    /// goes.
+    fn objects(
+        &mut self,
+        ns: &str,
+        wanted: &Objects<'_>,
+        seen: &Seen,
+        mine: &dyn Fn(Option<&str>) -> bool,
+    ) {
+        let mut acts = Vec::new();
+        let addresses: BTreeSet<_> = wanted.addresses.iter().collect();
+        let missing = addresses.iter().filter(|a| !seen.addresses.contains(**a));
+        acts.extend(missing.map(|a| Act::AddAddress(Address::clone(a))));
+        let neighbours: BTreeMap<_, _> = wanted
+            .neighbours
+            .iter()
+            .map(|n| ((&n.device, n.address, n.mac.is_none()), n))
+            .collect();
+        let current = |n: &Neighbour| {
+            seen.neighbours
+                .get(&(n.device.clone(), n.address, n.mac.is_none()))
+                == Some(&n.mac)
+        };
+        let missing = neighbours.values().filter(|n| !current(n));
+        acts.extend(missing.map(|n| Act::PutNeighbour(Neighbour::clone(n))));
+        let missing = wanted
+            .nexthops
+            .iter()
+            .filter(|n| seen.nexthops.get(&n.id) != Some(&n.target));
+        acts.extend(missing.map(|n| Act::PutNexthop(n.clone())));
+        let routes: BTreeMap<_, _> = wanted.routes.iter().map(|r| (route_key(r), r)).collect();
+        let missing = routes
+            .iter()
+            .filter(|(key, route)| seen.routes.get(*key) != Some(**route));
+        acts.extend(missing.map(|(_, route)| Act::PutRoute(Route::clone(route))));
+        let missing = wanted.rules.iter().filter(|r| !seen.rules.contains(*r));
+        acts.extend(missing.map(|r| Act::AddRule(r.clone())));
+
+        if wanted.whole {
+            let stale = seen.rules.iter().filter(|r| !wanted.rules.contains(r));
+            acts.extend(stale.map(|r| Act::RemoveRule(r.clone())));
+        }
+        let stale = seen
+            .routes
+            .iter()
+            .filter(|(key, _)| !routes.contains_key(*key));
+        let stale = stale.filter(|(_, route)| mine(route.device.as_deref()));
+        acts.extend(stale.map(|(_, route)| Act::RemoveRoute(route.clone())));
+        if wanted.whole {
+            let stale = seen
+                .nexthops
+                .keys()
+                .filter(|id| !wanted.nexthops.iter().any(|n| n.id == **id));
+            acts.extend(stale.map(|id| Act::RemoveNexthop(*id)));
+        }
+        let stale = seen
+            .neighbours
+            .iter()
+            .filter(|((device, address, proxy), _)| {
+                mine(Some(device)) && !neighbours.contains_key(&(device, *address, *proxy))
+            });
+        acts.extend(stale.map(|((device, address, _), mac)| {
+            let (device, address, mac) = (device.clone(), *address, *mac);
+            Act::RemoveNeighbour(Neighbour {
+                device,
+                address,
+                mac,
+            })
+        }));
+        let stale = seen
+            .addresses
+            .iter()
+            .filter(|a| mine(Some(&a.device)) && !addresses.contains(a));
+        acts.extend(stale.map(|a| Act::RemoveAddress(a.clone())));
+        for act in acts {
+            self.push(Phase::Contents, ns, act);
+        }
+    }
+
+    fn removals(&mut self) {
+        for member in self.task.members {
+            if !self.task.desired.namespaces.contains_key(member) {
+                self.push(Phase::OldNamespaces, member, Act::RemoveNamespace);
+            }
+        }
+        // All work in one namespace together: one visit each.
+        if let Some(steps) = self.phases.get_mut(Phase::Contents as usize) {
+            steps.sort_by(|a, b| a.ns.cmp(&b.ns));
+        }
+    }
+}
+
+/// What a namespace or attachment states, without links, settings and filter.
+struct Objects<'a> {
+    addresses: &'a [Address],
+    neighbours: &'a [Neighbour],
+    nexthops: &'a [Nexthop],
+    routes: &'a [Route],
+    rules: &'a [PolicyRule],
+    /// Whether rules and nexthops that are not stated are to go.
+    whole: bool,
+}
+
+impl<'a> Objects<'a> {
+    fn of(ns: &'a Namespace) -> Self {
+        Self {
+            addresses: &ns.addresses,
+            neighbours: &ns.neighbours,
+            nexthops: &ns.nexthops,
+            routes: &ns.routes,
+            rules: &ns.rules,
+            whole: true,
+        }
+    }
+
+    fn attached(attachment: &'a Attachment) -> Self {
+        Self {
+            addresses: &attachment.addresses,
+            neighbours: &attachment.neighbours,
+            nexthops: &[],
+            routes: &attachment.routes,
+            rules: &[],
+            whole: false,
+        }
+    }
+}
+
+/// The far end of a link.
+pub(crate) fn far_end(link: &Link) -> FarEnd {
+    let LinkKind::Veth {
+        peer_name,
+        peer_mac,
+        ..
+    } = &link.kind;
+    FarEnd {
+        name: peer_name.clone(),
+        mac: *peer_mac,
+        mtu: link.mtu,
+    }
+}
+
+impl NexthopTarget {
+    fn family(&self) -> IpFamily {
+        match self {
+            Self::Via { gateway, .. } => IpFamily::of(*gateway),
+            Self::Device { family, .. } | Self::Blackhole { family } => *family,
+        }
+    }
+}
+
+impl Act {
+    /// The device whose number the step needs.
+    pub(crate) fn device(&self) -> Option<&str> {
+        match self {
+            Self::AddAddress(a) | Self::RemoveAddress(a) => Some(&a.device),
+            Self::PutNeighbour(n) | Self::RemoveNeighbour(n) => Some(&n.device),
+            Self::PutRoute(route) => route.device.as_deref(),
+            Self::PutNexthop(Nexthop { target, .. }) => match target {
+                NexthopTarget::Via { device, .. } | NexthopTarget::Device { device, .. } => {
+                    Some(device)
+                }
+                NexthopTarget::Blackhole { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether it takes something away, so that not finding it is success.
+    pub(crate) fn removes(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoveNamespace
+                | Self::RemoveLink(_)
+                | Self::RemoveAltname { .. }
+                | Self::RemoveAddress(_)
+                | Self::RemoveNeighbour(_)
+                | Self::RemoveNexthop(_)
+                | Self::RemoveRoute(_)
+                | Self::RemoveRule(_)
+        )
+    }
+}

@@ -1,0 +1,414 @@
+//! From a VPC's view to the desired state of its namespaces: a pure function.
+//!
+//! Placement, by `reference`-free names: a VPC's router has the VPC's id as namespace name, an
+//! endpoint its endpoint id, an instance its interface id, the internet gateway `<vpc>-igw`, a site
+//! `site-<name>`, a site's host its host id. The shared [`INTERNET`] namespace holds the service's
+//! public addresses and belongs to a group of its own.
+//!
+//! How packets choose their way inside a router:
+//! 1. `pre` drops what is not from the port's own address and marks by port: the subnet's table;
+//! 2. one policy rule per mark leads to the route table; its `throw` of the VPC's blocks leads back
+//!    to `main`, which has every port as a /32;
+//! 3. `fwd` asks the sender's groups, then the receiver's.
+//!
+//! What enters from outside (internet gateway, sites) is marked with [`OUTSIDE`], whose table knows
+//! the VPC's own blocks and nothing else: a gateway endpoint is out of reach by construction.
+
+mod filter;
+mod outside;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use adit_model::net as addresses;
+use adit_model::{NetworkInterface, NetworkInterfaceId, SiteName, VpcEndpointId, VpcId};
+use adit_snapshot::{PortUser, PortView, Target, VpcView};
+use ipnet::{IpNet, Ipv4Net};
+
+use crate::desired::*;
+
+pub use outside::{Internet, render_internet};
+
+/// The namespace that stands for the internet, and the group it belongs to.
+pub const INTERNET: &str = "internet";
+
+/// Mark and table of packets that enter a VPC from outside.
+const OUTSIDE: u32 = 9_000;
+/// Route table `n` is kernel table, mark and rule priority `TABLES + n`.
+const TABLES: u32 = 10_000;
+/// What a gateway endpoint sends back is marked `REFLECT + n`, so that the router's own ICMP errors
+/// about it find the way to the endpoint again.
+const REFLECT: u32 = 100_000;
+/// Priority of the rules for [`OUTSIDE`] and [`REFLECT`] marks.
+const EARLY: u32 = 9_000;
+
+const NEXTHOP_INTERNET: u32 = 1;
+const NEXTHOP_GATEWAYS: u32 = 0x1_0000;
+const NEXTHOP_SITES: u32 = 0x2_0000;
+
+/// Every cable has these two ends; an address on a cable needs no uniqueness beyond it.
+pub(crate) const NEAR: Mac = Mac([0x02, 0xad, 0x17, 0, 0, 1]);
+pub(crate) const FAR: Mac = Mac([0x02, 0xad, 0x17, 0, 0, 2]);
+
+/// Where the pieces of a VPC are, for those who open sockets there.
+pub mod place {
+    use super::*;
+
+    /// The namespace of a VPC's router.
+    pub fn router(vpc: &VpcId) -> String {
+        vpc.to_string()
+    }
+
+    /// The namespace of an endpoint.
+    pub fn endpoint(id: &VpcEndpointId) -> String {
+        id.to_string()
+    }
+
+    /// The namespace of an instance.
+    pub fn instance(id: &NetworkInterfaceId) -> String {
+        id.to_string()
+    }
+
+    /// The namespace of an internet gateway.
+    pub fn internet_gateway(vpc: &VpcId) -> String {
+        format!("{vpc}-igw")
+    }
+
+    /// The namespace of a site.
+    pub fn site(name: &SiteName) -> String {
+        format!("site-{name}")
+    }
+
+    /// The device of an interface inside its endpoint's namespace.
+    pub fn endpoint_device(id: &NetworkInterfaceId) -> String {
+        format!("e-{}", short(id.digits()))
+    }
+
+    /// Where the resolver of a site's hosts answers public names: the site's router.
+    pub fn site_resolver(cidr: Ipv4Net) -> Ipv4Addr {
+        addresses::router(cidr)
+    }
+}
+
+/// The last twelve digits of an id: unique enough inside one router, short enough for a device.
+fn short(digits: &str) -> &str {
+    digits.get(digits.len().saturating_sub(12)..).unwrap_or(digits)
+}
+
+/// The router's device of a port.
+pub(crate) fn port_device(id: &NetworkInterfaceId) -> String {
+    format!("p-{}", short(id.digits()))
+}
+
+/// The router's device of a gateway endpoint.
+pub(crate) fn gateway_device(id: &VpcEndpointId) -> String {
+    format!("g-{}", short(id.digits()))
+}
+
+/// The router's device of a site.
+pub(crate) fn site_device(number: u16) -> String {
+    format!("s-{number}")
+}
+
+/// The router's device of the internet gateway.
+pub(crate) const IGW_DEVICE: &str = "igw";
+
+/// Both ends of the cable to gateway endpoint `n`.
+fn gateway_link(n: u16) -> (Ipv4Addr, Ipv4Addr) {
+    link(64, n)
+}
+
+/// Both ends of the cable to site `n`.
+fn site_link(n: u16) -> (Ipv4Addr, Ipv4Addr) {
+    link(128, n)
+}
+
+/// Cable `n` of a range of link-local addresses: 4,096 cables above 169.254.`third`.0. The ranges
+/// keep clear of 169.254.169.253, the resolver's.
+fn link(third: u8, n: u16) -> (Ipv4Addr, Ipv4Addr) {
+    let n = n % 2_560;
+    let [high, low] = (n * 4).to_be_bytes();
+    let near = Ipv4Addr::new(169, 254, third.saturating_add(high), low | 1);
+    let far = Ipv4Addr::new(169, 254, third.saturating_add(high), low | 2);
+    (near, far)
+}
+
+/// Both ends of the cable to the internet gateway.
+const IGW_LINK: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(169, 254, 10, 1), Ipv4Addr::new(169, 254, 10, 2));
+
+/// Everything that one VPC shall have in the kernel.
+pub fn render(view: &VpcView) -> Desired {
+    let mut desired = Desired::default();
+    let mut router = router(view);
+    for port in &view.ports {
+        add_port(&mut router, view, port);
+        if port.user == PortUser::Instance {
+            let name = place::instance(&port.interface.id);
+            desired.namespaces.insert(name, instance(port));
+        }
+    }
+    for gateway in &view.gateways {
+        let name = place::endpoint(&gateway.endpoint.id);
+        let (near, far) = gateway_link(gateway.endpoint.number);
+        let device = gateway_device(&gateway.endpoint.id);
+        router.links.push(veth(&device, Some(gateway.endpoint.id.as_str()), &name, "eth0"));
+        router.addresses.push(on(&device, near, 30));
+        router.neighbours.push(neighbour(&device, far, FAR));
+        router.sysctls.extend(device_sysctls(&device));
+        let id = NEXTHOP_GATEWAYS + u32::from(gateway.endpoint.number);
+        router.nexthops.push(nexthop(id, far, &device));
+        let mark = REFLECT + u32::from(gateway.endpoint.number);
+        router.rules.push(rule(EARLY, mark));
+        throw_local(&mut router, view, mark);
+        for prefix in &gateway.prefixes {
+            router.routes.push(Route { table: mark, nexthop: Some(id), ..Route::to(IpNet::V4(*prefix)) });
+        }
+        desired.namespaces.insert(name, gateway_namespace(gateway, near, far));
+    }
+    for endpoint in &view.interfaces {
+        let name = place::endpoint(&endpoint.endpoint.id);
+        desired.namespaces.insert(name, interface_namespace(view, &endpoint.interfaces));
+    }
+    add_tables(&mut router, view);
+    outside::add_internet_gateway(&mut desired, &mut router, view);
+    outside::add_sites(&mut desired, &mut router, view);
+    router.nft = Some(filter::table(view));
+    desired.namespaces.insert(place::router(&view.vpc.id), router);
+    desired
+}
+
+fn router(view: &VpcView) -> Namespace {
+    let mut router = Namespace { sysctls: forwarding(), ..Namespace::default() };
+    router.sysctls.insert("ipv4/conf/default/proxy_arp".into(), "1".into());
+    router.sysctls.insert("ipv4/fwmark_reflect".into(), "1".into());
+    for subnet in &view.subnets {
+        router.addresses.push(on("lo", addresses::router(subnet.subnet.cidr), 32));
+    }
+    router.addresses.push(on("lo", addresses::resolver(view.vpc.cidr()), 32));
+    router.addresses.push(on("lo", addresses::RESOLVER_LINK_LOCAL, 32));
+    // A VPC of one subnet at its base has router and resolver apart; a /28 VPC may not.
+    router.addresses.sort();
+    router.addresses.dedup();
+    for block in &view.vpc.cidrs {
+        router.routes.push(Route {
+            kind: RouteKind::Blackhole,
+            metric: METRIC_LAST,
+            ..Route::to(IpNet::V4(block.cidr))
+        });
+    }
+    router
+}
+
+/// Settings of every namespace that forwards.
+pub(crate) fn forwarding() -> BTreeMap<String, String> {
+    let mut sysctls = quiet();
+    sysctls.insert("ipv4/ip_forward".into(), "1".into());
+    sysctls
+}
+
+/// Settings of every namespace: no reverse-path filter (marks choose routes, which it does not
+/// understand), no redirects, no IPv6 that nobody asked for.
+pub(crate) fn quiet() -> BTreeMap<String, String> {
+    [
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+        ("ipv4/conf/all/send_redirects", "0"),
+        ("ipv4/conf/default/send_redirects", "0"),
+        ("ipv6/conf/all/disable_ipv6", "1"),
+        ("ipv6/conf/default/disable_ipv6", "1"),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_string(), value.to_string()))
+    .collect()
+}
+
+fn device_sysctls(device: &str) -> [(String, String); 1] {
+    [(format!("ipv4/conf/{device}/rp_filter"), "0".into())]
+}
+
+/// A port on the router's side: a /32, a permanent neighbour, proxy ARP without delay.
+fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
+    let eni = &port.interface;
+    let device = port_device(&eni.id);
+    let (peer_ns, peer_name) = match &port.user {
+        PortUser::Instance => (place::instance(&eni.id), "eth0".to_string()),
+        PortUser::Endpoint(endpoint) => {
+            if !view.interfaces.iter().any(|e| e.endpoint.id == *endpoint) {
+                return;
+            }
+            (place::endpoint(endpoint), place::endpoint_device(&eni.id))
+        }
+    };
+    router.links.push(Link {
+        name: device.clone(),
+        altname: Some(eni.id.to_string()),
+        mac: Some(NEAR),
+        mtu: None,
+        kind: LinkKind::Veth { peer_ns, peer_name, peer_mac: Some(Mac(eni.mac)) },
+    });
+    router.sysctls.extend(device_sysctls(&device));
+    router.sysctls.insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
+    router.sysctls.insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
+    router.routes.push(Route {
+        device: Some(device.clone()),
+        ..Route::to(host(eni.private_ip))
+    });
+    router.neighbours.push(neighbour(&device, eni.private_ip, Mac(eni.mac)));
+}
+
+/// An instance: its address in its subnet, the router as default.
+fn instance(port: &PortView) -> Namespace {
+    let eni = &port.interface;
+    let router = addresses::router(port.subnet.cidr);
+    let mut space = Namespace { sysctls: quiet(), ..Namespace::default() };
+    space.addresses.push(on("eth0", eni.private_ip, port.subnet.cidr.prefix_len()));
+    space.neighbours.push(neighbour("eth0", router, NEAR));
+    space.routes.push(default_via("eth0", router));
+    space
+}
+
+/// An endpoint that takes every address of its service (AnyIP) from one cable.
+fn gateway_namespace(gateway: &adit_snapshot::GatewayView, near: Ipv4Addr, far: Ipv4Addr) -> Namespace {
+    let mut space = Namespace { sysctls: quiet(), ..Namespace::default() };
+    space.addresses.push(on("eth0", far, 30));
+    space.neighbours.push(neighbour("eth0", near, NEAR));
+    space.routes.push(default_via("eth0", near));
+    for prefix in &gateway.prefixes {
+        space.routes.push(any_ip(*prefix));
+    }
+    space
+}
+
+/// An endpoint with one port per subnet; replies leave by the port that was asked.
+fn interface_namespace(view: &VpcView, interfaces: &[std::sync::Arc<NetworkInterface>]) -> Namespace {
+    let mut space = Namespace { sysctls: quiet(), ..Namespace::default() };
+    space.sysctls.insert("ipv4/conf/all/arp_ignore".into(), "1".into());
+    for eni in interfaces {
+        let Some(port) = view.port(&eni.id) else { continue };
+        let device = place::endpoint_device(&eni.id);
+        let router = addresses::router(port.subnet.cidr);
+        // The subnet's place in its VPC is a number that stays while other subnets come and go.
+        let table = 100 + u32::from(eni.private_ip) % 0xffff_ff00;
+        space.addresses.push(on(&device, eni.private_ip, 32));
+        space.neighbours.push(neighbour(&device, router, NEAR));
+        space.routes.push(Route { table, ..default_via(&device, router) });
+        space.rules.push(PolicyRule {
+            priority: 100,
+            from: Some(host(eni.private_ip)),
+            table,
+            ..PolicyRule::default()
+        });
+    }
+    space
+}
+
+/// Every route table: back to `main` for the VPC's own, then its routes, then silence.
+fn add_tables(router: &mut Namespace, view: &VpcView) {
+    router.rules.push(rule(EARLY, OUTSIDE));
+    throw_local(router, view, OUTSIDE);
+    for table in &view.tables {
+        let number = TABLES + u32::from(table.number);
+        router.rules.push(rule(number, number));
+        throw_local(router, view, number);
+        for route in &table.routes {
+            let to = Route { table: number, ..Route::to(IpNet::V4(route.destination)) };
+            router.routes.push(match target(view, &route.target) {
+                Some(Way::Nexthop(id)) => Route { nexthop: Some(id), ..to },
+                Some(Way::Port(device, address)) => {
+                    Route { device: Some(device), via: Some(IpAddr::V4(address)), ..to }
+                }
+                None => Route { kind: RouteKind::Blackhole, ..to },
+            });
+        }
+    }
+}
+
+enum Way {
+    Nexthop(u32),
+    Port(String, Ipv4Addr),
+}
+
+/// How a target is reached; `None` when it is not there.
+fn target(view: &VpcView, target: &Target) -> Option<Way> {
+    match target {
+        Target::InternetGateway(id) => {
+            (view.internet_gateway.as_ref() == Some(id)).then_some(Way::Nexthop(NEXTHOP_INTERNET))
+        }
+        Target::GatewayEndpoint(id) => {
+            let gateway = view.gateways.iter().find(|g| g.endpoint.id == *id)?;
+            Some(Way::Nexthop(NEXTHOP_GATEWAYS + u32::from(gateway.endpoint.number)))
+        }
+        Target::Site(name) => {
+            let site = view.sites.iter().find(|s| s.name == *name)?;
+            Some(Way::Nexthop(NEXTHOP_SITES + u32::from(site.number)))
+        }
+        Target::Interface(id, address) => {
+            view.port(id).map(|_| Way::Port(port_device(id), *address))
+        }
+        Target::Blackhole => None,
+    }
+}
+
+/// What every table has: the VPC's blocks are local, and no route means silence, as on AWS.
+fn throw_local(router: &mut Namespace, view: &VpcView, table: u32) {
+    for block in &view.vpc.cidrs {
+        let to = Route { table, ..Route::to(IpNet::V4(block.cidr)) };
+        router.routes.push(Route { kind: RouteKind::Throw, ..to });
+    }
+    let last = Route { table, metric: METRIC_LAST, ..Route::to(IpNet::V4(Ipv4Net::default())) };
+    router.routes.push(Route { kind: RouteKind::Blackhole, ..last });
+}
+
+fn rule(priority: u32, mark: u32) -> PolicyRule {
+    PolicyRule { priority, mark: Some(mark), table: mark, ..PolicyRule::default() }
+}
+
+pub(crate) fn nexthop(id: u32, gateway: Ipv4Addr, device: &str) -> Nexthop {
+    let (gateway, device) = (IpAddr::V4(gateway), device.to_string());
+    Nexthop { id, target: NexthopTarget::Via { gateway, device } }
+}
+
+pub(crate) fn veth(name: &str, altname: Option<&str>, peer_ns: &str, peer_name: &str) -> Link {
+    Link {
+        name: name.to_string(),
+        altname: altname.map(str::to_string),
+        mac: Some(NEAR),
+        mtu: None,
+        kind: LinkKind::Veth {
+            peer_ns: peer_ns.to_string(),
+            peer_name: peer_name.to_string(),
+            peer_mac: Some(FAR),
+        },
+    }
+}
+
+pub(crate) fn on(device: &str, address: Ipv4Addr, prefix: u8) -> Address {
+    let net = Ipv4Net::new(address, prefix).unwrap_or_else(|_| Ipv4Net::from(address));
+    Address { device: device.to_string(), address: IpNet::V4(net) }
+}
+
+pub(crate) fn host(address: Ipv4Addr) -> IpNet {
+    IpNet::V4(Ipv4Net::from(address))
+}
+
+pub(crate) fn neighbour(device: &str, address: Ipv4Addr, mac: Mac) -> Neighbour {
+    Neighbour { device: device.to_string(), address: IpAddr::V4(address), mac: Some(mac) }
+}
+
+pub(crate) fn default_via(device: &str, router: Ipv4Addr) -> Route {
+    Route {
+        device: Some(device.to_string()),
+        via: Some(IpAddr::V4(router)),
+        ..Route::to(IpNet::V4(Ipv4Net::default()))
+    }
+}
+
+/// Takes a whole block as addressed to this namespace.
+pub(crate) fn any_ip(block: Ipv4Net) -> Route {
+    Route {
+        kind: RouteKind::Local,
+        device: Some("lo".into()),
+        table: TABLE_LOCAL,
+        ..Route::to(IpNet::V4(block))
+    }
+}

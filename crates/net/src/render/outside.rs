@@ -1,0 +1,247 @@
+//! What is outside a VPC: its internet gateway, its on-premises sites, and the internet itself.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use adit_model::net as addresses;
+use adit_model::{Site, VpcId};
+use adit_snapshot::VpcView;
+use ipnet::{IpNet, Ipv4Net};
+
+use super::*;
+use crate::nft::{
+    Base, Chain, ChainKind, Datum, Element, Expr, Field, Hook, KeyType, NatTarget, Rule, Set, Table,
+    Value, ValueType,
+};
+
+/// What the internet namespace holds: the public addresses of the service in every Region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Internet {
+    /// The blocks of every Region's prefix list.
+    pub service: Vec<Ipv4Net>,
+}
+
+/// The router that the cables of all internet gateways and sites lead to: an address that nobody
+/// has, reached by its permanent neighbour entry alone.
+const TRANSIT: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+/// The other end of such a cable, seen from the internet.
+const TRANSIT_FAR: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
+
+/// The desired state of the internet's group.
+pub fn render_internet(internet: &Internet) -> Desired {
+    let mut space = Namespace { sysctls: forwarding(), ..Namespace::default() };
+    for block in &internet.service {
+        space.routes.push(any_ip(*block));
+    }
+    // What belongs to nobody is answered at once, so that a wrong route shows as such.
+    space.routes.push(Route {
+        kind: RouteKind::Unreachable,
+        metric: METRIC_LAST,
+        ..Route::to(IpNet::V4(Ipv4Net::default()))
+    });
+    let mut desired = Desired::default();
+    desired.namespaces.insert(INTERNET.into(), space);
+    desired
+}
+
+/// The internet gateway: 1:1 NAT between private and public addresses; an interface without a
+/// public address gets nothing through it.
+pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace, view: &VpcView) {
+    if view.internet_gateway.is_none() {
+        return;
+    }
+    let name = place::internet_gateway(&view.vpc.id);
+    let (near, far) = IGW_LINK;
+    let altname = view.internet_gateway.as_ref().map(|id| id.as_str());
+    router.links.push(veth(IGW_DEVICE, altname, &name, "vpc"));
+    router.addresses.push(on(IGW_DEVICE, near, 30));
+    router.neighbours.push(neighbour(IGW_DEVICE, far, FAR));
+    router.sysctls.extend(device_sysctls(IGW_DEVICE));
+    router.nexthops.push(nexthop(NEXTHOP_INTERNET, far, IGW_DEVICE));
+
+    let mut pairs: Vec<(Ipv4Addr, Ipv4Addr)> = view
+        .ports
+        .iter()
+        .filter_map(|port| Some((port.interface.private_ip, port.interface.public_ip?)))
+        .collect();
+    pairs.sort();
+    let mut space = Namespace { sysctls: forwarding(), ..Namespace::default() };
+    space.addresses.push(on("vpc", far, 30));
+    space.neighbours.push(neighbour("vpc", near, NEAR));
+    for block in &view.vpc.cidrs {
+        let to = Route::to(IpNet::V4(block.cidr));
+        space.routes.push(Route { device: Some("vpc".into()), via: Some(IpAddr::V4(near)), ..to });
+    }
+    space.nft = Some(one_to_one(&pairs));
+    let public: Vec<Ipv4Addr> = pairs.iter().map(|(_, public)| *public).collect();
+    attach(desired, &mut space, &uplink(&view.vpc.id, 0), &public);
+    desired.namespaces.insert(name, space);
+}
+
+/// The name of a cable's end in the internet: of a VPC's internet gateway (0) or a site (its number).
+fn uplink(vpc: &VpcId, number: u16) -> String {
+    let digits = vpc.digits();
+    let tail = digits.get(digits.len().saturating_sub(8)..).unwrap_or(digits);
+    format!("u{number}-{tail}")
+}
+
+/// Connects a namespace to the internet, which routes these public addresses to it.
+fn attach(desired: &mut Desired, space: &mut Namespace, far_name: &str, public: &[Ipv4Addr]) {
+    space.links.push(veth("up", None, INTERNET, far_name));
+    space.sysctls.extend(device_sysctls("up"));
+    space.neighbours.push(neighbour("up", TRANSIT, FAR));
+    space.routes.push(default_via("up", TRANSIT));
+    let far = desired.attachments.entry(INTERNET.into()).or_default();
+    far.sysctls.extend(device_sysctls(far_name));
+    far.neighbours.push(neighbour(far_name, TRANSIT_FAR, NEAR));
+    for address in public {
+        let to = Route::to(host(*address));
+        let device = Some(far_name.to_string());
+        far.routes.push(Route { device, via: Some(IpAddr::V4(TRANSIT_FAR)), ..to });
+    }
+}
+
+fn one_to_one(pairs: &[(Ipv4Addr, Ipv4Addr)]) -> Table {
+    let mut table = Table::new("adit");
+    let address = |a: Ipv4Addr| Datum::Addr(IpAddr::V4(a));
+    let map = |pick: fn(&(Ipv4Addr, Ipv4Addr)) -> (Ipv4Addr, Ipv4Addr)| Set {
+        key: vec![KeyType::Ipv4],
+        value: Some(ValueType::Ipv4),
+        interval: false,
+        elements: pairs
+            .iter()
+            .map(pick)
+            .map(|(from, to)| Element { key: vec![address(from)], value: Some(Value::Addr(IpAddr::V4(to))) })
+            .collect(),
+    };
+    table.sets.insert("public_of".into(), map(|(private, public)| (*private, *public)));
+    table.sets.insert("private_of".into(), map(|(private, public)| (*public, *private)));
+    let known = Set {
+        key: vec![KeyType::Ipv4],
+        value: None,
+        interval: false,
+        elements: pairs.iter().map(|(p, _)| Element { key: vec![address(*p)], value: None }).collect(),
+    };
+    table.sets.insert("known".into(), known);
+    let base = |kind, hook, priority| Some(Base { kind, hook, priority, drop: false });
+    let from = |device: &str| Expr::is(Field::Iifname, Datum::name(device));
+    table.chains.insert(
+        "unknown".into(),
+        Chain {
+            base: base(ChainKind::Filter, Hook::Prerouting, -300),
+            rules: vec![Rule {
+                exprs: vec![from("vpc"), Expr::not_in_set(&[Field::IpSaddr], "known"), Expr::COUNTER, Expr::DROP],
+                comment: Some("no public address".into()),
+            }],
+        },
+    );
+    let nat = |field, name: &str| NatTarget::Map {
+        fields: vec![field],
+        map: name.into(),
+        family: IpFamily::V4,
+    };
+    table.chains.insert(
+        "in".into(),
+        Chain {
+            base: base(ChainKind::Nat, Hook::Prerouting, -100),
+            rules: vec![Rule::from([from("up"), Expr::Dnat(nat(Field::IpDaddr, "private_of"))])],
+        },
+    );
+    table.chains.insert(
+        "out".into(),
+        Chain {
+            base: base(ChainKind::Nat, Hook::Postrouting, 100),
+            rules: vec![Rule::from([
+                Expr::is(Field::Oifname, Datum::name("up")),
+                Expr::Snat(nat(Field::IpSaddr, "public_of")),
+            ])],
+        },
+    );
+    table
+}
+
+/// On-premises sites: a router of their own at the other end of a private link.
+pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &VpcView) {
+    for site in &view.sites {
+        let name = place::site(&site.name);
+        let (near, far) = site_link(site.number);
+        let device = site_device(site.number);
+        router.links.push(veth(&device, Some(&name), &name, "vpn"));
+        router.addresses.push(on(&device, near, 30));
+        router.neighbours.push(neighbour(&device, far, FAR));
+        router.sysctls.extend(device_sysctls(&device));
+        let id = NEXTHOP_SITES + u32::from(site.number);
+        router.nexthops.push(nexthop(id, far, &device));
+        // The router's own packets (errors, answers of the resolver) find the site too.
+        router.routes.push(Route { nexthop: Some(id), ..Route::to(IpNet::V4(site.cidr)) });
+
+        let mut space = site_namespace(view, site, near, far);
+        if let Some(public) = site.public_ip {
+            space.nft = Some(masquerade(public));
+            attach(desired, &mut space, &uplink(&view.vpc.id, site.number), &[public]);
+        }
+        let router_ip = addresses::router(site.cidr);
+        for at in view.site_hosts.iter().filter(|at| at.site == site.name) {
+            let digits = at.id.rsplit('-').next().unwrap_or(&at.id);
+            let device = format!("h-{}", short(digits));
+            space.links.push(Link {
+                name: device.clone(),
+                altname: Some(at.id.clone()),
+                mac: Some(NEAR),
+                mtu: None,
+                kind: LinkKind::Veth {
+                    peer_ns: at.id.clone(),
+                    peer_name: "eth0".into(),
+                    peer_mac: Some(Mac(at.mac)),
+                },
+            });
+            space.sysctls.insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
+            space.sysctls.insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
+            space.routes.push(Route { device: Some(device.clone()), ..Route::to(host(at.ip)) });
+            space.neighbours.push(neighbour(&device, at.ip, Mac(at.mac)));
+            let mut inside = Namespace { sysctls: quiet(), ..Namespace::default() };
+            inside.addresses.push(on("eth0", at.ip, site.cidr.prefix_len()));
+            inside.neighbours.push(neighbour("eth0", router_ip, NEAR));
+            inside.routes.push(default_via("eth0", router_ip));
+            desired.namespaces.insert(at.id.clone(), inside);
+        }
+        desired.namespaces.insert(name, space);
+    }
+}
+
+fn site_namespace(view: &VpcView, site: &Site, near: Ipv4Addr, far: Ipv4Addr) -> Namespace {
+    let mut space = Namespace { sysctls: forwarding(), ..Namespace::default() };
+    space.addresses.push(on("lo", addresses::router(site.cidr), 32));
+    space.addresses.push(on("vpn", far, 30));
+    space.neighbours.push(neighbour("vpn", near, NEAR));
+    for block in &view.vpc.cidrs {
+        let to = Route::to(IpNet::V4(block.cidr));
+        space.routes.push(Route { device: Some("vpn".into()), via: Some(IpAddr::V4(near)), ..to });
+    }
+    space.routes.push(Route {
+        kind: RouteKind::Unreachable,
+        metric: METRIC_LAST,
+        ..Route::to(IpNet::V4(site.cidr))
+    });
+    // Where nothing else leads, say so at once.
+    space.routes.push(Route {
+        kind: RouteKind::Unreachable,
+        metric: METRIC_LAST,
+        ..Route::to(IpNet::V4(Ipv4Net::default()))
+    });
+    space
+}
+
+fn masquerade(public: Ipv4Addr) -> Table {
+    let mut table = Table::new("adit");
+    table.chains.insert(
+        "out".into(),
+        Chain {
+            base: Some(Base { kind: ChainKind::Nat, hook: Hook::Postrouting, priority: 100, drop: false }),
+            rules: vec![Rule::from([
+                Expr::is(Field::Oifname, Datum::name("up")),
+                Expr::Snat(NatTarget::Addr(IpAddr::V4(public))),
+            ])],
+        },
+    );
+    table
+}

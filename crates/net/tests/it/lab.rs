@@ -1,0 +1,215 @@
+//! An agent for one test, and clients and servers inside its namespaces.
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use adit_net::client::{Agent, Mode, Options};
+use adit_net::desired::Desired;
+use adit_net::protocol::{Applied, Listen, SocketSpec, Transport};
+use socket2::{SockAddr, Socket};
+use tempfile::TempDir;
+
+use crate::harness::Outcome;
+
+/// How long a connection may take that is expected to be made.
+const SOON: Duration = Duration::from_secs(5);
+/// How long to wait for what must not happen.
+const NEVER: Duration = Duration::from_millis(400);
+
+/// An agent with its directories; everything goes when it is dropped.
+pub(crate) struct Lab {
+    pub(crate) agent: Option<Agent>,
+    pub(crate) options: Options,
+    pub(crate) dir: TempDir,
+}
+
+impl Lab {
+    /// A lab, or why this machine cannot have one.
+    pub(crate) fn new() -> Result<Self, Outcome> {
+        Self::with(Mode::Auto)
+    }
+
+    pub(crate) fn with(mode: Mode) -> Result<Self, Outcome> {
+        let dir = tempfile::Builder::new()
+            .prefix("adit-net-")
+            .tempdir()
+            .unwrap();
+        let options = Options {
+            program: std::env::current_exe().unwrap(),
+            args: vec!["net-agent".into()],
+            state_dir: dir.path().join("state"),
+            run_dir: dir.path().join("run"),
+            mode,
+            allow_uid: None,
+            clean: false,
+        };
+        match Agent::start(&options) {
+            Ok(agent) => Ok(Self {
+                agent: Some(agent),
+                options,
+                dir,
+            }),
+            Err(error) if error.to_string().contains("cannot make network namespaces") => {
+                Err(Outcome::Ignored(error.to_string()))
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    pub(crate) fn agent(&self) -> &Agent {
+        self.agent.as_ref().unwrap()
+    }
+
+    /// Applies a state by looking at the kernel, and demands that a second time nothing is to do.
+    pub(crate) fn settle(&self, group: &str, desired: &Arc<Desired>) -> Applied {
+        let applied = self.agent().reconcile(group, desired).unwrap();
+        assert_eq!(
+            self.agent().drift(group).unwrap(),
+            Vec::<String>::new(),
+            "{group}"
+        );
+        applied
+    }
+
+    /// Starts servers that answer every connection with their name, the peer's address and the
+    /// address that was asked for.
+    pub(crate) fn serve(&self, ns: &str, name: &'static str, ports: &[u16]) {
+        for port in ports {
+            let any = IpAddr::from([0, 0, 0, 0]);
+            self.serve_at(&Listen::tcp(ns, any, *port), name);
+        }
+    }
+
+    pub(crate) fn serve_at(&self, listen: &Listen, name: &'static str) {
+        let listener = self.agent().listen_tcp(listen).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        // Ends with the process; the tests' servers are few.
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { return };
+                thread::spawn(move || answer(stream, name));
+            }
+        });
+    }
+
+    /// A socket in a namespace, to be connected by the test.
+    pub(crate) fn socket(&self, ns: &str, transport: Transport) -> Socket {
+        let spec = SocketSpec {
+            ns: ns.into(),
+            transport,
+            v6: false,
+            device: None,
+            mark: None,
+        };
+        let fd: OwnedFd = self.agent().socket(&spec).unwrap();
+        Socket::from(fd)
+    }
+
+    /// Connects from a namespace.
+    pub(crate) fn connect(
+        &self,
+        ns: &str,
+        to: &str,
+        within: Duration,
+    ) -> std::io::Result<TcpStream> {
+        let to: SocketAddr = to.parse().unwrap();
+        let socket = self.socket(ns, Transport::Tcp);
+        socket.connect_timeout(&SockAddr::from(to), within)?;
+        socket.set_nonblocking(false)?;
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(SOON))?;
+        Ok(stream)
+    }
+
+    /// What the server says: `NAME peer asked`.
+    pub(crate) fn ask(&self, ns: &str, to: &str) -> String {
+        match self.connect(ns, to, SOON) {
+            Ok(mut stream) => conversation(&mut stream),
+            Err(error) => format!("no connection: {error}"),
+        }
+    }
+
+    /// Demands that the server is reached and sees the address.
+    pub(crate) fn reaches(&self, ns: &str, to: &str, server: &str, seen_as: &str) {
+        assert_eq!(
+            self.ask(ns, to),
+            format!("{server} {seen_as} {to}"),
+            "from {ns}"
+        );
+    }
+
+    /// Demands that no connection is made (silence or refusal).
+    pub(crate) fn blocked(&self, ns: &str, to: &str) {
+        if let Ok(mut stream) = self.connect(ns, to, NEVER) {
+            panic!("{ns} reached {to}: {}", conversation(&mut stream));
+        }
+    }
+}
+
+/// Sends a line and reads the answer.
+pub(crate) fn conversation(stream: &mut TcpStream) -> String {
+    let mut buffer = [0u8; 256];
+    if let Err(error) = stream.write_all(b"?") {
+        return format!("no question: {error}");
+    }
+    match stream.read(&mut buffer) {
+        Ok(count) => String::from_utf8_lossy(&buffer[..count]).into_owned(),
+        Err(error) => format!("no answer: {error}"),
+    }
+}
+
+fn answer(mut stream: TcpStream, name: &str) {
+    let peer = stream.peer_addr().unwrap().ip();
+    let asked = stream.local_addr().unwrap();
+    let mut buffer = [0u8; 16];
+    while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
+        if write!(stream, "{name} {peer} {asked}").is_err() {
+            return;
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let agent = self
+            .agent
+            .take()
+            .or_else(|| Agent::find(&self.options.state_dir).ok()?);
+        if let Some(agent) = agent {
+            let pid = agent.hello().pid;
+            let result = agent.shutdown();
+            // The directories must be free of mounts before they are removed.
+            for _ in 0..200 {
+                if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+            if !thread::panicking() {
+                result.unwrap();
+            }
+        }
+    }
+}
+
+/// A name that no other test of this process has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    format!("{prefix}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A lab, or the end of the test.
+macro_rules! lab {
+    () => {
+        match $crate::lab::Lab::new() {
+            Ok(lab) => lab,
+            Err(outcome) => return outcome,
+        }
+    };
+}
+pub(crate) use lab;
