@@ -118,6 +118,15 @@ macro_rules! resources {
             }
         }
 
+        impl Draft {
+            /// Removes every resource.
+            pub fn clear(&mut self) {
+                $(for key in self.intent.$field.keys().cloned().collect::<Vec<_>>() {
+                    self.remove::<$type>(key);
+                })*
+            }
+        }
+
         $(impl Resource for $type {
             const KIND: Kind = Kind::$type;
             fn key(&self) -> String { let $r = self; $key }
@@ -406,6 +415,14 @@ mod tests {
         assert_eq!(intent.generation, Generation(1));
         assert_eq!(intent.changed_since(Generation(0)).unwrap().len(), 10);
         assert_eq!(intent.changed_since(Generation(1)).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn clear_leaves_nothing() {
+        let mut draft = Draft::new(&Intent::default());
+        draft.put(subnet(1, 1));
+        draft.clear();
+        assert!(draft.finish().0.dump().is_empty());
     }
 
     #[test]
