@@ -285,8 +285,10 @@ pub(crate) fn wire_len(bytes: &[u8]) -> Option<usize> {
 /// The hash of every suffix of one name, computed in one pass from the root outwards, so that a
 /// lookup which tries several ancestors touches the name's bytes only once.
 pub(crate) struct Suffixes {
-    /// `entries[d]` = (hash, offset in the wire form) of the suffix with `d` labels.
-    entries: [(u64, u8); MAX_LABELS + 1],
+    /// `hashes[d]`: hash of the suffix with `d` labels.
+    hashes: [u64; MAX_LABELS + 1],
+    /// `starts[i]`: offset in the wire form of the label with `i` labels before it.
+    starts: [u8; MAX_LABELS + 1],
     depth: usize,
 }
 
@@ -298,16 +300,19 @@ impl Suffixes {
         let mut at = 0;
         while let Some(&len) = wire.get(at).filter(|len| **len != 0) {
             if let Some(slot) = starts.get_mut(depth) {
-                // A valid name is at most 255 bytes long, so the offset fits.
+                // A valid name is at most 255 bytes long, so the offset fits, and its labels too.
                 *slot = u8::try_from(at).unwrap_or(u8::MAX);
-                depth += 1;
             }
+            depth += 1;
             at += 1 + usize::from(len);
         }
-        let mut entries = [(0, 0); MAX_LABELS + 1];
+        if let Some(slot) = starts.get_mut(depth) {
+            *slot = u8::try_from(at).unwrap_or(u8::MAX);
+        }
+        let mut hashes = [0; MAX_LABELS + 1];
         let mut hash = root_hash();
-        entries[0] = (hash, u8::try_from(at).unwrap_or(u8::MAX));
-        for (slot, &start) in entries
+        hashes[0] = hash;
+        for (slot, &start) in hashes
             .iter_mut()
             .skip(1)
             .zip(starts.iter().take(depth).rev())
@@ -315,9 +320,13 @@ impl Suffixes {
             let from = usize::from(start);
             let len = usize::from(wire.get(from).copied().unwrap_or(0));
             hash = extend(hash, wire.get(from + 1..from + 1 + len).unwrap_or(&[]));
-            *slot = (hash, start);
+            *slot = hash;
         }
-        Self { entries, depth }
+        Self {
+            hashes,
+            starts,
+            depth,
+        }
     }
 
     /// Number of labels of the whole name.
@@ -327,14 +336,13 @@ impl Suffixes {
 
     /// Hash of the suffix with `depth` labels.
     pub(crate) fn hash(&self, depth: usize) -> u64 {
-        self.entries.get(depth).map_or(0, |entry| entry.0)
+        self.hashes.get(depth).copied().unwrap_or(0)
     }
 
     /// Where in the wire form the suffix with `depth` labels starts.
     pub(crate) fn start(&self, depth: usize) -> usize {
-        self.entries
-            .get(depth)
-            .map_or(0, |entry| usize::from(entry.1))
+        let before = self.depth.saturating_sub(depth);
+        self.starts.get(before).copied().map_or(0, usize::from)
     }
 }
 

@@ -9,56 +9,75 @@ use tokio::net::UdpSocket;
 use crate::decide::{Names, Transport};
 use crate::serve::Context;
 use crate::serve::one::{Handled, Pending};
-use crate::wire::{UDP_MAX, UDP_MIN};
+use crate::wire::UDP_MAX;
+
+mod batch;
 
 /// Room for a request. Honest ones are far smaller; a larger datagram is cut and malformed.
 const RECEIVE: usize = 2048;
-/// Datagrams taken before other tasks of the runtime get their turn.
-const BATCH: usize = 64;
+/// Batches taken before other tasks of the runtime get their turn.
+const BATCHES: usize = 4;
 
 pub(super) async fn run<N: Names>(context: Arc<Context<N>>, socket: UdpSocket) {
     let socket = Arc::new(socket);
     let mut rotation = 0usize;
     loop {
-        let ready = tokio::select! {
+        let stopped = tokio::select! {
             biased;
-            () = context.stop.cancelled() => false,
-            ready = socket.readable() => ready.is_ok(),
+            () = context.stop.cancelled() => true,
+            _ = socket.readable() => false,
         };
+        // On a stop, what already waits in the queue is still answered.
         drain(&context, &socket, &mut rotation);
-        if !ready && context.stop.is_cancelled() {
+        if stopped {
             return;
         }
     }
 }
 
-/// Answers what waits in the socket's queue, up to a batch. Buffers live on the stack: thousands
-/// of idle sockets hold none.
+/// Answers what waits in the socket's queue: the first datagram by itself, since mostly there is
+/// no second, then by batches. Buffers are not the task's: thousands of idle sockets hold none.
 fn drain<N: Names>(context: &Arc<Context<N>>, socket: &Arc<UdpSocket>, rotation: &mut usize) {
     let mut packet = [0; RECEIVE];
-    let mut out = Vec::with_capacity(UDP_MAX.max(UDP_MIN) + 64);
-    for _ in 0..BATCH {
-        let (len, peer) = match socket.try_recv_from(&mut packet) {
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-            // An ICMP error of an earlier reply: not this query's concern.
-            Err(_) => continue,
-        };
-        out.clear();
-        *rotation = rotation.wrapping_add(1);
-        let packet = packet.get(..len).unwrap_or(&[]);
-        match context.handle(packet, peer, Transport::Udp, *rotation, &mut out) {
-            Handled::Send => send(context, socket, &out, peer),
-            Handled::Nothing => {}
-            Handled::Forward(pending) => forward(context, socket, pending, peer),
+    match socket.try_recv_from(&mut packet) {
+        Ok((len, peer)) => {
+            let mut out = Vec::with_capacity(UDP_MAX);
+            let packet = packet.get(..len).unwrap_or(&[]);
+            if answer(context, socket, packet, peer, rotation, &mut out) {
+                // A full send buffer loses the reply as a full link would: the client asks again.
+                if socket.try_send_to(&out, peer).is_err() {
+                    context.counters.add(|c| &c.send_failed);
+                }
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+        // An ICMP error of an earlier reply: not the next query's concern.
+        Err(_) => {}
+    }
+    for _ in 0..BATCHES {
+        if !batch::drain(context, socket, rotation) {
+            return;
         }
     }
 }
 
-fn send<N>(context: &Context<N>, socket: &UdpSocket, reply: &[u8], peer: SocketAddr) {
-    // A full send buffer loses the reply as a full link would: the client asks again.
-    if socket.try_send_to(reply, peer).is_err() {
-        context.counters.add(|c| &c.send_failed);
+/// Answers one datagram; true if a reply was appended to `out`.
+fn answer<N: Names>(
+    context: &Arc<Context<N>>,
+    socket: &Arc<UdpSocket>,
+    packet: &[u8],
+    peer: SocketAddr,
+    rotation: &mut usize,
+    out: &mut Vec<u8>,
+) -> bool {
+    *rotation = rotation.wrapping_add(1);
+    match context.handle(packet, peer, Transport::Udp, *rotation, out) {
+        Handled::Send => true,
+        Handled::Nothing => false,
+        Handled::Forward(pending) => {
+            forward(context, socket, pending, peer);
+            false
+        }
     }
 }
 
@@ -72,6 +91,8 @@ fn forward<N: Names>(
     context.spawn(async move {
         let mut out = Vec::with_capacity(UDP_MAX);
         kept.complete(&pending, &mut out).await;
-        send(&kept, &socket, &out, peer);
+        if socket.send_to(&out, peer).await.is_err() {
+            kept.counters.add(|c| &c.send_failed);
+        }
     });
 }

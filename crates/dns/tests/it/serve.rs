@@ -119,6 +119,39 @@ async fn a_decision_to_ignore_and_responses_get_nothing() {
 }
 
 #[tokio::test]
+async fn a_burst_is_answered_to_each_sender() {
+    let (udp, _tcp) = lab::start(Options::default());
+    // The server's task has no turn before all of them wait.
+    let clients: Vec<_> = (0..3u16)
+        .map(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
+        .collect();
+    for id in 0..100u16 {
+        let owner = if id % 2 == 0 { "a.test." } else { "b.test." };
+        let mut message = query(owner, RecordType::A, None);
+        message.metadata.id = id;
+        let client = &clients[usize::from(id % 3)];
+        client
+            .send_to(&message.to_vec().unwrap(), udp.address())
+            .unwrap();
+    }
+    for (index, client) in (0u16..).zip(clients) {
+        client.set_nonblocking(true).unwrap();
+        let client = tokio::net::UdpSocket::from_std(client).unwrap();
+        for id in (0..100u16).filter(|id| id % 3 == index) {
+            let mut buf = [0; 512];
+            let len = timeout(PATIENCE, client.recv(&mut buf))
+                .await
+                .unwrap()
+                .unwrap();
+            let reply = Message::from_vec(&buf[..len]).unwrap();
+            assert_eq!(reply.metadata.id, id);
+            assert_eq!(reply.answers.len(), usize::from(id % 2 == 0));
+        }
+    }
+    assert_eq!(udp.counters().read().replies, 100);
+}
+
+#[tokio::test]
 async fn many_queries_share_a_connection_however_they_are_cut() {
     let (_udp, tcp) = lab::start(Options::default());
     let mut stream = TcpStream::connect(tcp.address()).await.unwrap();
