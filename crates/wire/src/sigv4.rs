@@ -9,8 +9,23 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::protocol::ErrorReply;
-use crate::request::Parts;
 use crate::tables::Service;
+
+mod canonical;
+mod claim;
+mod errors;
+mod form;
+mod keys;
+mod sign;
+mod v2;
+mod verify;
+
+pub use claim::claim;
+pub use form::{FormError, Policy, form_claim, verify_form};
+pub use keys::KeyCache;
+pub use sign::{Sign, Signer};
+pub use v2::verify_v2;
+pub use verify::{check_scope, verify};
 
 /// A secret: cannot be printed, and is compared without leaking where it differs.
 #[derive(Clone)]
@@ -26,6 +41,29 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// True when both are the same, without telling where they differ.
+    pub fn matches(&self, other: &str) -> bool {
+        same(self.0.as_bytes(), other.as_bytes())
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Secret) -> bool {
+        self.matches(other.expose())
+    }
+}
+
+impl Eq for Secret {}
+
+/// Compares without telling where; only the length shows.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let difference = a.iter().zip(b).fold(0, |sum, (x, y)| sum | (x ^ y));
+    // Keeps the compiler from leaving the loop early.
+    std::hint::black_box(difference) == 0
 }
 
 impl fmt::Debug for Secret {
@@ -79,8 +117,9 @@ pub struct V4<'a> {
     pub signed_at: i64,
     /// Seconds of validity of a presigned URL.
     pub expires: Option<u32>,
-    /// Session token.
-    pub session_token: Option<Cow<'a, str>>,
+    pub(crate) session_token: Option<Token<'a>>,
+    /// Key id and scope as sent, which is what signing keys are kept under.
+    pub(crate) credential: Cow<'a, str>,
 }
 
 /// A claim of signature version 2.
@@ -94,12 +133,21 @@ pub struct V2<'a> {
     pub signature: Cow<'a, str>,
     /// Seconds since the epoch after which a presigned URL is dead.
     pub expires: Option<i64>,
-    /// Session token.
-    pub session_token: Option<Cow<'a, str>>,
+    pub(crate) session_token: Option<Token<'a>>,
+}
+
+/// A session token as sent; cannot be printed.
+#[derive(Clone)]
+pub(crate) struct Token<'a>(pub(crate) Cow<'a, str>);
+
+impl fmt::Debug for Token<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
 }
 
 /// The key that belongs to the claimed access key id.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Key<'a> {
     /// Access key id.
     pub access_key_id: &'a str,
@@ -108,6 +156,14 @@ pub struct Key<'a> {
     /// For temporary credentials: the token that must come with them. A request with a long-term
     /// key that carries a token is refused, and so is a temporary one without or with another.
     pub session_token: Option<&'a str>,
+}
+
+impl fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the server expects of a signature.
@@ -168,16 +224,27 @@ pub struct Verified {
     pub chain: Option<crate::chunked::Chain>,
 }
 
-/// Signing keys already derived, shared by all threads; bounded.
-#[derive(Debug, Default)]
-pub struct KeyCache {
-    _private: (),
-}
-
 /// Why a signature does not hold. Each variant holds what the services' error forms tell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AuthError {
+    /// No signature where one is needed. Not raised here: anonymous is a claim.
+    #[error("the request is not signed")]
+    Missing,
+    /// No such access key. Not raised here: the caller looks keys up.
+    #[error("no access key `{access_key_id}`")]
+    UnknownKey {
+        /// As claimed.
+        access_key_id: String,
+    },
+    /// Temporary credentials past their end. Not raised here either.
+    #[error("the session of `{access_key_id}` has expired")]
+    ExpiredToken {
+        /// As claimed.
+        access_key_id: String,
+        /// The token as sent.
+        token: Secret,
+    },
     /// Header and query both carry a signature.
     #[error("more than one authentication mechanism")]
     TwoMechanisms,
@@ -282,7 +349,7 @@ pub enum AuthError {
         /// Access key id.
         access_key_id: String,
         /// The token as sent; empty when absent.
-        token: String,
+        token: Secret,
     },
     /// The signature differs.
     #[error("the signature of `{0}` does not match")]
@@ -302,104 +369,54 @@ pub struct Mismatch {
     pub canonical_request: String,
 }
 
-impl fmt::Display for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.access_key_id)
+impl Claim<'_> {
+    /// The access key id, if any is claimed.
+    pub fn access_key_id(&self) -> Option<&str> {
+        match self {
+            Claim::Anonymous => None,
+            Claim::V4(v4) => Some(&v4.access_key_id),
+            Claim::V2(v2) => Some(&v2.access_key_id),
+        }
+    }
+
+    /// The session token, if one is sent.
+    pub fn session_token(&self) -> Option<&str> {
+        match self {
+            Claim::Anonymous => None,
+            Claim::V4(v4) => v4.session_token.as_ref().map(|token| token.0.as_ref()),
+            Claim::V2(v2) => v2.session_token.as_ref().map(|token| token.0.as_ref()),
+        }
     }
 }
 
-/// Reads who claims to have signed `parts`.
-///
-/// # Errors
-/// When a signature is there but cannot be read, or more than one is.
-pub fn claim<'a>(parts: &Parts<'a>) -> Result<Claim<'a>, AuthError> {
-    let _ = parts;
-    Err(AuthError::UnsupportedMechanism {
-        mechanism: String::new(),
-    })
-}
-
-/// Verifies a version 4 claim of `parts` with the key that belongs to its access key id.
-///
-/// # Errors
-/// Every other [`AuthError`].
-pub fn verify(
-    claim: &V4<'_>,
-    parts: &Parts<'_>,
-    key: &Key<'_>,
-    expect: &Expect<'_>,
-    cache: &KeyCache,
-) -> Result<Verified, AuthError> {
-    let _ = (claim, parts, key, expect, cache);
-    Err(AuthError::UnsupportedMechanism {
-        mechanism: String::new(),
-    })
-}
-
-/// Verifies a version 2 claim; `resource` is `/bucket/key` as the signer meant it (the bucket put
-/// in front for virtual-hosted requests, percent-encoded as sent).
-///
-/// # Errors
-/// Every other [`AuthError`].
-pub fn verify_v2(
-    claim: &V2<'_>,
-    parts: &Parts<'_>,
-    resource: &str,
-    key: &Key<'_>,
-    now: i64,
-) -> Result<Verified, AuthError> {
-    let _ = (claim, parts, resource, key, now);
-    Err(AuthError::UnsupportedMechanism {
-        mechanism: String::new(),
-    })
+impl Key<'_> {
+    /// Holds the token of a request against the key's own.
+    fn check_token(&self, token: Option<&Token<'_>>) -> Result<(), AuthError> {
+        let token = token.map(|token| token.0.as_ref());
+        let fine = match (self.session_token, token) {
+            (None, None) => true,
+            (Some(own), Some(sent)) => same(own.as_bytes(), sent.as_bytes()),
+            _ => false,
+        };
+        if fine {
+            return Ok(());
+        }
+        Err(AuthError::InvalidToken {
+            access_key_id: self.access_key_id.to_owned(),
+            token: Secret::new(token.unwrap_or_default()),
+        })
+    }
 }
 
 impl AuthError {
     /// The error in the code, status and wording of `service`.
     pub fn reply(&self, service: Service) -> ErrorReply {
-        let _ = service;
-        ErrorReply::new("AccessDenied", 403, "Access Denied")
+        errors::reply(self, service)
     }
 }
 
-/// Signs for a client of ours.
-#[derive(Debug, Clone, Copy)]
-pub struct Signer<'a> {
-    /// The key; its session token is sent along.
-    pub key: Key<'a>,
-    /// Scope Region.
-    pub region: &'a str,
-    /// Scope service and its rules.
-    pub service: Service,
-    /// Now, milliseconds since the epoch.
-    pub now: i64,
-}
-
-/// What a signer says about the body.
-#[derive(Debug, Clone, Copy)]
-pub enum Sign<'a> {
-    /// The hash of these bytes.
-    Bytes(&'a [u8]),
-    /// A hash known already, hex.
-    Sha256(&'a str),
-    /// `UNSIGNED-PAYLOAD`.
-    Unsigned,
-    /// `STREAMING-UNSIGNED-PAYLOAD-TRAILER`; the caller sends the trailer.
-    UnsignedWithTrailer,
-}
-
-impl Signer<'_> {
-    /// The header fields to add to a request: `x-amz-date`, `x-amz-content-sha256`,
-    /// `x-amz-security-token` and `authorization`. All headers of `parts` are signed, which must
-    /// include `host` and must not include any that a hop may change.
-    pub fn sign(&self, parts: &Parts<'_>, body: Sign<'_>) -> Vec<(&'static str, String)> {
-        let _ = (parts, body);
-        Vec::new()
-    }
-
-    /// The query of a presigned URL for `parts`, valid for `expires` seconds.
-    pub fn presign(&self, parts: &Parts<'_>, expires: u32) -> String {
-        let _ = (parts, expires);
-        String::new()
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.access_key_id)
     }
 }

@@ -7,6 +7,10 @@
     reason = "helpers of tests stop at what they did not expect"
 )]
 
+mod chunked;
 mod codec;
 mod common;
+mod hostile;
+mod s3;
+mod sigv4;
 mod tables;

@@ -1,0 +1,344 @@
+//! What a request says about its signer, read and not yet believed.
+
+use std::borrow::Cow;
+
+use super::{AuthError, Carrier, Claim, Token, V2, V4};
+use crate::protocol::text::{Pair, pairs, shortened};
+use crate::request::Parts;
+use crate::time;
+
+/// The one algorithm of version 4 that is served.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// Longest list of signed headers; servers take about a hundred headers.
+const MOST_SIGNED: usize = 200;
+/// Longest validity of a presigned URL: a week.
+const MOST_EXPIRES: u32 = 604_800;
+/// Most query parameters of a signed request.
+pub(super) const MOST_PARAMETERS: usize = 20_000;
+
+const MISSING_PARAMETER: &str = "Query-string authentication version 4 requires the \
+    X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and \
+    X-Amz-Expires parameters.";
+const BAD_CREDENTIAL: &str = "Error parsing the X-Amz-Credential parameter; the Credential is \
+    mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".";
+
+fn bad_header(reason: impl Into<String>) -> AuthError {
+    AuthError::MalformedHeader {
+        reason: reason.into(),
+    }
+}
+
+fn bad_query(reason: impl Into<String>) -> AuthError {
+    AuthError::MalformedQuery {
+        reason: reason.into(),
+    }
+}
+
+/// Reads who claims to have signed `parts`. The query is looked at only where its raw text can
+/// hold a signature.
+///
+/// # Errors
+/// When a signature is there but cannot be read, or more than one is.
+pub fn claim<'a>(parts: &Parts<'a>) -> Result<Claim<'a>, AuthError> {
+    let mut headers = parts.headers.all("authorization");
+    let header = headers.next();
+    if headers.next().is_some() {
+        return Err(AuthError::TwoMechanisms);
+    }
+    // Names of the parameters are plain text: an escaped spelling is no signature, and the request
+    // is then as good as anonymous.
+    let presigned = parts.query.contains("X-Amz-Algorithm")
+        || parts.query.contains("X-Amz-Signature")
+        || parts.query.contains("X-Amz-Credential");
+    let version2 = parts.query.contains("AWSAccessKeyId") || parts.query.contains("Signature");
+    let query = if presigned || version2 {
+        let all = pairs(parts.query, MOST_PARAMETERS)
+            .map_err(|_| bad_query("The query string is not well encoded."))?;
+        Some(Query(all))
+    } else {
+        None
+    };
+    let v4 = query.as_ref().is_some_and(|q| {
+        q.has("X-Amz-Algorithm") || q.has("X-Amz-Signature") || q.has("X-Amz-Credential")
+    });
+    let v2 = query
+        .as_ref()
+        .is_some_and(|q| q.has("AWSAccessKeyId") && q.has("Signature"));
+    match (header, query) {
+        (Some(_), Some(_)) if v4 || v2 => Err(AuthError::TwoMechanisms),
+        (None, Some(query)) if v4 && v2 => {
+            drop(query);
+            Err(AuthError::TwoMechanisms)
+        }
+        (None, Some(query)) if v4 => presigned_v4(&query).map(Claim::V4),
+        (None, Some(query)) if v2 => presigned_v2(&query).map(Claim::V2),
+        (Some(text), _) => {
+            let text = std::str::from_utf8(text)
+                .map_err(|_| bad_header("it is not UTF-8"))?
+                .trim();
+            from_header(parts, text)
+        }
+        (None, _) => Ok(Claim::Anonymous),
+    }
+}
+
+fn from_header<'a>(parts: &Parts<'a>, text: &'a str) -> Result<Claim<'a>, AuthError> {
+    let (scheme, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let token = || {
+        parts
+            .headers
+            .get("x-amz-security-token")
+            .map(|t| Token(t.into()))
+    };
+    match scheme {
+        ALGORITHM => header_v4(parts, rest, token()).map(Claim::V4),
+        "AWS" => {
+            let (id, signature) = rest
+                .trim()
+                .rsplit_once(':')
+                .filter(|(id, signature)| !id.is_empty() && !signature.is_empty())
+                .ok_or_else(|| bad_header("the key id and signature are missing"))?;
+            Ok(Claim::V2(V2 {
+                carrier: Carrier::Header,
+                access_key_id: Cow::Borrowed(id),
+                signature: Cow::Borrowed(signature),
+                expires: None,
+                session_token: token(),
+            }))
+        }
+        other => Err(AuthError::UnsupportedMechanism {
+            mechanism: shortened(other),
+        }),
+    }
+}
+
+fn header_v4<'a>(
+    parts: &Parts<'a>,
+    rest: &'a str,
+    session_token: Option<Token<'a>>,
+) -> Result<V4<'a>, AuthError> {
+    let (mut credential, mut signed_headers, mut signature) = (None, None, None);
+    for piece in rest
+        .split(',')
+        .map(str::trim)
+        .filter(|piece| !piece.is_empty())
+    {
+        let (name, value) = piece
+            .split_once('=')
+            .ok_or_else(|| bad_header("a part lacks `=`"))?;
+        let slot = match name {
+            "Credential" => &mut credential,
+            "SignedHeaders" => &mut signed_headers,
+            "Signature" => &mut signature,
+            other => return Err(bad_header(format!("it has no part `{}`", shortened(other)))),
+        };
+        if slot.replace(value.trim()).is_some() {
+            return Err(bad_header(format!("`{name}` is given twice")));
+        }
+    }
+    let (Some(credential), Some(signed_headers), Some(signature)) =
+        (credential, signed_headers, signature)
+    else {
+        return Err(bad_header(
+            "the authorization header requires three components: Credential, SignedHeaders, and \
+             Signature.",
+        ));
+    };
+    let scope = Scope::parse(credential).ok_or_else(|| {
+        bad_header(
+            "the Credential is mal-formed; expecting \
+             \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\".",
+        )
+    })?;
+    if !plausible(signed_headers) {
+        return Err(bad_header("the SignedHeaders are mal-formed"));
+    }
+    let (amz_date, signed_at) = date(parts)?;
+    Ok(V4 {
+        carrier: Carrier::Header,
+        access_key_id: Cow::Borrowed(scope.access_key_id),
+        date: Cow::Borrowed(scope.date),
+        region: Cow::Borrowed(scope.region),
+        service: Cow::Borrowed(scope.service),
+        signed_headers: Cow::Borrowed(signed_headers),
+        signature: Cow::Borrowed(signature),
+        amz_date,
+        signed_at,
+        expires: None,
+        session_token,
+        credential: Cow::Borrowed(credential),
+    })
+}
+
+/// When a header-signed request was signed: `x-amz-date`, else `date`.
+fn date<'a>(parts: &Parts<'a>) -> Result<(Cow<'a, str>, i64), AuthError> {
+    if parts.headers.has("x-amz-date") {
+        let text = parts
+            .headers
+            .get("x-amz-date")
+            .ok_or(AuthError::MissingDate)?;
+        return match (time::parse_amz_date(text), time::parse_http_date(text)) {
+            (Some(at), _) => Ok((Cow::Borrowed(text), at)),
+            (None, Some(at)) => Ok((Cow::Owned(time::amz_date(at)), at)),
+            (None, None) => Err(AuthError::MissingDate),
+        };
+    }
+    let text = parts.headers.get("date").ok_or(AuthError::MissingDate)?;
+    let at = time::parse_http_date(text)
+        .or_else(|| time::parse_amz_date(text))
+        .ok_or(AuthError::MissingDate)?;
+    Ok((Cow::Owned(time::amz_date(at)), at))
+}
+
+/// True for a list of lower-case header names that is not endless.
+pub(super) fn plausible(signed_headers: &str) -> bool {
+    let mut names = 0;
+    signed_headers.split(';').all(|name| {
+        names += 1;
+        names <= MOST_SIGNED
+            && !name.is_empty()
+            && name
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':')
+    })
+}
+
+/// A credential, split.
+pub(super) struct Scope<'a> {
+    pub(super) access_key_id: &'a str,
+    pub(super) date: &'a str,
+    pub(super) region: &'a str,
+    pub(super) service: &'a str,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn parse(credential: &'a str) -> Option<Scope<'a>> {
+        let mut pieces = credential.rsplitn(5, '/');
+        let end = pieces.next()?;
+        let service = pieces.next()?;
+        let region = pieces.next()?;
+        let date = pieces.next()?;
+        let access_key_id = pieces.next()?;
+        let date_fine = date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit());
+        let fine = end == "aws4_request" && date_fine && !access_key_id.is_empty();
+        fine.then_some(Scope {
+            access_key_id,
+            date,
+            region,
+            service,
+        })
+    }
+}
+
+struct Query<'a>(Vec<Pair<'a>>);
+
+impl<'a> Query<'a> {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// The one value of `name`.
+    fn one(&self, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
+        let mut found = self
+            .0
+            .iter()
+            .filter(|(key, _)| key == name)
+            .map(|(_, value)| value);
+        let value = found.next().cloned();
+        if found.next().is_some() {
+            return Err(bad_query(format!(
+                "The parameter {name} is given more than once."
+            )));
+        }
+        Ok(value)
+    }
+
+    fn need(&self, name: &str) -> Result<Cow<'a, str>, AuthError> {
+        self.one(name)?
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| bad_query(MISSING_PARAMETER))
+    }
+}
+
+fn presigned_v4<'a>(query: &Query<'a>) -> Result<V4<'a>, AuthError> {
+    let algorithm = query.need("X-Amz-Algorithm")?;
+    if algorithm != ALGORITHM {
+        if algorithm.starts_with("AWS4-ECDSA") {
+            return Err(AuthError::UnsupportedMechanism {
+                mechanism: shortened(&algorithm),
+            });
+        }
+        return Err(bad_query(
+            "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
+        ));
+    }
+    let credential = query.need("X-Amz-Credential")?;
+    let signature = query.need("X-Amz-Signature")?;
+    let amz_date = query.need("X-Amz-Date")?;
+    let signed_headers = query.need("X-Amz-SignedHeaders")?;
+    let expires = expires(&query.need("X-Amz-Expires")?)?;
+    let session_token = query.one("X-Amz-Security-Token")?.map(Token);
+    let signed_at = time::parse_amz_date(&amz_date).ok_or_else(|| {
+        bad_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+    })?;
+    if !plausible(&signed_headers) {
+        return Err(bad_query(
+            "The X-Amz-SignedHeaders parameter is mal-formed.",
+        ));
+    }
+    let scope = Scope::parse(&credential).ok_or_else(|| bad_query(BAD_CREDENTIAL))?;
+    let own = |text: &str| Cow::Owned(text.to_owned());
+    Ok(V4 {
+        carrier: Carrier::Query,
+        access_key_id: own(scope.access_key_id),
+        date: own(scope.date),
+        region: own(scope.region),
+        service: own(scope.service),
+        signed_headers,
+        signature,
+        amz_date,
+        signed_at,
+        expires: Some(expires),
+        session_token,
+        credential,
+    })
+}
+
+fn expires(text: &str) -> Result<u32, AuthError> {
+    let number: i64 = text
+        .parse()
+        .map_err(|_| bad_query("X-Amz-Expires should be a number"))?;
+    match u32::try_from(number) {
+        Ok(seconds @ 1..=MOST_EXPIRES) => Ok(seconds),
+        Ok(0) | Err(_) if number <= 0 => Err(bad_query("X-Amz-Expires must be positive")),
+        _ => Err(bad_query(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given \
+             X-Amz-Expires must be less than 604800 seconds",
+        )),
+    }
+}
+
+fn presigned_v2<'a>(query: &Query<'a>) -> Result<V2<'a>, AuthError> {
+    const MISSING: &str = "Query-string authentication requires the Signature, Expires and \
+        AWSAccessKeyId parameters";
+    let need = |name: &str| {
+        query
+            .one(name)?
+            .filter(|value| !value.is_empty())
+            .ok_or_else(|| bad_query(MISSING))
+    };
+    let expires = need("Expires")?;
+    let expires = expires.parse::<i64>().map_err(|_| {
+        bad_query(format!(
+            "Invalid date (should be seconds since epoch): {}",
+            shortened(&expires)
+        ))
+    })?;
+    Ok(V2 {
+        carrier: Carrier::Query,
+        access_key_id: need("AWSAccessKeyId")?,
+        signature: need("Signature")?,
+        expires: Some(expires),
+        session_token: query.one("x-amz-security-token")?.map(Token),
+    })
+}
