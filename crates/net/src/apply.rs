@@ -35,6 +35,8 @@ pub(crate) trait Place {
     fn get(&self, ns: &str) -> Option<&Held>;
     /// The agent's own namespace, to which threads come back.
     fn home(&self) -> &OwnedFd;
+    /// Two numbers for the ends of a new link that no other device of the agent has.
+    fn numbers(&self) -> (u32, u32);
     /// Says that a table was changed: the namespace's transaction number is now this.
     fn filtered(&mut self, ns: &str, change: &Change, generation: Option<u32>);
 }
@@ -314,12 +316,15 @@ fn add_link(place: &dyn Place, w: &mut Writer, step: &Step, link: &Link) -> Resu
             },
         ));
     };
+    let (near, far) = place.numbers();
     let near = End {
+        index: near,
         name: &link.name,
         mac: link.mac,
         mtu: link.mtu,
     };
     let far = End {
+        index: far,
         name: peer_name,
         mac: *peer_mac,
         mtu: link.mtu,

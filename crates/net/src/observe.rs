@@ -286,6 +286,18 @@ impl From<LinkReport> for SeenLink {
     }
 }
 
+/// The highest number of a device in a namespace.
+pub(crate) fn highest_number(held: &Held, home: &OwnedFd) -> io::Result<u32> {
+    let mut socket = held.inside(home, Netlink::route).flatten()?;
+    let mut highest = 0;
+    socket
+        .dump(&rt::dump_links(), |message| {
+            highest = highest.max(rt::link(message).map_or(0, |link| link.index));
+        })
+        .map_err(|error| io::Error::from_raw_os_error(error.errno))?;
+    Ok(highest)
+}
+
 /// Names of devices by number.
 struct Names(BTreeMap<u32, String>);
 

@@ -99,7 +99,8 @@ impl fmt::Display for Step {
 pub(crate) struct Task<'a> {
     /// The whole desired state.
     pub(crate) desired: &'a Desired,
-    /// The state that was applied before, as far as known: tells where removed links led.
+    /// When the kernel is trusted to be as it was left: how the namespaces that changed were
+    /// stated before. Tells where removed links led, and which links need no look.
     pub(crate) old: Option<&'a Desired>,
     /// Existing namespaces of the group.
     pub(crate) members: &'a BTreeSet<String>,
@@ -131,11 +132,13 @@ enum Phase {
     OldLinks,
     NewLinks,
     DeviceSettings,
+    /// Both ends up: a nexthop is refused on a device without carrier.
+    Ends,
     Contents,
     OldNamespaces,
 }
 
-const PHASES: usize = 9;
+const PHASES: usize = 10;
 
 struct Planner<'a> {
     task: &'a Task<'a>,
@@ -192,8 +195,38 @@ impl<'a> Planner<'a> {
             }
         }
         for (name, wanted) in self.wanted() {
-            for link in &wanted.links {
+            let settled = self.settled_links(name, wanted);
+            for link in wanted
+                .links
+                .iter()
+                .filter(|link| !settled.contains(link.name.as_str()))
+            {
                 self.link(name, link);
+            }
+        }
+    }
+
+    /// Links of a namespace that are trusted to be as stated.
+    fn settled_links(&self, ns: &str, wanted: &'a Namespace) -> BTreeSet<&'a str> {
+        let Some(old) = self.task.old.filter(|_| self.task.members.contains(ns)) else {
+            return BTreeSet::new();
+        };
+        let names = wanted.links.iter().map(|link| link.name.as_str());
+        match old.namespaces.get(ns) {
+            None => names.collect(),
+            Some(old) => {
+                let before: BTreeMap<&str, &Link> = old
+                    .links
+                    .iter()
+                    .map(|link| (link.name.as_str(), link))
+                    .collect();
+                let same = |link: &&Link| before.get(link.name.as_str()) == Some(link);
+                wanted
+                    .links
+                    .iter()
+                    .filter(same)
+                    .map(|link| link.name.as_str())
+                    .collect()
             }
         }
     }
@@ -278,7 +311,7 @@ impl<'a> Planner<'a> {
         let mtu = mtu.filter(|mtu| seen.mtu != Some(*mtu));
         if mac.is_some() || mtu.is_some() || !seen.up {
             self.push(
-                Phase::Contents,
+                Phase::Ends,
                 ns,
                 Act::SetLink {
                     name: name.to_owned(),
@@ -543,8 +576,10 @@ impl<'a> Planner<'a> {
             }
         }
         // All work in one namespace together: one visit each.
-        if let Some(steps) = self.phases.get_mut(Phase::Contents as usize) {
-            steps.sort_by(|a, b| a.ns.cmp(&b.ns));
+        for phase in [Phase::DeviceSettings, Phase::Ends, Phase::Contents] {
+            if let Some(steps) = self.phases.get_mut(phase as usize) {
+                steps.sort_by(|a, b| a.ns.cmp(&b.ns));
+            }
         }
     }
 }

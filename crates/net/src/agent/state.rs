@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Ground, open};
 use crate::apply::{self, ApplyError, Place};
 use crate::check::{self, InvalidDesired};
-use crate::desired::{Attachment, Desired, LinkKind, Namespace};
+use crate::desired::{Attachment, Desired, Link, LinkKind, Namespace};
 use crate::namespace::{self, Held, Shelf};
 use crate::nft::change::Change as TableChange;
 use crate::observe::{self, FarEnd, Memory, ObserveError, Seen};
@@ -63,6 +63,8 @@ struct State {
     namespaces: BTreeMap<String, Entry>,
     groups: BTreeMap<String, Group>,
     revision: u64,
+    /// The next free number for a device.
+    number: AtomicU32,
 }
 
 struct Entry {
@@ -78,6 +80,9 @@ struct Group {
     /// Whether the kernel is believed to be as `desired` says.
     trusted: bool,
 }
+
+/// Devices that somebody else makes in a namespace get small numbers.
+const FIRST_NUMBER: u32 = 10_000;
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,6 +104,7 @@ impl Agent {
             namespaces: BTreeMap::new(),
             groups: BTreeMap::new(),
             revision: 0,
+            number: AtomicU32::new(FIRST_NUMBER),
         };
         state.adopt()?;
         if clean {
@@ -276,6 +282,8 @@ impl State {
         for (group, ns, held) in shelf.contents()? {
             match held {
                 Some(held) if !self.namespaces.contains_key(&ns) => {
+                    let highest = observe::highest_number(&held, &self.home)?;
+                    self.number.fetch_max(highest + 1, Ordering::Relaxed);
                     let held = Arc::new(held);
                     locked(&self.directory).insert(ns.clone(), Arc::clone(&held));
                     let entry = Entry {
@@ -408,10 +416,11 @@ impl State {
     ) -> Result<Vec<Step>, RequestError> {
         if trusted {
             let steps = self.steps_from_memory(group, desired, before);
-            if apply::apply(&mut Site { state: self, group }, &steps).is_ok() {
-                return Ok(steps);
+            match apply::apply(&mut Site { state: self, group }, &steps) {
+                Ok(()) => return Ok(steps),
+                // The kernel is not as it was left: look, and do what is really needed.
+                Err(error) => eprintln!("net-agent: {group} has drifted: {error}"),
             }
-            // The kernel is not as it was left: look, and do what is really needed.
         }
         let steps = self.steps_from_kernel(group, desired)?;
         apply::apply(&mut Site { state: self, group }, &steps)?;
@@ -425,12 +434,10 @@ impl State {
     fn steps_from_memory(&self, group: &str, desired: &Desired, before: &Before) -> Vec<Step> {
         let members = self.members(group);
         let mut scope: BTreeSet<String> = before.namespaces.keys().cloned().collect();
-        let changed = before
-            .namespaces
-            .keys()
-            .filter_map(|ns| desired.namespaces.get(ns));
-        for namespace in before.namespaces.values().flatten().chain(changed) {
-            for link in &namespace.links {
+        for (name, old) in &before.namespaces {
+            let old = old.as_ref().map_or(&[][..], |ns| &ns.links);
+            let new = desired.namespaces.get(name).map_or(&[][..], |ns| &ns.links);
+            for link in differing(old, new) {
                 let LinkKind::Veth { peer_ns, .. } = &link.kind;
                 scope.insert(peer_ns.clone());
             }
@@ -500,6 +507,24 @@ impl State {
             Err(RequestError::Leftovers(failures.join("; ")))
         }
     }
+}
+
+/// Links that are not in both lists.
+fn differing<'a>(old: &'a [Link], new: &'a [Link]) -> impl Iterator<Item = &'a Link> {
+    let by_name = |links: &'a [Link]| -> BTreeMap<&'a str, &'a Link> {
+        links
+            .iter()
+            .map(|link| (link.name.as_str(), link))
+            .collect()
+    };
+    let (before, after) = (by_name(old), by_name(new));
+    let gone = old
+        .iter()
+        .filter(move |link| after.get(link.name.as_str()) != Some(link));
+    gone.chain(
+        new.iter()
+            .filter(move |link| before.get(link.name.as_str()) != Some(link)),
+    )
 }
 
 impl Desired {
@@ -618,6 +643,11 @@ impl Place for Site<'_> {
 
     fn home(&self) -> &OwnedFd {
         &self.state.home
+    }
+
+    fn numbers(&self) -> (u32, u32) {
+        let first = self.state.number.fetch_add(2, Ordering::Relaxed);
+        (first, first + 1)
     }
 
     fn filtered(&mut self, ns: &str, change: &TableChange, generation: Option<u32>) {

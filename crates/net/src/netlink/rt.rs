@@ -155,6 +155,10 @@ fn plain_link(name: &str, mac: Option<Mac>, mtu: Option<u32>, group: u32, w: &mu
 /// One end of a veth pair.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End<'a> {
+    /// Its number. The two ends must not have the same: the kernel would take a device whose
+    /// other end has its own number for one without another end, and let its carrier wait for up
+    /// to a second.
+    pub(crate) index: u32,
     pub(crate) name: &'a str,
     pub(crate) mac: Option<Mac>,
     pub(crate) mtu: Option<u32>,
@@ -172,7 +176,7 @@ pub(crate) fn add_veth(w: &mut Writer, near: End<'_>, far: End<'_>, far_ns: Borr
                 w.attr_text(IFLA_INFO_KIND, "veth");
                 w.nest(IFLA_INFO_DATA, |w| {
                     w.nest(VETH_INFO_PEER, |w| {
-                        w.raw(&link_header(0, 0, 0));
+                        w.raw(&link_header(far.index, 0, 0));
                         plain_link(far.name, far.mac, far.mtu, FAR, w);
                         w.attr_u32(IFLA_NET_NS_FD, far_ns.as_raw_fd().unsigned_abs());
                     });

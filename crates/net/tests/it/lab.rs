@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use adit_net::client::{Agent, Mode, Options};
 use adit_net::desired::Desired;
-use adit_net::protocol::{Applied, Listen, SocketSpec, Transport};
+use adit_net::protocol::{Applied, Listen, SOCKET, SocketSpec, Transport};
 use socket2::{SockAddr, Socket};
 use tempfile::TempDir;
 
@@ -168,7 +168,10 @@ fn answer(mut stream: TcpStream, name: &str) {
     let asked = stream.local_addr().unwrap();
     let mut buffer = [0u8; 16];
     while stream.read(&mut buffer).is_ok_and(|count| count > 0) {
-        if write!(stream, "{name} {peer} {asked}").is_err() {
+        if stream
+            .write_all(format!("{name} {peer} {asked}").as_bytes())
+            .is_err()
+        {
             return;
         }
     }
@@ -181,15 +184,8 @@ impl Drop for Lab {
             .take()
             .or_else(|| Agent::find(&self.options.state_dir).ok()?);
         if let Some(agent) = agent {
-            let pid = agent.hello().pid;
             let result = agent.shutdown();
-            // The directories must be free of mounts before they are removed.
-            for _ in 0..200 {
-                if !std::path::Path::new(&format!("/proc/{pid}")).exists() {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(10));
-            }
+            wait(|| !self.options.state_dir.join(SOCKET).exists());
             if !thread::panicking() {
                 result.unwrap();
             }
@@ -213,3 +209,12 @@ macro_rules! lab {
     };
 }
 pub(crate) use lab;
+
+/// Waits until something holds.
+pub(crate) fn wait(holds: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + SOON;
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "waited in vain");
+        thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use adit_net::desired::NexthopTarget;
-use adit_net::nft::{Datum, Expr};
+use adit_net::nft::{Datum, Expr, Field, Rule};
 use adit_net::protocol::{Listen, Transport};
 use socket2::SockAddr;
 
@@ -203,7 +203,15 @@ fn vpcs_of_the_same_addresses_stay_apart() -> Outcome {
 }
 
 fn a_spoofed_source_goes_nowhere() -> Outcome {
-    let (lab, _) = vpc!();
+    let (lab, mut vpc) = vpc!();
+    let udp = Rule::from([Expr::is(Field::L4proto, Datum::Number(17)), Expr::RETURN]);
+    vpc.table()
+        .chains
+        .get_mut("acl1_out")
+        .unwrap()
+        .rules
+        .insert(0, udp);
+    lab.agent().apply("vpc-a", &vpc.build()).unwrap();
     let receiver = lab
         .agent()
         .listen_udp(&Listen::udp("a-gw", ip("0.0.0.0"), 443))
@@ -291,7 +299,7 @@ fn a_removed_endpoint_takes_its_routes_along() -> Outcome {
     assert!(conversation(&mut open).starts_with("no "));
     // And back again.
     lab.agent().apply("vpc-a", &vpc.build()).unwrap();
-    serve(&lab, 'a');
+    lab.serve("a-gw", "gateway-a", &[443]);
     lab.reaches("a-i2", "54.123.170.7:443", "gateway-a", "10.0.1.11");
     Outcome::Passed
 }
