@@ -10,6 +10,7 @@ mod sources;
 mod words;
 mod workspace;
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
@@ -82,12 +83,15 @@ fn tracked_files() -> Result<Vec<String>> {
         .collect())
 }
 
-/// The file's text; `None` for what is not text, and for a tracked file that was just deleted.
+/// The file's text; `None` for what is not a text file.
 fn read_text(path: &str) -> Result<Option<String>> {
     let full = root().join(Path::new(path));
     match std::fs::read(&full) {
         Ok(bytes) => Ok(String::from_utf8(bytes).ok()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        // Deleted a moment ago, or a nested checkout.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error).with_context(|| format!("cannot read {path}")),
     }
 }

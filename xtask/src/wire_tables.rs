@@ -308,7 +308,9 @@ impl Generator {
         let method = text(http, "method").unwrap_or("POST");
         let uri = text(http, "requestUri").unwrap_or("/");
         write!(out, "op\t{name}\t{method}\t{uri}")?;
-        let sent = STATUSES.iter().find(|(service, op, _)| *service == self.service && *op == name);
+        let sent = STATUSES
+            .iter()
+            .find(|(service, op, _)| *service == self.service && *op == name);
         if let Some(status) = sent.map(|s| s.2).or_else(|| http["responseCode"].as_u64())
             && status != 200
         {

@@ -151,11 +151,11 @@ class Host:
 
     # ---- what a host can do -----------------------------------------------------------------
 
-    def ask(self, seconds=60, **what):
-        """Sends one request to the agent and returns its answer."""
+    def ask(self, *, patience=60, **what):
+        """Sends one request to the agent and returns its answer, within `patience` seconds."""
         self.process.stdin.write(json.dumps(what) + "\n")
         self.process.stdin.flush()
-        answer = self._receive(seconds + 10)
+        answer = self._receive(patience + 10)
         if "trouble" in answer:
             raise AssertionError(f"the agent could not do {what.get('do')}: {answer['trouble']}")
         return answer
@@ -166,7 +166,7 @@ class Host:
         if isinstance(body, bytes):
             arguments["Body"] = {"base64": base64.b64encode(body).decode()}
         answer = self.ask(
-            do="s3", operation=operation, arguments=arguments, options=options or {}, seconds=seconds
+            patience=seconds, do="s3", operation=operation, arguments=arguments, options=options or {}
         )
         reply = Reply(**answer)
         if "Body64" in reply.data:
@@ -192,7 +192,11 @@ class Host:
     def shell(self, *command, seconds=120, environment=None):
         """Runs a program on this host."""
         answer = self.ask(
-            do="shell", command=[str(part) for part in command], environment=environment or {}, seconds=seconds
+            patience=seconds,
+            do="shell",
+            command=[str(part) for part in command],
+            environment=environment or {},
+            seconds=seconds,
         )
         return subprocess.CompletedProcess(command, answer["status"], answer["stdout"], answer["stderr"])
 

@@ -88,7 +88,7 @@ def client(options):
     return CLIENTS[key]
 
 
-def s3(operation, arguments, options, seconds):
+def s3(operation, arguments, options):
     from botocore.exceptions import BotoCoreError, ClientError
 
     if isinstance(arguments.get("Body"), dict):
