@@ -13,17 +13,20 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use adit_dns::index::{Layer, Resolved, View, Zone};
 use adit_dns::serve::{Limits, Server};
-use adit_dns::wire::{Query, Rcode, RecordSet, RecordType, Reply, Scratch, Soa};
-use adit_dns::{Decision, Listener, Name, Names, Origin, Question};
+use adit_dns::wire::{Query, RecordType, Reply, Scratch};
+use adit_dns::{Listener, Names, Origin};
 
-const APEX: &str = "s3.us-east-1.vpce.amazonaws.com";
+#[path = "common/endpoints.rs"]
+mod endpoints;
+
+use endpoints::{APEX, Endpoints, add, endpoint, median, name, names};
+
 const ROUNDS: usize = 5;
 /// Queries under way at the same time.
 const WINDOW: usize = 64;
@@ -129,76 +132,6 @@ const KINDS: [Kind; 5] = [
     Kind::NxDomain,
     Kind::Mix,
 ];
-
-fn name(text: &str) -> Name {
-    text.parse().unwrap()
-}
-
-fn endpoint(i: u32) -> String {
-    // Spread like ids, so that neighbours share nothing.
-    let id = u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 4;
-    format!("vpce-{id:017x}-{:08x}.{APEX}", id >> 20 & 0xffff_ffff)
-}
-
-struct Endpoints(Layer);
-
-impl Names for Endpoints {
-    fn answer(&self, question: &Question<'_>, _: &Origin<'_>, reply: &mut Reply<'_>) -> Decision {
-        reply.set_recursion_available(true);
-        let view = View {
-            private: &[],
-            public: &[&self.0],
-        };
-        if view.resolve(question, reply) != Resolved::Answered {
-            reply.set_rcode(Rcode::REFUSED);
-        }
-        Decision::Answer
-    }
-}
-
-/// Four names per endpoint, like the zone of the comparison with other servers.
-fn names(count: u32) -> Endpoints {
-    let soa = Soa {
-        primary: name("ns.test"),
-        mailbox: name("root.test"),
-        serial: 1,
-        refresh: 2,
-        retry: 3,
-        expire: 4,
-        minimum: 60,
-    };
-    let mut zone = Zone::new(name(APEX), soa, 900);
-    for i in 0..count {
-        add(&mut zone, i);
-    }
-    let mut layer = Layer::new();
-    layer.put_zone(Arc::new(zone));
-    Endpoints(layer)
-}
-
-fn add(zone: &mut Zone, i: u32) {
-    let [_, b, c, d] = i.to_be_bytes();
-    let both = [Ipv4Addr::new(10, b, c, d), Ipv4Addr::new(10, b ^ 1, c, d)];
-    let regional = name(&endpoint(i));
-    let set = RecordSet::a(60, both);
-    for owner in [
-        &regional,
-        &regional.prepend("*").unwrap(),
-        &regional.prepend("bucket").unwrap(),
-    ] {
-        zone.put(owner, &set).unwrap();
-    }
-    let (id, rest) = regional
-        .to_string()
-        .split_once('.')
-        .map(|(a, b)| (a.to_owned(), b.to_owned()))
-        .unwrap();
-    zone.put(
-        &name(&format!("{id}-us-east-1a.{rest}")),
-        &RecordSet::a(60, [both[0]]),
-    )
-    .unwrap();
-}
 
 /// What it costs to publish one more endpoint beside the old version.
 fn change(names: &Endpoints, size: &str) {
@@ -384,11 +317,6 @@ fn serve(socket: UdpSocket, names: Arc<Endpoints>, ready: &Ready) {
         }
         serving.stop().await;
     });
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 fn resident_kib() -> u64 {
