@@ -182,6 +182,10 @@ impl Checksum {
         Checksum { algorithm, bytes }
     }
 
+    pub(crate) fn from_crc64(value: u64) -> Checksum {
+        Checksum::from_crc(ChecksumAlgorithm::Crc64Nvme, value)
+    }
+
     pub(crate) fn as_u64(&self) -> u64 {
         self.as_bytes()
             .iter()
@@ -277,7 +281,7 @@ impl fmt::Display for ObjectChecksum {
 /// A checksum being computed.
 pub(crate) enum Hasher {
     Crc(ChecksumAlgorithm, Box<crc_fast::Digest>),
-    Sha(ChecksumAlgorithm, digest::Context),
+    Sha(ChecksumAlgorithm, Box<digest::Context>),
 }
 
 impl Hasher {
@@ -289,7 +293,7 @@ impl Hasher {
                     ChecksumAlgorithm::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
                     _ => &digest::SHA256,
                 };
-                Hasher::Sha(algorithm, digest::Context::new(sha))
+                Hasher::Sha(algorithm, Box::new(digest::Context::new(sha)))
             }
         }
     }
@@ -337,7 +341,7 @@ mod tests {
 
     #[test]
     fn combined_crcs_are_the_crc_of_the_whole() {
-        let data: Vec<u8> = (0..100_003u32).map(|n| (n * 31 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..100_003u32).map(|n| ((n * 31) >> 3) as u8).collect();
         for algorithm in ChecksumAlgorithm::ALL {
             for at in [0, 1, 4096, 99_999, data.len()] {
                 let (a, b) = data.split_at(at);

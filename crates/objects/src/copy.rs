@@ -1,10 +1,26 @@
 //! CopyObject and UploadPartCopy inside the store. Bytes are shared, not copied, where they can be.
 
-use crate::checksum::{ChecksumAlgorithm, ObjectChecksum};
+use md5::{Digest as _, Md5};
+use rusqlite::{OptionalExtension, params};
+
+use crate::body::{BodyWriter, Stored, hex, job_failed};
+use crate::checksum::{Checksum, ChecksumAlgorithm, Hasher, ObjectChecksum};
+use crate::condition::{Subject, check_source};
 use crate::error::Error;
-use crate::multipart::PartResult;
-use crate::object::{Attributes, Bucket, ReadConditions, UnixMillis, VersionId, WriteConditions};
+use crate::get::Located;
+use crate::key::{check_attributes, check_key};
+use crate::multipart::{NewPart, PartResult, UploadAt};
+use crate::object::{
+    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, ObjectInfo, ReadConditions, UnixMillis,
+    VersionId, WriteConditions,
+};
+use crate::put::{Destination, PutResult};
+use crate::reading::{Body, Reader};
+use crate::rows::{NewVersion, Piece, Record};
+use crate::schema::sql;
+use crate::seal::random;
 use crate::store::Store;
+use crate::writer::Tx;
 
 /// The object a copy is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +59,9 @@ pub struct CopyRequest {
     pub tagging: Directive,
     /// The checksum to compute; none = the source's algorithm.
     pub checksum: Option<ChecksumAlgorithm>,
+    /// How the entity tag is made when the source's cannot be kept (a multipart object's cannot).
+    /// `Opaque` saves reading the source.
+    pub etag: EtagKind,
     /// Conditions on the destination.
     pub conditions: WriteConditions,
 }
@@ -71,6 +90,12 @@ pub struct CopyPart {
     pub range: Option<(u64, u64)>,
 }
 
+/// The source as it was found.
+struct Taken {
+    located: Located,
+    version_id: Option<VersionId>,
+}
+
 impl Store {
     /// Copies an object to `key` of `bucket`.
     ///
@@ -83,15 +108,53 @@ impl Store {
         key: &str,
         request: CopyRequest,
     ) -> Result<CopyResult, Error> {
-        let _ = (bucket, key, request);
-        Err(Error::Closed)
+        check_key(key)?;
+        check_attributes(&request.attributes)?;
+        let row = self.inner.bucket_row(&bucket.id).await?;
+        self.inner
+            .check_early(row, key, &request.conditions)
+            .await?;
+        for _ in 0..RETRIES {
+            let taken = self.take(&request.source).await?;
+            let record = &taken.located.record;
+            self.check_copy(bucket, key, &request, record)?;
+            let to = Destination {
+                bucket: row,
+                versioning: bucket.versioning,
+                key: key.to_owned(),
+                attributes: merge(&request, &record.info.attributes),
+                conditions: request.conditions.clone(),
+            };
+            let source_version_id = taken.version_id.clone();
+            let put = if must_rewrite(record, to.attributes.encrypt) {
+                let options = body_options(&request, &record.info);
+                let size = record.info.size;
+                let stored = self.rewrite(taken.located, 0, size, options, to.attributes.encrypt);
+                Some(self.inner.put_stored(to, stored.await?).await?)
+            } else {
+                self.share(taken.located, to, &request).await?
+            };
+            if let Some(put) = put {
+                return Ok(CopyResult {
+                    etag: put.etag,
+                    last_modified: put.last_modified,
+                    checksum: put.checksum,
+                    version_id: put.version_id,
+                    source_version_id,
+                });
+            }
+        }
+        Err(Error::NoSuchKey {
+            key: request.source.key,
+            delete_marker: None,
+        })
     }
 
     /// Makes a part out of (a range of) an object. Also returns `x-amz-copy-source-version-id`.
     ///
     /// # Errors
-    /// As a read of the source and [`Store::begin_part`]; `InvalidRange` (as `InvalidArgument`) for a range
-    /// that is not inside the source.
+    /// As a read of the source and [`Store::begin_part`]; `InvalidArgument` for a range that is not inside
+    /// the source.
     pub async fn copy_part(
         &self,
         bucket: &Bucket,
@@ -100,7 +163,360 @@ impl Store {
         part_number: u32,
         request: CopyPart,
     ) -> Result<(PartResult, Option<VersionId>), Error> {
-        let _ = (bucket, key, upload_id, part_number, request);
-        Err(Error::Closed)
+        let at = self.inner.upload_at(bucket, key, upload_id)?;
+        self.inner.check_part_number(part_number)?;
+        let upload = self.upload(bucket, key, upload_id).await?;
+        for _ in 0..RETRIES {
+            let taken = self.take(&request.source).await?;
+            let record = taken.located.record.clone();
+            let (first, len) = part_range(request.range, record.info.size)?;
+            let encrypt = upload.attributes.encrypt;
+            let done = match whole_piece(&record, first, len) {
+                Some(piece) if !must_rewrite(&record, encrypt) => {
+                    let options = BodyOptions {
+                        checksum: upload.checksum,
+                        ..BodyOptions::default()
+                    };
+                    self.share_part(taken.located, piece, options, at.clone(), part_number)
+                        .await?
+                }
+                _ => {
+                    let options = BodyOptions {
+                        checksum: upload.checksum,
+                        length: Some(len),
+                        ..BodyOptions::default()
+                    };
+                    let stored = self
+                        .rewrite(taken.located, first, len, options, encrypt)
+                        .await?;
+                    Some(self.inner.put_part(at.clone(), part_number, stored).await?)
+                }
+            };
+            if let Some(part) = done {
+                return Ok((part, taken.version_id));
+            }
+        }
+        Err(Error::NoSuchKey {
+            key: request.source.key,
+            delete_marker: None,
+        })
+    }
+
+    /// Finds the source and asks its conditions.
+    async fn take(&self, source: &Source) -> Result<Taken, Error> {
+        let located = self
+            .inner
+            .locate(&source.bucket, &source.key, source.version.as_ref(), true)
+            .await?;
+        let record = &located.record;
+        let subject = Subject {
+            etag: &record.info.etag,
+            last_modified: record.info.last_modified,
+        };
+        check_source(&source.conditions, subject)?;
+        let version_id = self
+            .inner
+            .shown_id(source.bucket.versioning, record.row, record.nul);
+        Ok(Taken {
+            located,
+            version_id,
+        })
+    }
+
+    fn check_copy(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        request: &CopyRequest,
+        record: &Record,
+    ) -> Result<(), Error> {
+        let max = self.inner.options.limits.max_put;
+        if record.info.size > max {
+            return Err(Error::request(format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {max}"
+            )));
+        }
+        let source = &request.source;
+        let itself = source.bucket.id == bucket.id && source.key == key && source.version.is_none();
+        let old = &record.info.attributes;
+        let unchanged = request.metadata == Directive::Copy
+            && request.attributes.storage_class == old.storage_class
+            && request.attributes.encrypt == old.encrypt
+            && request.attributes.headers.website_redirect.is_none();
+        if itself && unchanged {
+            return Err(Error::request(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Copies by using the same blobs; none if they went meanwhile.
+    async fn share(
+        &self,
+        located: Located,
+        to: Destination,
+        request: &CopyRequest,
+    ) -> Result<Option<PutResult>, Error> {
+        let record = located.record.clone();
+        let (etag, checksum) = self.digests_of(located, request).await?;
+        let size = record.info.size;
+        let versioning = to.versioning;
+        let done = self
+            .inner
+            .writer
+            .submit(move |tx| {
+                let head = tx.settled_head(to.bucket, &to.key, &to.conditions)?;
+                for piece in &record.pieces {
+                    if !tx.share(piece.blob)? {
+                        // What was shared so far is given back with the failed operation.
+                        return Err(Error::NoSuchKey {
+                            key: String::new(),
+                            delete_marker: None,
+                        });
+                    }
+                }
+                let single = match record.pieces.as_slice() {
+                    [one] => Some(one.blob),
+                    _ => None,
+                };
+                let version = NewVersion {
+                    size,
+                    etag: &etag,
+                    checksum,
+                    parts: None,
+                    blob: single,
+                    attributes: &to.attributes,
+                };
+                let row = tx.write_version(&to, head.as_ref(), &version)?;
+                if single.is_none() {
+                    tx.insert_pieces(row, &record.pieces)?;
+                }
+                Ok((row, etag, tx.now))
+            })
+            .await;
+        match done {
+            Ok((row, etag, last_modified)) => {
+                let version_id = self.inner.written_id(versioning, row);
+                Ok(Some(PutResult {
+                    etag,
+                    version_id,
+                    checksum,
+                    size,
+                    last_modified,
+                }))
+            }
+            Err(Error::NoSuchKey { key, .. }) if key.is_empty() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The copy's entity tag and checksum: the source's where they hold, else computed.
+    async fn digests_of(
+        &self,
+        located: Located,
+        request: &CopyRequest,
+    ) -> Result<(String, ObjectChecksum), Error> {
+        let record = located.record.clone();
+        let info = &record.info;
+        let algorithm = request.checksum.unwrap_or(info.checksum.value.algorithm());
+        let known = (info.checksum.parts.is_none() && info.checksum.value.algorithm() == algorithm)
+            .then_some(info.checksum);
+        let etag = match (info.parts, request.etag) {
+            (None, _) => Some(info.etag.clone()),
+            (Some(_), EtagKind::Opaque) => Some(hex(&random::<16>()?)),
+            (Some(_), EtagKind::Md5) => None,
+        };
+        if let (Some(etag), Some(known)) = (&etag, known) {
+            return Ok((etag.clone(), known));
+        }
+        let want = (etag.is_none(), known.is_none().then_some(algorithm));
+        let (md5, checksum) = self.hash(located, 0, info.size, want).await?;
+        let etag = etag.unwrap_or_else(|| hex(&md5));
+        let computed = checksum.map(ObjectChecksum::full);
+        let checksum = known.or(computed).unwrap_or(info.checksum);
+        Ok((etag, checksum))
+    }
+
+    /// Makes a part of a blob that is one piece of the source; none if it went meanwhile.
+    async fn share_part(
+        &self,
+        located: Located,
+        piece: Piece,
+        options: BodyOptions,
+        at: UploadAt,
+        number: u32,
+    ) -> Result<Option<PartResult>, Error> {
+        let other = options
+            .checksum
+            .filter(|a| *a != ChecksumAlgorithm::Crc64Nvme);
+        let checksum = match other {
+            None => None,
+            Some(other) => {
+                let (first, len) = span(&located.record, &piece);
+                self.hash(located, first, len, (false, Some(other)))
+                    .await?
+                    .1
+            }
+        };
+        let spare = random::<16>()?;
+        self.inner
+            .writer
+            .submit(move |tx| {
+                tx.check_upload(&at)?;
+                let Some((crc64, md5)) = tx.blob_digests(piece.blob)? else {
+                    return Ok(None);
+                };
+                tx.share(piece.blob)?;
+                let part = NewPart {
+                    size: piece.size,
+                    etag: hex(&md5.unwrap_or(spare)),
+                    checksum: checksum.unwrap_or(Checksum::from_crc64(crc64)),
+                    crc64,
+                };
+                tx.put_part(at.row, number, piece.blob, part).map(Some)
+            })
+            .await
+    }
+
+    /// Reads bytes of a record for their digests: the MD5 if wanted, and a checksum if one is.
+    async fn hash(
+        &self,
+        located: Located,
+        first: u64,
+        len: u64,
+        (md5, algorithm): (bool, Option<ChecksumAlgorithm>),
+    ) -> Result<([u8; 16], Option<Checksum>), Error> {
+        let inner = self.inner.clone();
+        let Located { record, pins } = located;
+        let work = move || {
+            let pins = pins.unwrap_or_else(|| inner.files.pin(std::iter::empty()));
+            let mut reader = Reader::of(&inner, &record, pins, first, len);
+            let mut hasher = algorithm.map(Hasher::new);
+            let mut digest = Md5::new();
+            while let Some(chunk) = reader.next()? {
+                if md5 {
+                    digest.update(&chunk);
+                }
+                if let Some(hasher) = &mut hasher {
+                    hasher.update(&chunk);
+                }
+            }
+            Ok((digest.finalize().into(), hasher.map(Hasher::finish)))
+        };
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(job_failed)?
+    }
+
+    /// Reads bytes of a record and writes them as a new body.
+    async fn rewrite(
+        &self,
+        located: Located,
+        first: u64,
+        len: u64,
+        options: BodyOptions,
+        encrypt: bool,
+    ) -> Result<Stored, Error> {
+        let Located { record, pins } = located;
+        let mut body = Body::open(&self.inner, &record, pins, first, len).await?;
+        let mut writer = BodyWriter::new(self.inner.clone(), options, encrypt)?;
+        while let Some(chunk) = body.next().await {
+            writer.write(chunk?).await?;
+        }
+        writer
+            .finish(BodyChecks {
+                length: Some(len),
+                ..BodyChecks::default()
+            })
+            .await
+    }
+}
+
+/// A blob's CRC64, and its MD5 unless its entity tag is opaque.
+type BlobDigests = (u64, Option<[u8; 16]>);
+
+/// How often a copy begins again because its source was replaced under it.
+const RETRIES: usize = 8;
+
+/// What the copy will have.
+fn merge(request: &CopyRequest, source: &Attributes) -> Attributes {
+    let mut merged = request.attributes.clone();
+    if request.metadata == Directive::Copy {
+        let redirect = merged.headers.website_redirect.take();
+        merged.headers = source.headers.clone();
+        // The redirect is never copied: it is the request's.
+        merged.headers.website_redirect = redirect;
+        merged.user = source.user.clone();
+    }
+    if request.tagging == Directive::Copy {
+        merged.tags = source.tags.clone();
+    }
+    merged
+}
+
+/// Whether the bytes must be written anew because the copy is to be sealed and the source is not.
+fn must_rewrite(record: &Record, encrypt: bool) -> bool {
+    encrypt && !record.info.attributes.encrypt
+}
+
+fn body_options(request: &CopyRequest, info: &ObjectInfo) -> BodyOptions {
+    BodyOptions {
+        checksum: Some(request.checksum.unwrap_or(info.checksum.value.algorithm())),
+        payload_sha256: false,
+        etag: request.etag,
+        length: Some(info.size),
+    }
+}
+
+/// First byte and count of a part copy.
+fn part_range(range: Option<(u64, u64)>, size: u64) -> Result<(u64, u64), Error> {
+    let Some((first, last)) = range else {
+        return Ok((0, size));
+    };
+    if first > last || last >= size {
+        let message = "Range specified is not valid for source object.";
+        let value = format!("bytes={first}-{last}");
+        return Err(Error::argument("x-amz-copy-source-range", &value, message));
+    }
+    Ok((first, last - first + 1))
+}
+
+/// The piece that is exactly these bytes.
+fn whole_piece(record: &Record, first: u64, len: u64) -> Option<Piece> {
+    record
+        .pieces
+        .iter()
+        .find(|piece| span(record, piece) == (first, len))
+        .cloned()
+}
+
+/// Where a piece of a record begins, and its size.
+fn span(record: &Record, piece: &Piece) -> (u64, u64) {
+    let before = record
+        .pieces
+        .iter()
+        .take_while(|other| other.number < piece.number);
+    (before.map(|piece| piece.size).sum(), piece.size)
+}
+
+impl Tx<'_> {
+    /// Rows of an object that is not a multipart one although it has several pieces.
+    fn insert_pieces(&mut self, version: i64, pieces: &[Piece]) -> Result<(), Error> {
+        let text = "INSERT INTO piece (version, number, blob, size, checksum)
+                    VALUES (?1, ?2, ?3, ?4, x'')";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        for piece in pieces {
+            sql(statement.execute(params![version, piece.number, piece.blob, piece.size]))?;
+        }
+        Ok(())
+    }
+
+    /// A blob's CRC64 and MD5; none if it is gone.
+    fn blob_digests(&self, blob: i64) -> Result<Option<BlobDigests>, Error> {
+        let text = "SELECT crc, md5 FROM blob WHERE id = ?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?));
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        sql(statement.query_row([blob], read).optional())
     }
 }

@@ -23,26 +23,40 @@
 //! the bytes of small objects stay in a bounded cache that the writer clears before it commits, so no
 //! reader sees an older state than a listing showed. A blob in use is not unlinked until it is let go.
 
+mod body;
+mod buffers;
+mod cache;
 mod checksum;
+mod complete;
+mod condition;
 mod copy;
 mod delete;
 mod error;
 mod expire;
+mod files;
 mod get;
+mod ids;
+mod key;
 mod list;
 mod multipart;
 mod object;
 mod put;
+mod reading;
+mod rows;
+mod scan;
+mod schema;
+mod seal;
 mod store;
 mod tags;
 mod verify;
+mod writer;
 
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 pub use copy::{CopyPart, CopyRequest, CopyResult, Directive, Source};
 pub use delete::{DeleteOptions, DeleteResult};
 pub use error::{Condition, DigestName, Error, Fault};
 pub use expire::{ExpireReport, Expiry, Rule};
-pub use get::{Body, GetOptions, Object, Range};
+pub use get::{GetOptions, Object, Range};
 pub use list::{
     Entry, ListQuery, ListStart, Page, UploadEntry, UploadPage, UploadQuery, VersionEntry,
     VersionPage, VersionQuery,
@@ -55,5 +69,6 @@ pub use object::{
     ReadConditions, STANDARD, Tags, UnixMillis, VersionId, Versioning, WriteConditions,
 };
 pub use put::{PutOptions, PutResult, PutWriter};
+pub use reading::Body;
 pub use store::{Clock, Limits, Options, Store, Usage};
 pub use verify::{Problem, VerifyReport};

@@ -221,10 +221,6 @@ impl WriteConditions {
 pub struct ObjectInfo {
     /// The key.
     pub key: String,
-    /// The version; none when the bucket is unversioned.
-    pub version_id: Option<VersionId>,
-    /// Whether this is the key's current version.
-    pub is_latest: bool,
     /// Bytes.
     pub size: u64,
     /// Entity tag without quotes: 32 hex digits, or with `-N` for a multipart object.

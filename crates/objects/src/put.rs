@@ -1,13 +1,20 @@
 //! PutObject: a body streamed in, durable and visible at once when `finish` returns.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
+use crate::body::{BodyWriter, Stored};
 use crate::checksum::ObjectChecksum;
-use crate::error::Error;
+use crate::condition::check_write;
+use crate::error::{Condition, Error};
+use crate::key::{check_attributes, check_key};
 use crate::object::{
-    Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, VersionId, WriteConditions,
+    Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, VersionId, Versioning, WriteConditions,
 };
-use crate::store::Store;
+use crate::rows::{Head, NewVersion, head};
+use crate::store::{Inner, Store};
+use crate::writer::Tx;
 
 /// How an object is put.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +43,20 @@ pub struct PutResult {
 }
 
 /// A body on its way in. Dropping it leaves no trace.
-pub struct PutWriter {}
+pub struct PutWriter {
+    inner: Arc<Inner>,
+    body: BodyWriter,
+    destination: Destination,
+}
+
+/// Where and as what an object is written.
+pub(crate) struct Destination {
+    pub(crate) bucket: i64,
+    pub(crate) versioning: Versioning,
+    pub(crate) key: String,
+    pub(crate) attributes: Attributes,
+    pub(crate) conditions: WriteConditions,
+}
 
 impl Store {
     /// Begins to put an object.
@@ -50,8 +70,24 @@ impl Store {
         key: &str,
         options: PutOptions,
     ) -> Result<PutWriter, Error> {
-        let _ = (bucket, key, options);
-        Err(Error::Closed)
+        check_key(key)?;
+        check_attributes(&options.attributes)?;
+        let inner = self.inner.clone();
+        let row = inner.bucket_row(&bucket.id).await?;
+        inner.check_early(row, key, &options.conditions).await?;
+        let body = BodyWriter::new(inner.clone(), options.body, options.attributes.encrypt)?;
+        let destination = Destination {
+            bucket: row,
+            versioning: bucket.versioning,
+            key: key.to_owned(),
+            attributes: options.attributes,
+            conditions: options.conditions,
+        };
+        Ok(PutWriter {
+            inner,
+            body,
+            destination,
+        })
     }
 }
 
@@ -59,10 +95,9 @@ impl PutWriter {
     /// Takes the next bytes. Waits while the disk is behind: at most about 1 MiB is held per body.
     ///
     /// # Errors
-    /// `EntityTooLarge`; [`Error::Fault`].
+    /// `EntityTooLarge`, `IncompleteBody` (more than announced); [`Error::Fault`].
     pub async fn write(&mut self, data: Bytes) -> Result<(), Error> {
-        let _ = data;
-        Err(Error::Closed)
+        self.body.write(data).await
     }
 
     /// Ends the body, compares it with `checks` and makes the object durable and visible.
@@ -71,7 +106,111 @@ impl PutWriter {
     /// `IncompleteBody`, `BadDigest`, `ContentSha256Mismatch`; `PreconditionFailed`,
     /// `ConditionalRequestConflict`; `NoSuchBucket`; [`Error::Fault`].
     pub async fn finish(self, checks: BodyChecks) -> Result<PutResult, Error> {
-        let _ = checks;
-        Err(Error::Closed)
+        let stored = self.body.finish(checks).await?;
+        self.inner.put_stored(self.destination, stored).await
+    }
+}
+
+impl Inner {
+    /// Makes a body that has ended an object.
+    pub(crate) async fn put_stored(
+        &self,
+        to: Destination,
+        stored: Stored,
+    ) -> Result<PutResult, Error> {
+        let checksum = ObjectChecksum::full(stored.checksum);
+        let (size, versioning) = (stored.size, to.versioning);
+        let (row, etag, last_modified) = self
+            .writer
+            .submit(move |tx| {
+                let head = tx.settled_head(to.bucket, &to.key, &to.conditions)?;
+                let blob = tx.insert_blob(stored.blob)?;
+                let version = NewVersion {
+                    size,
+                    etag: &stored.etag,
+                    checksum,
+                    parts: None,
+                    blob: Some(blob),
+                    attributes: &to.attributes,
+                };
+                let row = tx.write_version(&to, head.as_ref(), &version)?;
+                Ok((row, stored.etag, tx.now))
+            })
+            .await?;
+        let version_id = self.written_id(versioning, row);
+        Ok(PutResult {
+            etag,
+            version_id,
+            checksum,
+            size,
+            last_modified,
+        })
+    }
+
+    /// Conditions asked before a body is read, so that it need not be.
+    pub(crate) async fn check_early(
+        self: &Arc<Inner>,
+        bucket: i64,
+        key: &str,
+        conditions: &WriteConditions,
+    ) -> Result<(), Error> {
+        if conditions.is_empty() {
+            return Ok(());
+        }
+        let (key, conditions) = (key.to_owned(), conditions.clone());
+        self.read(move |inner| {
+            let head = inner.readers.with(|conn| head(conn, bucket, &key))?;
+            check_write(&conditions, &key, head.as_ref().and_then(Head::object_etag))
+        })
+        .await
+    }
+
+    /// The id a write in a bucket of this state returns.
+    pub(crate) fn written_id(&self, versioning: Versioning, row: i64) -> Option<VersionId> {
+        match versioning {
+            Versioning::Unversioned => None,
+            Versioning::Enabled => Some(self.ids.version(row)),
+            Versioning::Suspended => Some(VersionId::null()),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// The key's newest version, after the conditions were asked of it. They held before the body was
+    /// read, so an `If-Match` that fails now was overtaken by another writer.
+    pub(crate) fn settled_head(
+        &self,
+        bucket: i64,
+        key: &str,
+        conditions: &WriteConditions,
+    ) -> Result<Option<Head>, Error> {
+        self.check_bucket(bucket)?;
+        let head = head(self.conn, bucket, key)?;
+        check_write(conditions, key, head.as_ref().and_then(Head::object_etag)).map_err(
+            |error| match error {
+                Error::PreconditionFailed {
+                    condition: Condition::IfMatch,
+                } => Error::ConditionalRequestConflict {
+                    condition: Condition::IfMatch,
+                    key: key.to_owned(),
+                },
+                other => other,
+            },
+        )?;
+        Ok(head)
+    }
+
+    /// Writes a version as the bucket's versioning state wants it; returns its row.
+    pub(crate) fn write_version(
+        &mut self,
+        to: &Destination,
+        head: Option<&Head>,
+        version: &NewVersion<'_>,
+    ) -> Result<i64, Error> {
+        let nul = to.versioning != Versioning::Enabled;
+        self.make_way(to.bucket, &to.key, head, nul)?;
+        let row = self.next_id()?;
+        self.insert_version((to.bucket, &to.key), row, nul, version)?;
+        Ok(row)
     }
 }

@@ -1,9 +1,18 @@
 //! What can be changed on, or asked of, an object that exists: tags, ACL, attributes.
 
+use std::sync::Arc;
+
+use rusqlite::{Connection, ToSql, params};
+
+use crate::checksum::Checksum;
 use crate::error::Error;
-use crate::multipart::PartPage;
-use crate::object::{Bucket, ObjectInfo, Tags, VersionId};
-use crate::store::Store;
+use crate::get::{GetOptions, Object};
+use crate::key::check_tags;
+use crate::multipart::{PartEntry, PartPage, PartResult, stored_checksum};
+use crate::object::{Bucket, Tags, VersionId};
+use crate::rows::encode_tags;
+use crate::schema::sql;
+use crate::store::{Store, collect};
 
 impl Store {
     /// The tags of an object (empty if it has none), and its version.
@@ -16,8 +25,8 @@ impl Store {
         key: &str,
         version: Option<&VersionId>,
     ) -> Result<(Tags, Option<VersionId>), Error> {
-        let _ = (bucket, key, version);
-        Err(Error::Closed)
+        let object = self.peek(bucket, key, version).await?;
+        Ok((object.info().attributes.tags.clone(), object.version_id))
     }
 
     /// Replaces the tags of an object; empty = delete them. Returns its version.
@@ -31,11 +40,19 @@ impl Store {
         version: Option<&VersionId>,
         tags: Tags,
     ) -> Result<Option<VersionId>, Error> {
-        let _ = (bucket, key, version, tags);
-        Err(Error::Closed)
+        check_tags(&tags)?;
+        let value = encode_tags(&tags)?;
+        self.set(
+            bucket,
+            key,
+            version,
+            "UPDATE version SET tags = ?2 WHERE id = ?1",
+            value,
+        )
+        .await
     }
 
-    /// Replaces the ACL of an object (its present one is in [`ObjectInfo`]). Returns its version.
+    /// Replaces the ACL of an object (its present one is among its attributes). Returns its version.
     ///
     /// # Errors
     /// As [`Store::head`].
@@ -46,8 +63,14 @@ impl Store {
         version: Option<&VersionId>,
         acl: Option<Vec<u8>>,
     ) -> Result<Option<VersionId>, Error> {
-        let _ = (bucket, key, version, acl);
-        Err(Error::Closed)
+        self.set(
+            bucket,
+            key,
+            version,
+            "UPDATE version SET acl = ?2 WHERE id = ?1",
+            acl,
+        )
+        .await
     }
 
     /// GetObjectAttributes: what is known of an object, and the parts of a multipart one after `marker`.
@@ -61,8 +84,108 @@ impl Store {
         version: Option<&VersionId>,
         marker: u32,
         max_parts: usize,
-    ) -> Result<(ObjectInfo, Option<PartPage>), Error> {
-        let _ = (bucket, key, version, marker, max_parts);
-        Err(Error::Closed)
+    ) -> Result<(Object, Option<PartPage>), Error> {
+        let object = self.peek(bucket, key, version).await?;
+        let Some(total) = object.info().parts else {
+            return Ok((object, None));
+        };
+        let (row, whole) = (object.row(), object.info().checksum.value);
+        let modified = object.info().last_modified;
+        let page = self
+            .inner
+            .read(move |inner| {
+                inner.readers.with(|conn| {
+                    let mut page = pieces_as_parts(conn, row, marker, max_parts, whole)?;
+                    page.parts
+                        .iter_mut()
+                        .for_each(|entry| entry.part.last_modified = modified);
+                    page.total = total;
+                    Ok(page)
+                })
+            })
+            .await?;
+        Ok((object, Some(page)))
     }
+
+    async fn peek(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version: Option<&VersionId>,
+    ) -> Result<Object, Error> {
+        let options = GetOptions {
+            version: version.cloned(),
+            ..GetOptions::default()
+        };
+        self.head(bucket, key, &options).await
+    }
+
+    /// Changes one column of an object that exists. If it is replaced between the look and the change,
+    /// the look is repeated.
+    async fn set(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version: Option<&VersionId>,
+        text: &'static str,
+        value: impl ToSql + Send + Sync + 'static,
+    ) -> Result<Option<VersionId>, Error> {
+        let value = Arc::new(value);
+        loop {
+            let object = self.peek(bucket, key, version).await?;
+            let id = object.row();
+            let row = self.inner.bucket_row(&bucket.id).await?;
+            let (key, value) = (key.to_owned(), value.clone());
+            let changed = self
+                .inner
+                .writer
+                .submit(move |tx| {
+                    tx.check_bucket(row)?;
+                    tx.touch(row, &key);
+                    let mut statement = sql(tx.conn.prepare_cached(text))?;
+                    sql(statement.execute(params![id, *value]))
+                })
+                .await?;
+            if changed > 0 {
+                return Ok(object.version_id);
+            }
+        }
+    }
+}
+
+/// The pieces of a multipart object as its parts.
+fn pieces_as_parts(
+    conn: &Connection,
+    version: i64,
+    marker: u32,
+    max: usize,
+    whole: Checksum,
+) -> Result<PartPage, Error> {
+    let max = max.min(1000);
+    let text = "SELECT number, size, checksum FROM piece
+                WHERE version = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
+    let mut parts = collect(
+        conn,
+        text,
+        params![version, marker, max as i64 + 1],
+        |row| {
+            Ok(PartEntry {
+                part_number: sql(row.get(0))?,
+                part: PartResult {
+                    etag: String::new(),
+                    size: sql(row.get(1))?,
+                    checksum: sql(stored_checksum(row, 2)).unwrap_or(whole),
+                    last_modified: Default::default(),
+                },
+            })
+        },
+    )?;
+    let truncated = max > 0 && parts.len() > max;
+    parts.truncate(max);
+    Ok(PartPage {
+        truncated,
+        next_marker: parts.last().map_or(0, |last| last.part_number),
+        total: 0,
+        parts,
+    })
 }

@@ -1,0 +1,390 @@
+//! The bytes of an answer: pieces of objects read ahead on blocking threads, opened if sealed, compared
+//! with their checksums.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+
+use crate::body::job_failed;
+use crate::buffers::{Buffers, READ};
+use crate::checksum::{ChecksumAlgorithm, Hasher};
+use crate::error::{Doing, Error, Fault};
+use crate::files::Pinned;
+use crate::rows::{Piece, PieceBytes, Record};
+use crate::seal::{CHUNK, DataKey, TAG};
+use crate::store::Inner;
+
+/// The bytes of an answer: a stream of chunks of at most 256 KiB (a small object is one chunk).
+///
+/// A blob that is read as a whole is compared with its checksum; if it differs the stream ends with an
+/// error *instead of* its last chunk, so that the client sees a truncated answer.
+pub struct Body {
+    remaining: u64,
+    ready: Option<Bytes>,
+    state: State,
+}
+
+/// A reader after a step, and what the step gave.
+type Step = (Box<Reader>, Result<Option<Bytes>, Error>);
+
+enum State {
+    /// Nothing more to read.
+    Done,
+    /// All that is left is in memory.
+    Memory(VecDeque<Bytes>),
+    Idle(Box<Reader>),
+    Reading(JoinHandle<Step>),
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Body")
+            .field("remaining", &self.remaining)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Body {
+    pub(crate) fn empty() -> Body {
+        Body {
+            remaining: 0,
+            ready: None,
+            state: State::Done,
+        }
+    }
+
+    /// `len` bytes of a record from byte `first`. Opens the first file and reads its first chunk, so that
+    /// most failures show before an answer has begun. Without pins the record must be in memory.
+    pub(crate) async fn open(
+        inner: &Arc<Inner>,
+        record: &Record,
+        pins: Option<Pinned>,
+        first: u64,
+        len: u64,
+    ) -> Result<Body, Error> {
+        let segments = cut(&record.pieces, first, len);
+        let Some(pins) = pins else {
+            return Ok(Body {
+                remaining: len,
+                ready: None,
+                state: State::Memory(in_memory(segments)),
+            });
+        };
+        let mut reader = Box::new(Reader {
+            inner: inner.clone(),
+            buffers: inner.buffers.clone(),
+            pins,
+            segments,
+            current: None,
+        });
+        let (reader, chunk) = tokio::task::spawn_blocking(move || {
+            let chunk = reader.next();
+            (reader, chunk)
+        })
+        .await
+        .map_err(job_failed)?;
+        Ok(Body {
+            remaining: len,
+            ready: chunk?,
+            state: State::Idle(reader),
+        })
+    }
+
+    /// Bytes still to come.
+    pub fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// The next chunk; none at the end.
+    ///
+    /// # Errors
+    /// [`Error::Fault`]; nothing follows it.
+    pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// [`Body::next`] for adapters to `http_body::Body` and streams.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            if let Some(chunk) = self.ready.take() {
+                self.read_ahead();
+                self.remaining = self.remaining.saturating_sub(chunk.len() as u64);
+                return Poll::Ready(Some(Ok(chunk)));
+            }
+            match &mut self.state {
+                State::Done => return Poll::Ready(None),
+                State::Memory(chunks) => match chunks.pop_front() {
+                    Some(chunk) => self.ready = Some(chunk),
+                    None => self.state = State::Done,
+                },
+                State::Idle(_) => self.read_ahead(),
+                State::Reading(job) => match ready!(std::pin::Pin::new(job).poll(cx)) {
+                    Ok((reader, Ok(Some(chunk)))) => {
+                        self.state = State::Idle(reader);
+                        self.ready = Some(chunk);
+                    }
+                    Ok((_, Ok(None))) => self.state = State::Done,
+                    Ok((_, Err(error))) => return self.fail(error),
+                    Err(error) => return self.fail(job_failed(error)),
+                },
+            }
+        }
+    }
+
+    fn fail(&mut self, error: Error) -> Poll<Option<Result<Bytes, Error>>> {
+        self.state = State::Done;
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// Starts to read the next chunk while the one before is on its way.
+    fn read_ahead(&mut self) {
+        match std::mem::replace(&mut self.state, State::Done) {
+            State::Idle(mut reader) if !reader.at_end() => {
+                self.state = State::Reading(tokio::task::spawn_blocking(move || {
+                    let chunk = reader.next();
+                    (reader, chunk)
+                }));
+            }
+            State::Idle(_) => {}
+            other => self.state = other,
+        }
+    }
+}
+
+/// Part of a piece.
+pub(crate) struct Segment {
+    piece: Piece,
+    first: u64,
+    len: u64,
+}
+
+/// The parts of the pieces that make up `len` bytes from `first`.
+fn cut(pieces: &[Piece], first: u64, len: u64) -> VecDeque<Segment> {
+    let mut segments = VecDeque::new();
+    let (mut skip, mut left) = (first, len);
+    for piece in pieces {
+        if left == 0 {
+            break;
+        }
+        if skip >= piece.size {
+            skip -= piece.size;
+            continue;
+        }
+        let len = left.min(piece.size - skip);
+        segments.push_back(Segment {
+            piece: piece.clone(),
+            first: skip,
+            len,
+        });
+        left -= len;
+        skip = 0;
+    }
+    segments
+}
+
+fn in_memory(segments: VecDeque<Segment>) -> VecDeque<Bytes> {
+    let bytes = |segment: Segment| match segment.piece.bytes {
+        PieceBytes::Memory(bytes) => slice(&bytes, segment.first, segment.len),
+        PieceBytes::File { .. } => Bytes::new(),
+    };
+    segments
+        .into_iter()
+        .map(bytes)
+        .filter(|bytes| !bytes.is_empty())
+        .collect()
+}
+
+fn slice(bytes: &Bytes, first: u64, len: u64) -> Bytes {
+    let first = (first as usize).min(bytes.len());
+    let end = first.saturating_add(len as usize).min(bytes.len());
+    bytes.slice(first..end)
+}
+
+/// Reads segments one chunk at a time; blocks.
+pub(crate) struct Reader {
+    inner: Arc<Inner>,
+    buffers: Arc<Buffers>,
+    pins: Pinned,
+    segments: VecDeque<Segment>,
+    current: Option<Open>,
+}
+
+/// A file being read.
+struct Open {
+    file: File,
+    name: Box<str>,
+    /// Plain size of the whole blob.
+    size: u64,
+    at: u64,
+    end: u64,
+    key: Option<DataKey>,
+    /// Set when the blob is read as a whole: what is hashed, and what must come out.
+    check: Option<(Hasher, u64)>,
+}
+
+impl Reader {
+    /// A reader of everything in a record.
+    pub(crate) fn of(
+        inner: &Arc<Inner>,
+        record: &Record,
+        pins: Pinned,
+        first: u64,
+        len: u64,
+    ) -> Reader {
+        Reader {
+            inner: inner.clone(),
+            buffers: inner.buffers.clone(),
+            pins,
+            segments: cut(&record.pieces, first, len),
+            current: None,
+        }
+    }
+
+    fn at_end(&self) -> bool {
+        self.current.is_none() && self.segments.is_empty()
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let mut open = match self.current.take() {
+            Some(open) => open,
+            None => match self.segments.pop_front() {
+                None => return Ok(None),
+                Some(segment) => match self.open(segment)? {
+                    Ok(open) => open,
+                    Err(bytes) => return Ok(Some(bytes)),
+                },
+            },
+        };
+        let chunk = open.next(&self.buffers)?;
+        if open.at < open.end {
+            self.current = Some(open);
+        }
+        Ok(Some(chunk))
+    }
+
+    /// A file to read, or bytes that need none.
+    fn open(&self, segment: Segment) -> Result<Result<Open, Bytes>, Error> {
+        let Segment { piece, first, len } = segment;
+        match piece.bytes {
+            PieceBytes::Memory(bytes) => Ok(Err(slice(&bytes, first, len))),
+            PieceBytes::File { name, crc, seal } => {
+                let whole = first == 0 && len == piece.size;
+                let key = seal
+                    .map(|seal| self.inner.master.open_data_key(&seal))
+                    .transpose()?;
+                let file = self.pins.open(&name)?;
+                let hasher = || (Hasher::new(ChecksumAlgorithm::Crc64Nvme), crc);
+                Ok(Ok(Open {
+                    file,
+                    name,
+                    size: piece.size,
+                    at: first,
+                    end: first + len,
+                    key,
+                    check: whole.then(hasher),
+                }))
+            }
+        }
+    }
+}
+
+impl Open {
+    fn next(&mut self, buffers: &Arc<Buffers>) -> Result<Bytes, Error> {
+        let mut buffer = buffers.take();
+        let (skip, plain) = match &self.key {
+            None => {
+                let want = (self.end - self.at).min(READ as u64) as usize;
+                let into = buffer.bytes.get_mut(..want).unwrap_or_default();
+                self.file
+                    .read_exact_at(into, self.at)
+                    .doing("read", &*self.name)?;
+                (0, want)
+            }
+            Some(key) => self.open_chunks(key, &mut buffer.bytes)?,
+        };
+        let take = (plain - skip).min((self.end - self.at) as usize);
+        self.at += take as u64;
+        let bytes = buffer.freeze(skip + take).slice(skip..);
+        if let Some((hasher, _)) = &mut self.check {
+            hasher.update(&bytes);
+            if self.at == self.end {
+                self.compare()?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Reads and opens the sealed chunks from the current place on; returns where the wanted bytes begin
+    /// in `buffer` and how many plain bytes there are.
+    fn open_chunks(&self, key: &DataKey, buffer: &mut [u8]) -> Result<(usize, usize), Error> {
+        let (chunk, sealed) = (CHUNK as u64, (CHUNK + TAG) as u64);
+        let first = self.at / chunk;
+        let last = self.size.div_ceil(chunk).saturating_sub(1);
+        let until = ((self.end - 1) / chunk).min(first + (READ / CHUNK) as u64 - 1);
+        let on_disk = |n: u64| (self.size - n * chunk).min(chunk) as usize + TAG;
+        let total = (first..=until).map(on_disk).sum();
+        let raw = buffer.get_mut(..total).unwrap_or_default();
+        self.file
+            .read_exact_at(raw, first * sealed)
+            .doing("read", &*self.name)?;
+        let (mut from, mut to) = (0, 0);
+        for n in first..=until {
+            let end = from + on_disk(n);
+            let plain = key.open(n, n == last, raw.get_mut(from..end).unwrap_or_default())?;
+            raw.copy_within(from..from + plain, to);
+            to += plain;
+            from = end;
+        }
+        Ok(((self.at - first * chunk) as usize, to))
+    }
+
+    fn compare(&mut self) -> Result<(), Error> {
+        let Some((hasher, expected)) = self.check.take() else {
+            return Ok(());
+        };
+        if hasher.finish().as_u64() == expected {
+            return Ok(());
+        }
+        Err(Error::Fault(Fault::new(
+            "trust the bytes of",
+            &*self.name,
+            "the checksum differs",
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_across_pieces() {
+        let piece = |number: u32, text: &'static str| Piece {
+            number,
+            size: text.len() as u64,
+            blob: 0,
+            bytes: PieceBytes::Memory(Bytes::from_static(text.as_bytes())),
+        };
+        let pieces = [
+            piece(1, "abc"),
+            piece(2, ""),
+            piece(3, "defg"),
+            piece(4, "h"),
+        ];
+        let whole = b"abcdefgh";
+        for first in 0..=8 {
+            for len in 0..=(8 - first) {
+                let bytes: Vec<u8> = in_memory(cut(&pieces, first as u64, len as u64))
+                    .into_iter()
+                    .flatten()
+                    .collect();
+                assert_eq!(bytes, &whole[first..first + len]);
+            }
+        }
+    }
+}

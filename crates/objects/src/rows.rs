@@ -1,0 +1,576 @@
+//! Rows of the index as values, and the few statements that all operations are made of.
+
+use bytes::Bytes;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use crate::checksum::{Checksum, ChecksumAlgorithm, ObjectChecksum};
+use crate::error::{Error, Fault};
+use crate::object::{Attributes, Headers, ObjectInfo, STANDARD, Tags, UnixMillis};
+use crate::schema::{INDEX, sql};
+use crate::seal::MasterKey;
+use crate::writer::{Delta, Tx};
+
+/// One version of a key.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) row: i64,
+    pub(crate) nul: bool,
+    pub(crate) info: ObjectInfo,
+    /// The bytes, in order; empty when only the record was asked for.
+    pub(crate) pieces: Vec<Piece>,
+}
+
+/// A run of an object's bytes: one blob.
+#[derive(Debug, Clone)]
+pub(crate) struct Piece {
+    /// The part's number, 1 for an object that was put at once.
+    pub(crate) number: u32,
+    pub(crate) size: u64,
+    pub(crate) blob: i64,
+    pub(crate) bytes: PieceBytes,
+}
+
+/// Where a piece's bytes are.
+#[derive(Debug, Clone)]
+pub(crate) enum PieceBytes {
+    Memory(Bytes),
+    File {
+        name: Box<str>,
+        crc: u64,
+        seal: Option<Box<[u8]>>,
+    },
+}
+
+impl Record {
+    /// Whether reading it needs files.
+    pub(crate) fn in_memory(&self) -> bool {
+        self.pieces
+            .iter()
+            .all(|piece| matches!(piece.bytes, PieceBytes::Memory(_)))
+    }
+
+    /// Bytes it costs to keep.
+    pub(crate) fn weight(&self) -> usize {
+        let held = |piece: &Piece| match &piece.bytes {
+            PieceBytes::Memory(bytes) => bytes.len() + 64,
+            PieceBytes::File { .. } => 256,
+        };
+        let attributes = &self.info.attributes;
+        let user: usize = attributes
+            .user
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 64)
+            .sum();
+        let tags: usize = attributes
+            .tags
+            .iter()
+            .map(|(n, v)| n.len() + v.len() + 64)
+            .sum();
+        let acl = attributes.acl.as_ref().map_or(0, Vec::len);
+        self.pieces.iter().map(held).sum::<usize>() + user + tags + acl + 512
+    }
+}
+
+/// What a look at a key can find.
+pub(crate) enum Found {
+    Object(Box<Record>),
+    Marker {
+        row: i64,
+        nul: bool,
+        modified: UnixMillis,
+    },
+}
+
+impl Found {
+    fn is_null(&self) -> bool {
+        match self {
+            Found::Object(record) => record.nul,
+            Found::Marker { nul, .. } => *nul,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize, Default)]
+struct Meta {
+    #[serde(default)]
+    h: Headers,
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    u: std::collections::BTreeMap<String, String>,
+}
+
+fn damaged(what: &'static str) -> Error {
+    Error::Fault(Fault::new("read a row of", INDEX, what))
+}
+
+fn encode_json<T: Serialize>(value: &T) -> Result<String, Error> {
+    serde_json::to_string(value).map_err(|e| Error::Fault(Fault::new("encode for", INDEX, e)))
+}
+
+fn decode_json<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
+    serde_json::from_str(text).map_err(|e| Error::Fault(Fault::new("read a row of", INDEX, e)))
+}
+
+/// A key as stored.
+pub(crate) fn key_text(value: ValueRef<'_>) -> Result<&str, Error> {
+    let bytes = value
+        .as_blob()
+        .map_err(|_| damaged("a key is not a blob"))?;
+    std::str::from_utf8(bytes).map_err(|_| damaged("a key is not UTF-8"))
+}
+
+/// The columns of [`Attributes`], in the order of [`AttributeColumns`] values.
+pub(crate) const ATTRIBUTES: &str = "class, sse, owner, meta, tags, acl";
+
+/// [`Attributes`] as columns.
+pub(crate) struct AttributeColumns<'a> {
+    pub(crate) class: Option<&'a str>,
+    pub(crate) sse: bool,
+    pub(crate) owner: Option<&'a str>,
+    pub(crate) meta: Option<String>,
+    pub(crate) tags: Option<String>,
+    pub(crate) acl: Option<&'a [u8]>,
+}
+
+impl<'a> AttributeColumns<'a> {
+    pub(crate) fn new(attributes: &'a Attributes) -> Result<AttributeColumns<'a>, Error> {
+        let plain = attributes.user.is_empty() && attributes.headers == Headers::default();
+        let meta = || {
+            encode_json(&Meta {
+                h: attributes.headers.clone(),
+                u: attributes.user.clone(),
+            })
+        };
+        Ok(AttributeColumns {
+            class: Some(attributes.storage_class.as_str()).filter(|class| *class != STANDARD),
+            sse: attributes.encrypt,
+            owner: attributes.owner.as_deref(),
+            meta: (!plain).then(meta).transpose()?,
+            tags: encode_tags(&attributes.tags)?,
+            acl: attributes.acl.as_deref(),
+        })
+    }
+}
+
+pub(crate) fn encode_tags(tags: &Tags) -> Result<Option<String>, Error> {
+    (!tags.is_empty()).then(|| encode_json(tags)).transpose()
+}
+
+/// Reads [`ATTRIBUTES`] beginning at column `at`.
+pub(crate) fn read_attributes(row: &Row<'_>, at: usize) -> Result<Attributes, Error> {
+    let meta = match sql(row.get_ref(at + 3))? {
+        ValueRef::Text(text) => decode_json(std::str::from_utf8(text).unwrap_or_default())?,
+        _ => Meta::default(),
+    };
+    let tags = match sql(row.get_ref(at + 4))? {
+        ValueRef::Text(text) => decode_json(std::str::from_utf8(text).unwrap_or_default())?,
+        _ => Tags::new(),
+    };
+    Ok(Attributes {
+        headers: meta.h,
+        user: meta.u,
+        tags,
+        storage_class: sql(row.get::<_, Option<String>>(at))?.unwrap_or_else(|| STANDARD.into()),
+        acl: sql(row.get(at + 5))?,
+        owner: sql(row.get(at + 2))?,
+        encrypt: sql(row.get(at + 1))?,
+    })
+}
+
+/// Reads algorithm, value and number of parts beginning at column `at`.
+pub(crate) fn read_checksum(row: &Row<'_>, at: usize) -> Result<ObjectChecksum, Error> {
+    let algorithm = ChecksumAlgorithm::from_number(sql(row.get(at))?);
+    let value = sql(sql(row.get_ref(at + 1))?.as_blob().map_err(Into::into))?;
+    algorithm
+        .and_then(|algorithm| Checksum::from_bytes(algorithm, value))
+        .map(|value| {
+            Ok(ObjectChecksum {
+                value,
+                parts: sql(row.get(at + 2))?,
+            })
+        })
+        .unwrap_or_else(|| Err(damaged("a checksum has a wrong form")))
+}
+
+const VERSION: &str = "id, marker, nul, modified, size, etag, parts, blob,
+    algorithm, checksum, composite, class, sse, owner, meta, tags, acl";
+
+/// Which version of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    Current,
+    Null,
+    Row(i64),
+}
+
+/// Looks a version up, without its bytes. The second value is the blob of an object in one piece.
+pub(crate) fn find(
+    conn: &Connection,
+    bucket: i64,
+    key: &str,
+    which: Which,
+) -> Result<Option<(Found, Option<i64>)>, Error> {
+    let read = |row: &Row<'_>| -> Result<(Found, Option<i64>), Error> {
+        let (id, nul) = (sql(row.get(0))?, sql(row.get(2))?);
+        let modified = UnixMillis(sql(row.get(3))?);
+        if sql(row.get(1))? {
+            return Ok((
+                Found::Marker {
+                    row: id,
+                    nul,
+                    modified,
+                },
+                None,
+            ));
+        }
+        let info = ObjectInfo {
+            key: key.to_owned(),
+            size: sql(row.get(4))?,
+            etag: sql(row.get(5))?,
+            last_modified: modified,
+            checksum: read_checksum(row, 8)?,
+            parts: sql(row.get(6))?,
+            attributes: read_attributes(row, 11)?,
+        };
+        let blob = sql(row.get(7))?;
+        let record = Record {
+            row: id,
+            nul,
+            info,
+            pieces: Vec::new(),
+        };
+        Ok((Found::Object(Box::new(record)), blob))
+    };
+    let one = |tail: &str, id: i64| {
+        let text = format!("SELECT {VERSION} FROM version WHERE bucket = ?1 AND key = ?2 {tail}");
+        let mut statement = sql(conn.prepare_cached(&text))?;
+        let mut rows = sql(statement.query(params![bucket, key.as_bytes(), id]))?;
+        sql(rows.next())?.map(read).transpose()
+    };
+    const NEWEST: &str = "AND ?3 = 0 ORDER BY id DESC LIMIT 1";
+    match which {
+        Which::Current => one(NEWEST, 0),
+        Which::Row(id) => one("AND id = ?3", id),
+        Which::Null => match one("AND ?3 = 0 AND nul = 1 AND latest = 0", 0)? {
+            Some(found) => Ok(Some(found)),
+            None => Ok(one(NEWEST, 0)?.filter(|(found, _)| found.is_null())),
+        },
+    }
+}
+
+/// Fills in where a record's bytes are; small ones are opened.
+pub(crate) fn load_pieces(
+    conn: &Connection,
+    master: &MasterKey,
+    record: &mut Record,
+    blob: Option<i64>,
+) -> Result<(), Error> {
+    if let Some(blob) = blob {
+        let size = record.info.size;
+        record.pieces = vec![load_piece(conn, master, 1, size, blob)?];
+        return Ok(());
+    }
+    let text = "SELECT number, blob, size FROM piece WHERE version = ?1 ORDER BY number";
+    let mut statement = sql(conn.prepare_cached(text))?;
+    let mut rows = sql(statement.query([record.row]))?;
+    while let Some(row) = sql(rows.next())? {
+        let (number, blob, size) = (sql(row.get(0))?, sql(row.get(1))?, sql(row.get(2))?);
+        record
+            .pieces
+            .push(load_piece(conn, master, number, size, blob)?);
+    }
+    Ok(())
+}
+
+fn load_piece(
+    conn: &Connection,
+    master: &MasterKey,
+    number: u32,
+    size: u64,
+    blob: i64,
+) -> Result<Piece, Error> {
+    let text = "SELECT crc, seal, file, data FROM blob WHERE id = ?1";
+    let mut statement = sql(conn.prepare_cached(text))?;
+    let mut rows = sql(statement.query([blob]))?;
+    let Some(row) = sql(rows.next())? else {
+        return Err(damaged("a version names a blob that is not there"));
+    };
+    let crc = sql(row.get::<_, i64>(0))? as u64;
+    let seal: Option<Vec<u8>> = sql(row.get(1))?;
+    let bytes = match sql(row.get::<_, Option<String>>(2))? {
+        Some(name) => PieceBytes::File {
+            name: name.into(),
+            crc,
+            seal: seal.map(Into::into),
+        },
+        None => {
+            let data: Vec<u8> = sql(row.get::<_, Option<Vec<u8>>>(3))?.unwrap_or_default();
+            let plain = match &seal {
+                Some(seal) => master.open_data_key(seal)?.open_all(&data)?,
+                None => data,
+            };
+            let seen = Checksum::of(ChecksumAlgorithm::Crc64Nvme, &plain).as_u64();
+            if plain.len() as u64 != size || seen != crc {
+                return Err(damaged("the bytes of a small object are damaged"));
+            }
+            PieceBytes::Memory(plain.into())
+        }
+    };
+    Ok(Piece {
+        number,
+        size,
+        blob,
+        bytes,
+    })
+}
+
+/// A key's newest version, as a write needs to know it.
+pub(crate) struct Head {
+    pub(crate) row: i64,
+    pub(crate) marker: bool,
+    pub(crate) nul: bool,
+    pub(crate) size: i64,
+    pub(crate) etag: String,
+}
+
+impl Head {
+    /// The entity tag of the current object, if there is one.
+    pub(crate) fn object_etag(&self) -> Option<&str> {
+        (!self.marker).then_some(self.etag.as_str())
+    }
+}
+
+pub(crate) fn head(conn: &Connection, bucket: i64, key: &str) -> Result<Option<Head>, Error> {
+    let text = "SELECT id, marker, nul, size, etag FROM version
+                WHERE bucket = ?1 AND key = ?2 ORDER BY id DESC LIMIT 1";
+    let mut statement = sql(conn.prepare_cached(text))?;
+    sql(statement
+        .query_row(params![bucket, key.as_bytes()], |row| {
+            Ok(Head {
+                row: row.get(0)?,
+                marker: row.get(1)?,
+                nul: row.get(2)?,
+                size: row.get(3)?,
+                etag: row.get(4)?,
+            })
+        })
+        .optional())
+}
+
+/// A version about to be written.
+pub(crate) struct NewVersion<'a> {
+    pub(crate) size: u64,
+    pub(crate) etag: &'a str,
+    pub(crate) checksum: ObjectChecksum,
+    /// Set for an object made by a multipart upload.
+    pub(crate) parts: Option<u32>,
+    /// None if the bytes are in `piece` rows.
+    pub(crate) blob: Option<i64>,
+    pub(crate) attributes: &'a Attributes,
+}
+
+impl Tx<'_> {
+    /// Refuses a bucket that was retired.
+    pub(crate) fn check_bucket(&self, bucket: i64) -> Result<(), Error> {
+        let text = "SELECT name FROM bucket WHERE id = ?1 AND retired <> 0";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        match sql(statement.query_row([bucket], |row| row.get(0)).optional())? {
+            Some(bucket) => Err(Error::NoSuchBucket { bucket }),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a version with this row number over `head`, the key's newest one.
+    pub(crate) fn insert_version(
+        &mut self,
+        (bucket, key): (i64, &str),
+        row: i64,
+        nul: bool,
+        version: &NewVersion<'_>,
+    ) -> Result<(), Error> {
+        let columns = AttributeColumns::new(version.attributes)?;
+        let text = "INSERT INTO version (bucket, key, id, latest, marker, nul, modified, size, etag,
+            algorithm, checksum, composite, parts, blob, class, sse, owner, meta, tags, acl)
+            VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+            ?18)";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        sql(statement.execute(params![
+            bucket,
+            key.as_bytes(),
+            row,
+            nul,
+            self.now.0,
+            version.size,
+            version.etag,
+            version.checksum.value.algorithm().number(),
+            version.checksum.value.as_bytes(),
+            version.checksum.parts,
+            version.parts,
+            version.blob,
+            columns.class,
+            columns.sse,
+            columns.owner,
+            columns.meta,
+            columns.tags,
+            columns.acl,
+        ]))?;
+        let size = version.size as i64;
+        self.count(
+            bucket,
+            Delta {
+                objects: 1,
+                bytes: size,
+                versions: 1,
+                version_bytes: size,
+            },
+        );
+        self.touch(bucket, key);
+        Ok(())
+    }
+
+    pub(crate) fn insert_marker(
+        &mut self,
+        (bucket, key): (i64, &str),
+        row: i64,
+        nul: bool,
+    ) -> Result<(), Error> {
+        let text =
+            "INSERT INTO version (bucket, key, id, latest, marker, nul, modified, size, etag,
+            algorithm, checksum, sse) VALUES (?1, ?2, ?3, 1, 1, ?4, ?5, 0, '', 0, x'', 0)";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        sql(statement.execute(params![bucket, key.as_bytes(), row, nul, self.now.0]))?;
+        self.count(
+            bucket,
+            Delta {
+                versions: 1,
+                ..Delta::default()
+            },
+        );
+        self.touch(bucket, key);
+        Ok(())
+    }
+
+    /// Makes room for a new newest version: with `nul` the `null` version goes, and whatever is newest
+    /// then becomes noncurrent.
+    pub(crate) fn make_way(
+        &mut self,
+        bucket: i64,
+        key: &str,
+        head: Option<&Head>,
+        nul: bool,
+    ) -> Result<(), Error> {
+        let Some(head) = head else { return Ok(()) };
+        if nul {
+            if head.nul {
+                return self.remove_version(bucket, key, head.row);
+            }
+            let text =
+                "SELECT id FROM version WHERE bucket = ?1 AND key = ?2 AND nul = 1 AND latest = 0";
+            let mut statement = sql(self.conn.prepare_cached(text))?;
+            let old: Option<i64> = sql(statement
+                .query_row(params![bucket, key.as_bytes()], |row| row.get(0))
+                .optional())?;
+            if let Some(old) = old {
+                self.remove_version(bucket, key, old)?;
+            }
+        }
+        let text = "UPDATE version SET latest = 0, superseded = ?2 WHERE id = ?1";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        sql(statement.execute(params![head.row, self.now.0]))?;
+        if !head.marker {
+            self.count(
+                bucket,
+                Delta {
+                    objects: -1,
+                    bytes: -head.size,
+                    ..Delta::default()
+                },
+            );
+        }
+        self.touch(bucket, key);
+        Ok(())
+    }
+
+    /// Removes a version and lets its bytes go. What becomes newest then is the caller's to say
+    /// ([`Tx::promote`]).
+    pub(crate) fn remove_version(&mut self, bucket: i64, key: &str, row: i64) -> Result<(), Error> {
+        let text = "DELETE FROM version WHERE id = ?1 RETURNING latest, marker, size, blob";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        let (latest, marker, size, blob): (bool, bool, i64, Option<i64>) = sql(statement
+            .query_row([row], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            }))?;
+        drop(statement);
+        let current = i64::from(latest && !marker);
+        self.count(
+            bucket,
+            Delta {
+                objects: -current,
+                bytes: -current * size,
+                versions: -1,
+                version_bytes: -size,
+            },
+        );
+        self.touch(bucket, key);
+        if marker {
+            return Ok(());
+        }
+        if let Some(blob) = blob {
+            return self.release(blob);
+        }
+        let text = "DELETE FROM piece WHERE version = ?1 RETURNING blob";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        let blobs: Vec<i64> = sql(statement
+            .query_map([row], |row| row.get(0))
+            .and_then(Iterator::collect))?;
+        drop(statement);
+        blobs.into_iter().try_for_each(|blob| self.release(blob))
+    }
+
+    /// Makes the newest remaining version of a key the current one.
+    pub(crate) fn promote(&mut self, bucket: i64, key: &str) -> Result<(), Error> {
+        let Some(head) = head(self.conn, bucket, key)? else {
+            return Ok(());
+        };
+        let text = "UPDATE version SET latest = 1, superseded = NULL WHERE id = ?1 AND latest = 0";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        if sql(statement.execute([head.row]))? > 0 && !head.marker {
+            self.count(
+                bucket,
+                Delta {
+                    objects: 1,
+                    bytes: head.size,
+                    ..Delta::default()
+                },
+            );
+        }
+        self.touch(bucket, key);
+        Ok(())
+    }
+
+    /// One user of a blob less; the last one takes it away.
+    pub(crate) fn release(&mut self, blob: i64) -> Result<(), Error> {
+        let text = "DELETE FROM blob WHERE id = ?1 AND refs <= 1 RETURNING file";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        let gone: Option<Option<String>> =
+            sql(statement.query_row([blob], |row| row.get(0)).optional())?;
+        match gone {
+            Some(Some(file)) => self.freed(blob, file.into()),
+            Some(None) => {}
+            None => {
+                let text = "UPDATE blob SET refs = refs - 1 WHERE id = ?1";
+                let mut statement = sql(self.conn.prepare_cached(text))?;
+                sql(statement.execute([blob]))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One user of a blob more; false if the blob is gone.
+    pub(crate) fn share(&mut self, blob: i64) -> Result<bool, Error> {
+        let text = "UPDATE blob SET refs = refs + 1 WHERE id = ?1";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        Ok(sql(statement.execute([blob]))? > 0)
+    }
+}

@@ -1,0 +1,304 @@
+//! The one writer of the index. All operations that wait share a transaction and its `fsync`; each is
+//! answered after the commit, and one that fails leaves the others alone.
+
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::thread::JoinHandle;
+
+use rusqlite::hooks::Wal;
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cache::{Cache, CacheKey, cache_key};
+use crate::error::{Doing, Error, Fault};
+use crate::files::{Files, Placed};
+use crate::object::UnixMillis;
+use crate::rows::Record;
+use crate::schema::{INDEX, set_meta, sql};
+use crate::store::Clock;
+
+/// Operations that may wait for the writer; more wait to be let in.
+const QUEUE: usize = 1024;
+/// Operations in one transaction.
+const BATCH: usize = 512;
+/// Row numbers reserved with one write; a crash wastes the rest.
+const RESERVE: i64 = 4096;
+/// Pages in the log at which it is written back into the index.
+const CHECKPOINT_PAGES: i64 = 2000;
+
+type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Answer + Send>;
+type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
+
+pub(crate) struct Writer {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The transaction as an operation sees it, and what is to be done once it is committed.
+pub(crate) struct Tx<'c> {
+    pub(crate) conn: &'c Connection,
+    pub(crate) now: UnixMillis,
+    next: &'c mut i64,
+    reserved: &'c mut i64,
+    usage: Vec<(i64, Delta)>,
+    touched: Vec<CacheKey>,
+    freed: Vec<(i64, Box<str>)>,
+    placed: Vec<Placed>,
+}
+
+/// How an operation changes a bucket's counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Delta {
+    pub(crate) objects: i64,
+    pub(crate) bytes: i64,
+    pub(crate) versions: i64,
+    pub(crate) version_bytes: i64,
+}
+
+impl Tx<'_> {
+    /// A row number higher than all before, for a version or an upload.
+    pub(crate) fn next_id(&mut self) -> Result<i64, Error> {
+        if *self.next >= *self.reserved {
+            let reserved = *self.next + RESERVE;
+            set_meta(self.conn, "reserved", &reserved)?;
+            *self.reserved = reserved;
+        }
+        *self.next += 1;
+        Ok(*self.next - 1)
+    }
+
+    /// A key whose current version changes.
+    pub(crate) fn touch(&mut self, bucket: i64, key: &str) {
+        self.touched.push(cache_key(bucket, key));
+    }
+
+    pub(crate) fn count(&mut self, bucket: i64, delta: Delta) {
+        self.usage.push((bucket, delta));
+    }
+
+    /// A blob whose row is gone; its file is unlinked after the commit.
+    pub(crate) fn freed(&mut self, blob: i64, file: Box<str>) {
+        self.freed.push((blob, file));
+    }
+
+    /// A file that the index knows after the commit.
+    pub(crate) fn keep(&mut self, file: Placed) {
+        self.placed.push(file);
+    }
+
+    /// Runs one operation; if it fails, nothing of it stays.
+    pub(crate) fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        // After some failures SQLite has rolled everything back: nothing may run outside a transaction.
+        if self.conn.is_autocommit() {
+            return Err(Error::Fault(Fault::new(
+                "use the index",
+                INDEX,
+                "the transaction has ended",
+            )));
+        }
+        let marks = (self.usage.len(), self.freed.len(), self.placed.len());
+        let run = |conn: &Connection, sql: &str| conn.prepare_cached(sql)?.execute([]);
+        sql(run(self.conn, "SAVEPOINT operation"))?;
+        let result = work(self);
+        if result.is_err() {
+            self.usage.truncate(marks.0);
+            self.freed.truncate(marks.1);
+            self.placed.truncate(marks.2);
+            // A reservation made in here is rolled back with it: make the next one anew.
+            *self.reserved = *self.next;
+            sql(run(self.conn, "ROLLBACK TO operation"))?;
+        }
+        sql(run(self.conn, "RELEASE operation"))?;
+        result
+    }
+}
+
+/// What the thread works with.
+pub(crate) struct Tools {
+    pub(crate) conn: Connection,
+    pub(crate) cache: Arc<Cache<Record>>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) clock: Clock,
+    /// Everything below was given out before.
+    pub(crate) reserved: i64,
+    /// Held until the thread has ended.
+    pub(crate) lock: std::fs::File,
+}
+
+impl Writer {
+    pub(crate) fn start(tools: Tools) -> Result<Writer, Error> {
+        let (jobs, inbox) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("objects-index".into())
+            .spawn(move || serve(tools, inbox))
+            .doing("start the writer of", INDEX)?;
+        Ok(Writer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs `work` in the next transaction and answers when it is durable. If the caller goes away the
+    /// work may still be done.
+    pub(crate) async fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |tx| {
+            let result = tx.attempt(work);
+            Box::new(move |committed| {
+                let _ = answer.send(committed.and(result));
+            })
+        });
+        let jobs = self.jobs.as_ref().ok_or(Error::Closed)?;
+        jobs.send(job).await.map_err(|_| Error::Closed)?;
+        answered.await.map_err(|_| Error::Closed)?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn serve(tools: Tools, mut inbox: mpsc::Receiver<Job>) {
+    let Tools {
+        mut conn,
+        cache,
+        files,
+        clock,
+        reserved,
+        lock,
+    } = tools;
+    let logged = Arc::new(AtomicI64::new(0));
+    let count = logged.clone();
+    let hooked = conn.wal_hook(Some(move |_: &mut Wal, pages: c_int| {
+        count.store(pages.into(), Ordering::Relaxed);
+        Ok(())
+    }));
+    if let Err(error) = hooked {
+        tracing::warn!(%error, "the index log is written back only at the end");
+    }
+    let mut next = reserved;
+    let mut reserved = reserved;
+    while let Some(first) = inbox.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(job) = inbox.try_recv()
+        {
+            batch.push(job);
+        }
+        commit(
+            &conn,
+            &cache,
+            &files,
+            clock(),
+            (&mut next, &mut reserved),
+            batch,
+        );
+        if logged.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            checkpoint(&conn);
+            logged.store(0, Ordering::Relaxed);
+        }
+    }
+    checkpoint(&conn);
+    drop(conn);
+    drop(lock);
+}
+
+fn commit(
+    conn: &Connection,
+    cache: &Cache<Record>,
+    files: &Files,
+    now: UnixMillis,
+    (next, reserved): (&mut i64, &mut i64),
+    batch: Vec<Job>,
+) {
+    let mut tx = Tx {
+        conn,
+        now,
+        next,
+        reserved,
+        usage: Vec::new(),
+        touched: Vec::new(),
+        freed: Vec::new(),
+        placed: Vec::new(),
+    };
+    let mut answers = Vec::with_capacity(batch.len());
+    let mut result = sql(conn.execute_batch("BEGIN IMMEDIATE"));
+    if result.is_ok() {
+        answers.extend(batch.into_iter().map(|job| job(&mut tx)));
+        result = settle(conn, &tx.usage);
+    }
+    cache.changing(&tx.touched);
+    result = result.and_then(|()| sql(conn.execute_batch("COMMIT")));
+    if result.is_err() && !conn.is_autocommit() {
+        let _ = conn.execute_batch("ROLLBACK");
+    }
+    cache.changed(&tx.touched);
+    match result {
+        Ok(()) => {
+            tx.placed.into_iter().for_each(Placed::keep);
+            tx.freed
+                .into_iter()
+                .for_each(|(blob, file)| files.discard(blob, file));
+            answers.into_iter().for_each(|answer| answer(Ok(())));
+        }
+        Err(error) => {
+            *tx.reserved = *tx.next;
+            tracing::error!(error = ?error, "could not commit to the object index");
+            for answer in answers {
+                let fault = Fault::new("commit to the index", INDEX, error.to_string());
+                answer(Err(Error::Fault(fault)));
+            }
+        }
+    }
+}
+
+/// Adds up what the operations counted: one update per bucket.
+fn settle(conn: &Connection, usage: &[(i64, Delta)]) -> Result<(), Error> {
+    let mut sums: HashMap<i64, Delta> = HashMap::new();
+    for (bucket, delta) in usage {
+        let sum = sums.entry(*bucket).or_default();
+        sum.objects += delta.objects;
+        sum.bytes += delta.bytes;
+        sum.versions += delta.versions;
+        sum.version_bytes += delta.version_bytes;
+    }
+    for (bucket, sum) in sums {
+        if sum == Delta::default() {
+            continue;
+        }
+        let update = "UPDATE bucket SET objects = objects + ?2, bytes = bytes + ?3,
+                      versions = versions + ?4, version_bytes = version_bytes + ?5 WHERE id = ?1";
+        let values = params![
+            bucket,
+            sum.objects,
+            sum.bytes,
+            sum.versions,
+            sum.version_bytes
+        ];
+        sql(conn
+            .prepare_cached(update)
+            .and_then(|mut s| s.execute(values)))?;
+    }
+    Ok(())
+}
+
+/// Writes the log back into the index.
+fn checkpoint(conn: &Connection) {
+    let done = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    if let Err(error) = done {
+        tracing::warn!(%error, "could not write the index log back");
+    }
+}
