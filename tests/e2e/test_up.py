@@ -229,6 +229,16 @@ def test_sigterm_ends_it_cleanly_and_an_ephemeral_one_removes_everything(another
     assert left == []
 
 
+def test_the_daemon_needs_no_other_program(another):
+    """Nothing on the PATH: links, routes and filters are made without `ip` or `nft`."""
+    adit = another(daemon_environment={"PATH": "/nonexistent"}).start()
+    vpc = Vpc(adit)
+    subnet, endpoint, _ = vpc.private_subnet_with_gateway()
+    bucket = adit.bucket()
+    with adit.host(subnet) as host:
+        assert host.s3("put_object", Bucket=bucket, Key="x", Body="x").ok
+
+
 def test_sigint_ends_it_too(another):
     adit = another().start()
     adit.process.send_signal(signal.SIGINT)

@@ -74,6 +74,7 @@ class Installation:
         default_vpc=False,
         arguments=(),
         environment=None,
+        daemon_environment=None,
         user=None,
         program=ADIT,
         fixed_keys=True,
@@ -108,6 +109,7 @@ class Installation:
                 "ADIT_ROOT_SECRET_ACCESS_KEY": ROOT_SECRET_KEY,
             }
         self.base |= environment or {}
+        self.daemon_environment = self.base | (daemon_environment or {})
         self.fixed_keys = fixed_keys
         self.process = None
         self.ready_line = None
@@ -133,7 +135,7 @@ class Installation:
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen(
                 command,
-                env=self.base,
+                env=self.daemon_environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -289,7 +291,7 @@ class Installation:
     def env(self):
         """The variables that `eval "$(adit env)"` sets, as a shell sees them."""
         if self.exports is None:
-            script = 'before=$(env -0 | sort -z | tr "\\0" "\\n"); eval "$("$0" env)"; env -0'
+            script = 'eval "$("$0" env)"; env -0'
             shown = self.run(["bash", "-c", script, self.program]).stdout
             after = dict(item.split("=", 1) for item in shown.split("\0") if "=" in item)
             given = self.client_environment()
