@@ -120,7 +120,7 @@ pub fn verify_form(
             if !holds(&found, policy, &v4.signature) {
                 return Err(mismatch(&v4.access_key_id, &v4.signature));
             }
-            cache.keep(&v4.credential, key.secret, &found);
+            cache.keep(&v4.credential, &found);
             (
                 ALGORITHM,
                 (expect.now - v4.signed_at).max(0),

@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ring::hmac::{HMAC_SHA256, Key, sign};
 
@@ -27,17 +26,15 @@ pub(super) fn derive(secret: &Secret, date: &str, region: &str, service: &str) -
 }
 
 /// A key and the secret it came from: a key id whose secret was replaced must not keep working.
-#[derive(Clone)]
-struct Kept {
+pub(super) struct Kept {
     secret: Secret,
-    key: Key,
+    pub(super) key: Key,
 }
 
 /// Signing keys already derived, shared by all threads; bounded. Only keys of signatures that held
 /// are kept, so that strangers cannot push others' keys out.
 pub struct KeyCache {
-    shards: [RwLock<HashMap<Box<str>, Kept>>; SHARDS],
-    hasher: RandomState,
+    shards: [Shard; SHARDS],
     derivations: AtomicU64,
 }
 
@@ -45,7 +42,6 @@ impl Default for KeyCache {
     fn default() -> KeyCache {
         KeyCache {
             shards: std::array::from_fn(|_| RwLock::default()),
-            hasher: RandomState::new(),
             derivations: AtomicU64::new(0),
         }
     }
@@ -59,9 +55,12 @@ impl fmt::Debug for KeyCache {
     }
 }
 
+/// Keys by credential.
+type Shard = RwLock<HashMap<Box<str>, Arc<Kept>>>;
+
 /// A key from the cache or fresh.
 pub(super) struct Found {
-    pub(super) key: Key,
+    pub(super) kept: Arc<Kept>,
     fresh: bool,
 }
 
@@ -76,9 +75,10 @@ impl KeyCache {
         self.derivations.load(Ordering::Relaxed)
     }
 
-    fn shard(&self, credential: &str) -> Option<&RwLock<HashMap<Box<str>, Kept>>> {
-        let at = self.hasher.hash_one(credential) % SHARDS as u64;
-        self.shards.get(usize::try_from(at).unwrap_or(0))
+    /// Any spread will do: the maps inside the shards have hashers of their own.
+    fn shard(&self, credential: &str) -> Option<&Shard> {
+        let sum: usize = credential.bytes().take(24).map(usize::from).sum();
+        self.shards.get(sum % SHARDS)
     }
 
     /// The key for `credential` (`<id>/<date>/<region>/<service>/aws4_request`).
@@ -90,22 +90,19 @@ impl KeyCache {
     ) -> Found {
         let kept = self.shard(credential).and_then(|shard| {
             // A poisoned lock holds nothing but keys, each whole: reading on is sound.
-            let map = shard
-                .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            map.get(credential)
-                .filter(|kept| kept.secret.matches(secret.expose()))
-                .cloned()
+            let map = shard.read().unwrap_or_else(PoisonError::into_inner);
+            map.get(credential).cloned()
         });
-        match kept {
-            Some(kept) => Found {
-                key: kept.key,
-                fresh: false,
-            },
+        match kept.filter(|kept| kept.secret.matches(secret.expose())) {
+            Some(kept) => Found { kept, fresh: false },
             None => {
                 self.derivations.fetch_add(1, Ordering::Relaxed);
-                Found {
+                let kept = Kept {
+                    secret: secret.clone(),
                     key: derive(),
+                };
+                Found {
+                    kept: Arc::new(kept),
                     fresh: true,
                 }
             }
@@ -113,22 +110,16 @@ impl KeyCache {
     }
 
     /// Keeps a key whose signature held.
-    pub(super) fn keep(&self, credential: &str, secret: &Secret, found: &Found) {
+    pub(super) fn keep(&self, credential: &str, found: &Found) {
         if !found.fresh {
             return;
         }
         if let Some(shard) = self.shard(credential) {
-            let mut map = shard
-                .write()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut map = shard.write().unwrap_or_else(PoisonError::into_inner);
             if map.len() >= MOST_KEYS {
                 map.clear();
             }
-            let kept = Kept {
-                secret: secret.clone(),
-                key: found.key.clone(),
-            };
-            map.insert(credential.into(), kept);
+            map.insert(credential.into(), Arc::clone(&found.kept));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Verification of signature version 4.
 
+use std::borrow::Cow;
+
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 
@@ -124,7 +126,7 @@ pub fn verify(
             canonical_request: request,
         })));
     }
-    cache.keep(&claim.credential, key.secret, &found);
+    cache.keep(&claim.credential, &found);
     check_body(&bound, parts, expect)?;
     Ok(Verified {
         access_key_id: key.access_key_id.to_owned(),
@@ -132,7 +134,9 @@ pub fn verify(
         version: ALGORITHM,
         age: (expect.now - claim.signed_at).max(0),
         chain: match bound.payload {
-            Payload::Chunks | Payload::ChunksWithTrailer => Some(chain(claim, found.key)),
+            Payload::Chunks | Payload::ChunksWithTrailer => {
+                Some(chain(claim, found.kept.key.clone()))
+            }
             _ => None,
         },
         payload: bound.payload,
@@ -173,7 +177,7 @@ fn string_to_sign(claim: &V4<'_>, request: &str) -> String {
 /// True when `signature` is over `text`; compared in constant time.
 pub(super) fn holds(found: &Found, text: &str, signature: &str) -> bool {
     unhex32(signature)
-        .is_some_and(|bytes| hmac::verify(&found.key, text.as_bytes(), &bytes).is_ok())
+        .is_some_and(|bytes| hmac::verify(&found.kept.key, text.as_bytes(), &bytes).is_ok())
 }
 
 /// Refuses a claim that leaves out what must be signed.
@@ -209,15 +213,19 @@ fn check_signed(claim: &V4<'_>, parts: &Parts<'_>) -> Result<(), AuthError> {
 }
 
 /// What the signature says about the body.
-struct Bound {
+struct Bound<'a> {
     payload: Payload,
     /// The last line of the canonical request.
-    line: String,
+    line: Cow<'a, str>,
 }
 
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
-fn payload(claim: &V4<'_>, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<Bound, AuthError> {
+fn payload<'a>(
+    claim: &V4<'_>,
+    parts: &Parts<'a>,
+    expect: &Expect<'_>,
+) -> Result<Bound<'a>, AuthError> {
     const HEADER: &str = "x-amz-content-sha256";
     let header = parts.headers.get(HEADER);
     let missing = AuthError::MissingHeader { name: HEADER };
@@ -230,7 +238,7 @@ fn payload(claim: &V4<'_>, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<Bou
                 bytes.copy_from_slice(hash.as_ref());
                 Ok(Bound {
                     payload: Payload::Sha256(bytes),
-                    line: hex(&bytes),
+                    line: hex(&bytes).into(),
                 })
             }
             Body::Streamed => {
@@ -240,7 +248,7 @@ fn payload(claim: &V4<'_>, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<Bou
                 })?;
                 Ok(Bound {
                     payload: Payload::Sha256(bytes),
-                    line: line.to_owned(),
+                    line: line.into(),
                 })
             }
         };
@@ -248,18 +256,25 @@ fn payload(claim: &V4<'_>, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<Bou
     if claim.carrier == Carrier::Query {
         let signed = claim.signed_headers.split(';').any(|name| name == HEADER);
         let line = match (header, query_hash(parts)) {
-            (Some(line), _) if signed => line.to_owned(),
+            (Some(line), _) if signed => line,
             (_, Some(line)) => line,
-            _ => UNSIGNED.to_owned(),
+            _ => UNSIGNED,
         };
-        let payload = match line.as_str() {
+        let payload = match line {
             UNSIGNED => Payload::Unsigned,
             text => match unhex32(text) {
                 Some(bytes) => Payload::Sha256(bytes),
-                None => return Err(AuthError::BadPayloadHash { value: line }),
+                None => {
+                    return Err(AuthError::BadPayloadHash {
+                        value: line.to_owned(),
+                    });
+                }
             },
         };
-        return Ok(Bound { payload, line });
+        return Ok(Bound {
+            payload,
+            line: line.into(),
+        });
     }
     let line = header.ok_or(missing)?;
     let payload = match line {
@@ -278,21 +293,20 @@ fn payload(claim: &V4<'_>, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<Bou
     };
     Ok(Bound {
         payload,
-        line: line.to_owned(),
+        line: line.into(),
     })
 }
 
 /// A payload hash that the signer of a URL bound.
-fn query_hash(parts: &Parts<'_>) -> Option<String> {
-    let piece = parts
+fn query_hash<'a>(parts: &Parts<'a>) -> Option<&'a str> {
+    parts
         .query
         .split('&')
-        .find_map(|p| p.strip_prefix("X-Amz-Content-Sha256="))?;
-    Some(piece.to_owned())
+        .find_map(|piece| piece.strip_prefix("X-Amz-Content-Sha256="))
 }
 
 /// Holds a whole body against its hash.
-fn check_body(bound: &Bound, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<(), AuthError> {
+fn check_body(bound: &Bound<'_>, parts: &Parts<'_>, expect: &Expect<'_>) -> Result<(), AuthError> {
     let Payload::Sha256(wanted) = bound.payload else {
         return Ok(());
     };

