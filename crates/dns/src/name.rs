@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -71,6 +72,31 @@ impl Name {
     #[must_use]
     pub fn wire(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The name under `in-addr.arpa` or `ip6.arpa` that holds an address's PTR record
+    /// (RFC 1035 section 3.5, RFC 3596 section 2.5).
+    #[must_use]
+    pub fn reverse(address: IpAddr) -> Self {
+        let text = match address {
+            IpAddr::V4(v4) => {
+                let [a, b, c, d] = v4.octets();
+                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+            }
+            IpAddr::V6(v6) => {
+                let nibbles = v6
+                    .octets()
+                    .into_iter()
+                    .rev()
+                    .flat_map(|byte| [byte & 15, byte >> 4]);
+                nibbles
+                    .map(|nibble| format!("{nibble:x}."))
+                    .collect::<String>()
+                    + "ip6.arpa"
+            }
+        };
+        // Such texts are always valid.
+        text.parse().unwrap_or_else(|_| Self::root())
     }
 
     /// This name with one more label in front.

@@ -116,6 +116,19 @@ impl Layer {
         zone
     }
 
+    /// Takes a rule out.
+    pub fn remove_rule(&mut self, domain: &Name) -> Option<Rule> {
+        let hash = hash(domain.as_ref());
+        let at = self
+            .cuts
+            .iter()
+            .position(|(h, cut)| *h == hash && cut.domain == *domain)?;
+        let rule = self.cuts.get_mut(at)?.1.rule.take();
+        self.cuts
+            .retain(|(_, cut)| cut.zone.is_some() || cut.rule.is_some());
+        rule
+    }
+
     fn cut(&mut self, domain: Name) -> &mut Cut {
         let hash = hash(domain.as_ref());
         self.depths |= 1 << domain.as_ref().label_count();

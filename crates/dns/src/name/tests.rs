@@ -78,6 +78,17 @@ fn within_respects_label_borders() {
 }
 
 #[test]
+fn addresses_have_reverse_names() {
+    let reverse = |address: &str| Name::reverse(address.parse().unwrap()).to_string();
+    assert_eq!(reverse("10.0.1.255"), "255.1.0.10.in-addr.arpa.");
+    let zeros = "0.".repeat(24);
+    assert_eq!(
+        reverse("fd00:ab::1"),
+        format!("1.{}b.a.0.0.0.0.d.f.ip6.arpa.", &zeros[..46])
+    );
+}
+
+#[test]
 fn prepend_keeps_the_limits() {
     let base: Name = "s3.example".parse().unwrap();
     assert_eq!(

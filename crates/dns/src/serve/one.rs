@@ -1,5 +1,6 @@
 //! One query from bytes to bytes, whatever it travelled by.
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -149,7 +150,14 @@ impl<N: Names> Context<N> {
             edns: query.edns.map(|edns| edns.dnssec_ok),
         };
         let answer = match &self.shared.forwarder {
-            Some(forwarder) => forwarder.ask(&ask, &pending.upstreams).await.ok(),
+            Some(forwarder) => forwarder
+                .ask(&ask, &pending.upstreams)
+                .await
+                .inspect_err(|error| {
+                    let label = &self.listener.label;
+                    tracing::debug!(%label, error = error as &dyn Error, "could not forward");
+                })
+                .ok(),
             None => None,
         };
         let start = out.len();

@@ -30,9 +30,14 @@ pub(super) async fn run<N: Names>(context: Arc<Context<N>>, socket: TcpListener)
             () = context.stop.cancelled() => return,
             accepted = socket.accept() => accepted,
         };
-        let Ok((stream, peer)) = accepted else {
-            sleep(ACCEPT_PAUSE).await;
-            continue;
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let label = &context.listener.label;
+                tracing::warn!(%label, %error, "could not accept a DNS connection");
+                sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let Some(pass) = Gate::admit(&gate, &context, peer.ip()) else {
             context.counters.add(|c| &c.connections_refused);

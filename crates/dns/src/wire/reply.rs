@@ -268,14 +268,11 @@ impl<'b> Reply<'b> {
         self.buf.push(0);
     }
 
-    /// Where in the question's name its suffix `name` begins.
+    /// Where in the question's name its suffix `name` begins. Equal bytes are enough, wherever the
+    /// question's labels begin: whoever follows the pointer reads `name`.
     fn suffix_of_question(&self, name: NameRef<'_>) -> Option<usize> {
-        let at = self.question.wire().len().checked_sub(name.wire().len())?;
-        if self.question.wire().get(at..)? != name.wire() {
-            return None;
-        }
-        // The same bytes can also lie across a label's border: walk to be sure.
-        self.question.is_within(name).then_some(at)
+        let (asked, name) = (self.question.wire(), name.wire());
+        asked.ends_with(name).then(|| asked.len() - name.len())
     }
 
     /// Appends records that are already in wire form with absolute offsets from an earlier reply

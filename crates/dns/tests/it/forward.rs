@@ -283,7 +283,7 @@ async fn waiting_queries_are_bounded_and_others_go_on() {
     let start = Instant::now();
     let mut buf = [0; 512];
     let len = socket.recv(&mut buf).await.unwrap();
-    assert!(start.elapsed() < Duration::from_millis(250));
+    assert!(start.elapsed() < Duration::from_millis(900));
     let reply = Message::from_vec(&buf[..len]).unwrap();
     assert_eq!(reply.metadata.response_code, ResponseCode::ServFail);
     // Names that are known are answered all the same.

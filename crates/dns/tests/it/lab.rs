@@ -99,8 +99,8 @@ impl Default for Options {
             servers: Vec::new(),
             limits: Limits::default(),
             forward: ForwardLimits {
-                attempt: Duration::from_millis(300),
-                total: Duration::from_secs(2),
+                attempt: Duration::from_secs(1),
+                total: Duration::from_secs(4),
                 in_flight: 100,
             },
             log: None,

@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use adit_dns::Name;
 use adit_dns::wire::{
     self, Owner, Query, Rdata, RecordType, Reply, Scratch, Section, Soa, TCP_MAX,
 };
+use adit_dns::{Name, Names, Origin, Transport};
 use hickory_proto::op::{Message, MessageType, OpCode, Query as HickoryQuery};
 use hickory_proto::rr::rdata::{CAA, MX, SOA, SRV, TXT};
 use hickory_proto::rr::{Name as HickoryName, RData, Record, RecordType as HickoryType};
@@ -178,6 +178,30 @@ proptest! {
                 (data, read) => prop_assert_eq!(&theirs(data), read),
             }
         }
+    }
+
+    #[test]
+    fn every_answer_is_well_formed_and_within_its_limit(
+        labels in prop::collection::vec(prop::sample::select(vec!["a", "many", "out", "x"]), 0..4),
+        rtype in prop::sample::select(vec![1u16, 5, 6, 16, 28, 255, 999]),
+        limit in 512usize..5000,
+    ) {
+        let asked = labels.iter().map(|label| format!("{label}.")).collect::<String>() + "test.";
+        let packet = lab::query(&asked, HickoryType::from(rtype), Some(1232)).to_vec().unwrap();
+        let mut scratch = Scratch::default();
+        let query = Query::parse(&packet, &mut scratch).unwrap();
+        let mut buf = Vec::new();
+        let mut reply = Reply::new(&mut buf, &query, limit, 3);
+        let listener = lab::listener();
+        let peer = "127.0.0.1:1".parse().unwrap();
+        let origin = Origin { listener: &listener, peer, transport: Transport::Udp };
+        lab::Resolver::new(Vec::new()).answer(&query.question, &origin, &mut reply);
+        let truncated = reply.truncated();
+        let len = reply.finish();
+        prop_assert!(len <= limit && len == buf.len());
+        let message = Message::from_vec(&buf).unwrap();
+        prop_assert_eq!(message.metadata.truncation, truncated);
+        prop_assert!(truncated || !message.answers.is_empty() || !message.authorities.is_empty());
     }
 
     #[test]

@@ -120,35 +120,38 @@ async fn a_decision_to_ignore_and_responses_get_nothing() {
 
 #[tokio::test]
 async fn a_burst_is_answered_to_each_sender() {
-    let (udp, _tcp) = lab::start(Options::default());
-    // The server's task has no turn before all of them wait.
-    let clients: Vec<_> = (0..3u16)
-        .map(|_| UdpSocket::bind("127.0.0.1:0").unwrap())
-        .collect();
-    for id in 0..100u16 {
-        let owner = if id % 2 == 0 { "a.test." } else { "b.test." };
-        let mut message = query(owner, RecordType::A, None);
-        message.metadata.id = id;
-        let client = &clients[usize::from(id % 3)];
-        client
-            .send_to(&message.to_vec().unwrap(), udp.address())
-            .unwrap();
-    }
-    for (index, client) in (0u16..).zip(clients) {
-        client.set_nonblocking(true).unwrap();
-        let client = tokio::net::UdpSocket::from_std(client).unwrap();
-        for id in (0..100u16).filter(|id| id % 3 == index) {
-            let mut buf = [0; 512];
-            let len = timeout(PATIENCE, client.recv(&mut buf))
-                .await
-                .unwrap()
+    for loopback in ["127.0.0.1:0", "[::1]:0"] {
+        let server = Server::new(Resolver::new(Vec::new()), None, None, Limits::default());
+        let socket = UdpSocket::bind(loopback).unwrap();
+        let udp = server.serve_udp(socket, lab::listener()).unwrap();
+        // The server's task has no turn before all of them wait.
+        let clients: Vec<_> = (0..3u16)
+            .map(|_| UdpSocket::bind(loopback).unwrap())
+            .collect();
+        for id in 0..100u16 {
+            let owner = if id % 2 == 0 { "a.test." } else { "b.test." };
+            let mut message = query(owner, RecordType::A, None);
+            message.metadata.id = id;
+            let client = &clients[usize::from(id % 3)];
+            client
+                .send_to(&message.to_vec().unwrap(), udp.address())
                 .unwrap();
-            let reply = Message::from_vec(&buf[..len]).unwrap();
-            assert_eq!(reply.metadata.id, id);
-            assert_eq!(reply.answers.len(), usize::from(id % 2 == 0));
         }
+        for (index, client) in (0u16..).zip(clients) {
+            client.set_nonblocking(true).unwrap();
+            let client = tokio::net::UdpSocket::from_std(client).unwrap();
+            for id in (0..100u16).filter(|id| id % 3 == index) {
+                let mut buf = [0; 512];
+                let received = timeout(PATIENCE, client.recv_from(&mut buf)).await.unwrap();
+                let (len, sender) = received.unwrap();
+                let reply = Message::from_vec(&buf[..len]).unwrap();
+                assert_eq!(sender, udp.address());
+                assert_eq!(reply.metadata.id, id);
+                assert_eq!(reply.answers.len(), usize::from(id % 2 == 0));
+            }
+        }
+        assert_eq!(udp.counters().read().replies, 100);
     }
-    assert_eq!(udp.counters().read().replies, 100);
 }
 
 #[tokio::test]
@@ -202,6 +205,27 @@ async fn idle_and_dawdling_connections_are_closed() {
         sent += 1;
     }
     assert!(sent < bytes.len());
+}
+
+#[tokio::test]
+async fn a_connection_in_use_outlives_the_idle_time() {
+    let limits = Limits {
+        idle: Duration::from_millis(400),
+        ..Limits::default()
+    };
+    let (_udp, tcp) = lab::start(Options {
+        limits,
+        ..Options::default()
+    });
+    let mut stream = TcpStream::connect(tcp.address()).await.unwrap();
+    for _ in 0..4 {
+        stream
+            .write_all(&framed(&query("a.test.", RecordType::A, None)))
+            .await
+            .unwrap();
+        assert!(read_framed(&mut stream).await.is_some());
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
 }
 
 #[tokio::test]

@@ -341,6 +341,22 @@ fn rules_and_zones_by_specificity() {
     for (asked, expected) in cases {
         assert_eq!(ask(view, asked, RecordType::A, 0).0, expected, "{asked}");
     }
+    let mut less = private.clone();
+    assert!(less.remove_rule(&name("c.corp")).is_some());
+    assert!(less.remove_rule(&name("e.corp")).is_some());
+    assert_eq!(less.remove_rule(&name("e.corp")), None);
+    let view = View {
+        private: &[&less],
+        public: &[],
+    };
+    assert_eq!(
+        ask(view, "x.c.corp", RecordType::A, 0).0,
+        Resolved::Answered
+    );
+    assert_eq!(
+        ask(view, "x.e.corp", RecordType::A, 0).0,
+        Resolved::Forward(upstreams(1))
+    );
     // Without the SYSTEM rule, the rule for `.` takes public names along.
     let mut greedy = Layer::new();
     greedy.put_rule(name("."), Rule::Forward(upstreams(3)));

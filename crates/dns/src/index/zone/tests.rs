@@ -153,7 +153,7 @@ fn a_changed_clone_leaves_the_original() {
 }
 
 #[test]
-fn a_hundred_labels_cost_a_few_lookups_not_a_hundred() {
+fn the_closest_encloser_is_found_among_a_hundred_labels() {
     let mut zone = zone("test");
     let deep = format!("{}test", "a.".repeat(100));
     zone.put(&name(&deep), &address(1)).unwrap();

@@ -78,6 +78,19 @@ fn owners_share_what_they_can_with_the_question() {
 }
 
 #[test]
+fn an_owner_may_be_found_inside_of_a_label() {
+    let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03x\x01b\x01c\0\0\x01\0\x01";
+    let bytes = build(query, 512, |reply| {
+        reply.answer(Owner::Name(name("b.c").as_ref()), RecordType::TXT, 1, b"\0");
+    });
+    let message = Message::parse(&bytes).unwrap();
+    assert_eq!(
+        message.records().next().unwrap().unwrap().owner(),
+        Some(name("b.c"))
+    );
+}
+
+#[test]
 fn a_chain_points_to_its_last_target() {
     let bytes = build(QUERY, 512, |reply| {
         let target = name("far.away");
