@@ -1,4 +1,5 @@
 //! The questions that planes ask, and the only place that answers them.
 
 pub mod name;
+pub mod path;
 pub mod request;

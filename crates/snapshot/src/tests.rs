@@ -346,3 +346,148 @@ fn a_vpc_without_dns_support_answers_nothing() {
     .found;
     assert_eq!(found, Found::Refused);
 }
+
+mod paths {
+    use super::*;
+    use crate::decide::path::{Arrival, Flow, From, Path, Stop, path};
+
+    /// The world with an internet gateway, two instances and rules that let everything out and 443 in.
+    fn peopled() -> Snapshot {
+        let mut draft = world();
+        let vpc: VpcId = id("vpc-", 1);
+        draft.put(InternetGateway {
+            id: id("igw-", 9),
+            owner: "111122223333".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            attached: Some(vpc.clone()),
+            tags: Tags::new(),
+        });
+        let https = |n: u64, egress: bool, protocol: IpProtocol, ports: Option<i32>, peer: &str| {
+            SecurityGroupRule {
+                id: id("sgr-", n),
+                egress,
+                protocol,
+                from_port: ports,
+                to_port: ports,
+                peer: RulePeer::Cidr(peer.parse().unwrap()),
+                description: None,
+                tags: Tags::new(),
+            }
+        };
+        draft.edit::<SecurityGroup>("sg-00000000000000001", |group| {
+            group.rules = vec![
+                https(1, true, IpProtocol::All, None, "0.0.0.0/0"),
+                https(2, false, IpProtocol::Tcp, Some(443), "10.0.0.0/16"),
+            ];
+        });
+        for n in 1..=2u64 {
+            let endpoint = draft
+                .get::<NetworkInterface>(id::<NetworkInterfaceId>("eni-", n))
+                .unwrap();
+            let mut instance = NetworkInterface::clone(endpoint);
+            instance.id = id("eni-", n + 10);
+            instance.private_ip = format!("10.0.{n}.10").parse().unwrap();
+            instance.user = InterfaceUser::Run(Lease { pid: 1, started: 1 });
+            draft.put(instance);
+        }
+        draft.put(Site {
+            name: "dc".parse().unwrap(),
+            owner: "111122223333".parse().unwrap(),
+            cidr: "192.168.50.0/24".parse().unwrap(),
+            vpc,
+            number: 1,
+            resolver: None,
+            public_ip: None,
+            created: 0,
+        });
+        snapshot(draft)
+    }
+
+    fn flow(from: From, source: &str, destination: &str, port: u16) -> Flow {
+        Flow {
+            from,
+            source: source.parse().unwrap(),
+            destination: destination.parse().unwrap(),
+            protocol: IpProtocol::Tcp,
+            port,
+        }
+    }
+
+    #[test]
+    fn every_way_and_every_stop() {
+        let snapshot = peopled();
+        let view = snapshot.vpc("vpc-00000000000000001").unwrap();
+        let port = |n: u64| From::Port(id("eni-", n));
+        let site = || From::Site("dc".parse().unwrap());
+        let cases = [
+            // The second subnet's table is the endpoint's; the first one's has no routes.
+            (
+                flow(port(12), "10.0.2.10", "198.18.0.10", 443),
+                Path::Arrives(Arrival::Gateway(id("vpce-", 1))),
+            ),
+            (
+                flow(port(12), "10.0.2.10", "198.18.4.10", 443),
+                Path::Stopped(Stop::NoPublicAddress),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "198.18.0.10", 443),
+                Path::Stopped(Stop::NoRoute),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "10.0.2.100", 443),
+                Path::Arrives(Arrival::Interface(id("vpce-", 2), id("eni-", 2))),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "10.0.2.100", 80),
+                Path::Stopped(Stop::Ingress(id("eni-", 2))),
+            ),
+            (
+                flow(port(11), "10.0.1.99", "10.0.2.100", 443),
+                Path::Stopped(Stop::SourceCheck),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "10.0.2.10", 443),
+                Path::Arrives(Arrival::Instance(id("eni-", 12))),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "10.0.2.77", 443),
+                Path::Stopped(Stop::NobodyThere),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "10.0.0.2", 53),
+                Path::Arrives(Arrival::Router),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "10.0.0.2", 443),
+                Path::Stopped(Stop::NobodyThere),
+            ),
+            (
+                flow(port(11), "10.0.1.10", "192.168.50.10", 443),
+                Path::Arrives(Arrival::Site("dc".parse().unwrap())),
+            ),
+            (
+                flow(site(), "192.168.50.10", "10.0.1.100", 443),
+                Path::Stopped(Stop::Ingress(id("eni-", 1))),
+            ),
+            (
+                flow(site(), "10.0.2.10", "198.18.0.10", 443),
+                Path::Stopped(Stop::NoRoute),
+            ),
+            (
+                flow(site(), "192.168.50.10", "10.0.0.2", 53),
+                Path::Stopped(Stop::NobodyThere),
+            ),
+            (
+                flow(From::Internet, "10.0.2.10", "198.18.0.10", 443),
+                Path::Stopped(Stop::NoRoute),
+            ),
+            (
+                flow(port(77), "10.0.1.10", "10.0.2.10", 443),
+                Path::Stopped(Stop::UnknownSender),
+            ),
+        ];
+        for (flow, expected) in cases {
+            assert_eq!(path(view, &flow), expected, "{flow:?}");
+        }
+    }
+}
