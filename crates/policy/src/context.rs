@@ -5,8 +5,6 @@
 
 use std::net::IpAddr;
 
-use smallvec::SmallVec;
-
 use crate::keys::{COUNT, Key};
 
 /// How many keys a context holds without allocating.
@@ -145,14 +143,19 @@ struct Entry<'a> {
 pub struct Context<'a> {
     /// For a known key its entry's position plus one; zero means absent.
     slots: [u16; COUNT],
-    entries: SmallVec<[Entry<'a>; INLINE]>,
+    len: usize,
+    inline: [Option<Entry<'a>>; INLINE],
+    /// The entries after the inline ones.
+    spilled: Vec<Entry<'a>>,
 }
 
 impl Default for Context<'_> {
     fn default() -> Self {
         Context {
             slots: [0; COUNT],
-            entries: SmallVec::new(),
+            len: 0,
+            inline: [const { None }; INLINE],
+            spilled: Vec::new(),
         }
     }
 }
@@ -172,18 +175,23 @@ impl<'a> Context<'a> {
         };
         let value = value.into();
         if let Some(at) = self.position(key, name) {
-            if let Some(entry) = self.entries.get_mut(at) {
+            if let Some(entry) = self.entry_mut(at) {
                 entry.value = value;
             }
             return;
         }
-        self.entries.push(Entry { key, name, value });
+        let entry = Entry { key, name, value };
+        match self.inline.get_mut(self.len) {
+            Some(place) => *place = Some(entry),
+            None => self.spilled.push(entry),
+        }
+        self.len += 1;
         if let Some(key) = key
             && let Some(slot) = self.slots.get_mut(usize::from(key.0))
             && *slot == 0
         {
             // A position past the 65,535th is not remembered and found by the slow way.
-            *slot = u16::try_from(self.entries.len()).unwrap_or(u16::MAX);
+            *slot = u16::try_from(self.len).unwrap_or(u16::MAX);
         }
     }
 
@@ -210,24 +218,26 @@ impl<'a> Context<'a> {
 
     /// How many keys are set.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.len
     }
 
     /// Whether no key is set.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.len == 0
     }
 
     /// The keys that are set, as (name or family, tag key or empty, value).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Value<'a>)> {
-        self.entries.iter().map(|entry| match entry.key {
-            Some(key) => (key.name(), entry.name, &entry.value),
-            None => (entry.name, "", &entry.value),
-        })
+        (0..self.len)
+            .filter_map(|at| self.entry(at))
+            .map(|entry| match entry.key {
+                Some(key) => (key.name(), entry.name, &entry.value),
+                None => (entry.name, "", &entry.value),
+            })
     }
 
     pub(crate) fn lookup(&self, key: Option<Key>, name: &str) -> Option<&Value<'a>> {
-        let entry = self.entries.get(self.position(key, name)?)?;
+        let entry = self.entry(self.position(key, name)?)?;
         let empty = match &entry.value {
             Value::Texts(texts) => texts.is_empty(),
             Value::Owned(texts) => texts.is_empty(),
@@ -247,9 +257,22 @@ impl<'a> Context<'a> {
                 slot
             }
         };
-        let mut rest = self.entries.iter().enumerate().skip(from);
-        rest.find(|(_, entry)| entry.key == key && entry.name.eq_ignore_ascii_case(name))
-            .map(|(at, _)| at)
+        let is_it = |entry: &Entry<'_>| entry.key == key && entry.name.eq_ignore_ascii_case(name);
+        (from..self.len).find(|at| self.entry(*at).is_some_and(is_it))
+    }
+
+    fn entry(&self, at: usize) -> Option<&Entry<'a>> {
+        match self.inline.get(at) {
+            Some(entry) => entry.as_ref(),
+            None => self.spilled.get(at - INLINE),
+        }
+    }
+
+    fn entry_mut(&mut self, at: usize) -> Option<&mut Entry<'a>> {
+        match self.inline.get_mut(at) {
+            Some(entry) => entry.as_mut(),
+            None => self.spilled.get_mut(at - INLINE),
+        }
     }
 }
 

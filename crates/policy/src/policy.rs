@@ -1,13 +1,40 @@
 //! A policy document, compiled once and then only read.
 
-use crate::finding::{Errors, Finding, Severity};
+use crate::compile;
+use crate::compiled::Compiled;
+use crate::document;
+use crate::evaluate::Grant;
+use crate::facts::{Facts, head_of};
+use crate::finding::{Errors, Severity};
+use crate::index::Index;
+use crate::json::Tree;
 use crate::kind::PolicyKind;
+use crate::messages::Problem;
+use crate::pattern;
+use crate::public;
+use crate::trace::{Effect, StatementTrace};
+
+/// Most bytes of a document that are looked at, whatever its place allows.
+pub const MAX_TEXT: usize = 1 << 20;
 
 /// A compiled policy. Immutable; share it in an `Arc`.
 #[derive(Debug)]
 pub struct Policy {
-    text: Box<str>,
     kind: PolicyKind,
+    text_len: usize,
+    compiled: Compiled,
+    denies: Index,
+    allows: Index,
+    is_public: bool,
+}
+
+/// What a policy says about a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// The first Deny statement that applies.
+    pub(crate) deny: Option<u32>,
+    /// How strongly the Allow statements that apply name the caller.
+    pub(crate) grant: Grant,
 }
 
 impl Policy {
@@ -20,22 +47,61 @@ impl Policy {
     ///
     /// A condition value that does not fit its operator (`"NumericEquals": {"…": "ten"}`) compiles
     /// to one that never matches.
+    ///
+    /// ```
+    /// use adit_policy::{Policy, PolicyKind};
+    /// let text = r#"{"Statement":{"Effect":"Allow","Action":"s3:*"}}"#;
+    /// let errors = Policy::compile(text, PolicyKind::Bucket).unwrap_err();
+    /// assert_eq!(errors.message(), "Missing required field Principal");
+    /// assert_eq!(errors.findings()[0].path, "Statement");
+    /// ```
     pub fn compile(text: &str, kind: PolicyKind) -> Result<Policy, Errors> {
-        let _ = (text, kind);
-        Err(Errors(vec![Finding {
-            severity: Severity::Error,
-            code: "not-built",
-            path: String::new(),
-            line: 1,
-            column: 1,
-            message: "policies cannot be compiled yet".into(),
-            help: String::new(),
-        }]))
+        let mut findings = document::Findings::new(text, kind);
+        let Some(tree) = parse(text, &mut findings) else {
+            return Err(Errors(findings.list));
+        };
+        match document::read(&tree, kind, &mut findings) {
+            Some(document) => Ok(Policy::build(&tree, &document, text, kind)),
+            None => Err(Errors(findings.list)),
+        }
+    }
+
+    pub(crate) fn build(
+        tree: &Tree<'_>,
+        document: &document::Document,
+        text: &str,
+        kind: PolicyKind,
+    ) -> Policy {
+        let compiled = compile::compile(tree, document, kind);
+        let denies = Index::build(&compiled, Effect::Deny);
+        let allows = Index::build(&compiled, Effect::Allow);
+        let is_public = public::is_public(&compiled, kind);
+        Policy {
+            kind,
+            text_len: text.len(),
+            compiled,
+            denies,
+            allows,
+            is_public,
+        }
+    }
+
+    /// A policy that allows nothing, for a place whose stored document does not compile: what
+    /// cannot be read must not count as absent.
+    pub fn allowing_nothing(kind: PolicyKind) -> Policy {
+        Policy {
+            kind,
+            text_len: 0,
+            compiled: Compiled::default(),
+            denies: Index::default(),
+            allows: Index::default(),
+            is_public: false,
+        }
     }
 
     /// The document exactly as it was given.
     pub fn text(&self) -> &str {
-        &self.text
+        self.compiled.pool.get(..self.text_len).unwrap_or_default()
     }
 
     /// Where it is attached.
@@ -43,13 +109,194 @@ impl Policy {
         self.kind
     }
 
+    /// How many statements it has.
+    pub fn statements(&self) -> usize {
+        self.compiled.statements.len()
+    }
+
+    /// The `Sid` of the statement at a position, if it has one.
+    pub fn sid(&self, statement: usize) -> Option<&str> {
+        let sid = self.compiled.statements.get(statement)?.sid?;
+        Some(self.compiled.get(sid.0))
+    }
+
+    /// The bucket's ARN, if all resources of the policy are one bucket and its objects.
+    pub(crate) fn only_bucket(&self) -> Option<&str> {
+        let resources = self.compiled.resources.iter();
+        let mut buckets = resources.map(|text| head_of(self.compiled.get(text.span)));
+        let bucket = buckets
+            .next()
+            .filter(|bucket| bucket.starts_with("arn:aws:s3:::"))?;
+        let same = !pattern::has_wildcard(bucket) && buckets.all(|other| other == bucket);
+        same.then_some(bucket)
+    }
+
     /// Whether S3 counts the policy as public: some Allow is not limited to fixed principals,
     /// accounts, networks or endpoints. `BlockPublicPolicy` refuses to store such a policy,
     /// `RestrictPublicBuckets` narrows it.
     pub fn is_public(&self) -> bool {
-        true
+        self.is_public
+    }
+
+    /// Bytes that the compiled policy occupies, its text included.
+    pub fn memory_size(&self) -> usize {
+        let heap = self.compiled.heap_size() + self.denies.heap_size() + self.allows.heap_size();
+        size_of::<Policy>() + heap
+    }
+
+    /// Whether its statements can say anything about this request: an endpoint's policy is about
+    /// its own service only.
+    fn is_about(&self, facts: &Facts<'_>) -> bool {
+        match self.kind {
+            PolicyKind::VpcEndpoint { service, .. } if !service.is_empty() => {
+                facts.request.action.service().eq_ignore_ascii_case(service)
+            }
+            _ => true,
+        }
+    }
+
+    /// What the policy says, by way of the index.
+    pub(crate) fn ask(&self, facts: &Facts<'_>) -> Said {
+        if !self.is_about(facts) {
+            return Said::default();
+        }
+        let deny = if self.denies.is_empty() {
+            None
+        } else {
+            self.first_deny(facts)
+        };
+        if deny.is_some() {
+            return Said {
+                deny,
+                grant: Grant::None,
+            };
+        }
+        Said {
+            deny,
+            grant: self.strongest_allow(facts),
+        }
+    }
+
+    fn first_deny(&self, facts: &Facts<'_>) -> Option<u32> {
+        let applies = |at: &u32| {
+            self.compiled
+                .applies(*at as usize, self.kind, facts)
+                .is_some()
+        };
+        let filed = self.denies.filed(facts).find(applies);
+        let earlier = |at: &&u32| filed.is_none_or(|filed| **at < filed);
+        let generic = self
+            .denies
+            .generic()
+            .iter()
+            .take_while(earlier)
+            .find(|at| applies(at));
+        generic.copied().or(filed)
+    }
+
+    fn strongest_allow(&self, facts: &Facts<'_>) -> Grant {
+        let mut strongest = Grant::None;
+        for at in self
+            .allows
+            .filed(facts)
+            .chain(self.allows.generic().iter().copied())
+        {
+            if let Some(grant) = self.compiled.applies(at as usize, self.kind, facts) {
+                strongest = strongest.max(grant);
+                if strongest == Grant::Caller {
+                    break;
+                }
+            }
+        }
+        strongest
+    }
+
+    /// What the policy says, statement by statement, with the reasons appended to `trace`.
+    pub(crate) fn explain(
+        &self,
+        position: usize,
+        facts: &Facts<'_>,
+        trace: &mut Vec<StatementTrace>,
+    ) -> Said {
+        let mut said = Said::default();
+        for (at, statement) in self.compiled.statements.iter().enumerate() {
+            let result = self.compiled.mismatch(at, self.kind, facts);
+            if let Ok(grant) = result
+                && self.is_about(facts)
+            {
+                match statement.effect {
+                    Effect::Deny => {
+                        said.deny = said.deny.or(u32::try_from(at).ok());
+                    }
+                    Effect::Allow => said.grant = said.grant.max(grant),
+                }
+            }
+            trace.push(StatementTrace {
+                policy: position,
+                statement: at,
+                sid: self.sid(at).map(str::to_owned),
+                effect: statement.effect,
+                absent_keys: match result {
+                    Ok(_) => self.compiled.absent_keys(at, facts),
+                    Err(_) => Vec::new(),
+                },
+                mismatch: match result {
+                    Err(mismatch) => Some(mismatch),
+                    Ok(_) if self.is_about(facts) => None,
+                    Ok(_) => Some(self.other_service(facts)),
+                },
+            });
+        }
+        if said.deny.is_some() {
+            said.grant = Grant::None;
+        }
+        said
+    }
+
+    /// A statement of an endpoint's policy has no effect on other services.
+    fn other_service(&self, facts: &Facts<'_>) -> crate::trace::Mismatch {
+        let service = match self.kind {
+            PolicyKind::VpcEndpoint { service, .. } => service,
+            _ => "",
+        };
+        crate::trace::Mismatch {
+            element: crate::trace::Element::Action,
+            operator: None,
+            key: None,
+            expected: vec![format!("{service}:*")],
+            actual: Some(vec![facts.request.action.name().to_owned()]),
+        }
     }
 }
 
-/// Most bytes of a document that are looked at, whatever its place allows.
-pub const MAX_TEXT: usize = 1 << 20;
+/// Reads the JSON of a document; on failure the findings hold the error.
+pub(crate) fn parse<'t>(text: &'t str, findings: &mut document::Findings<'_>) -> Option<Tree<'t>> {
+    if text.len() > MAX_TEXT {
+        let help = format!(
+            "the document has {} bytes, at most {MAX_TEXT} are read",
+            text.len()
+        );
+        findings.error_at(0, String::new(), Problem::TooLarge, help);
+        return None;
+    }
+    match Tree::parse(text) {
+        Ok(tree) => Some(tree),
+        Err(error) => {
+            let starts = text.starts_with('{');
+            let problem = if starts {
+                Problem::Json
+            } else {
+                Problem::FirstByte
+            };
+            findings.error_at(error.at, String::new(), problem, error.problem.to_owned());
+            None
+        }
+    }
+}
+
+/// Whether any finding is an error.
+pub(crate) fn has_error(findings: &[crate::finding::Finding]) -> bool {
+    findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+}

@@ -1,0 +1,3 @@
+//! Integration tests of the policy engine, through its public interface only.
+
+mod targets;
