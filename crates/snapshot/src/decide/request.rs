@@ -140,7 +140,7 @@ impl Snapshot {
         region: &Region,
         now: Millis,
     ) -> Result<(), String> {
-        let mut context = std::mem::ManuallyDrop::new(Context::new());
+        let mut context = Context::new();
         context.set(keys::REQUESTED_REGION, region.as_str());
         context.set(keys::CURRENT_TIME, adit_policy::Value::Time(now / 1000));
         let request = Request {
