@@ -391,7 +391,7 @@ impl Store {
         let Located { record, pins } = located;
         let work = move || {
             let pins = pins.unwrap_or_else(|| inner.files.pin(std::iter::empty()));
-            let mut reader = Reader::of(&inner, &record, pins, first, len);
+            let mut reader = Reader::of_pieces(&inner, &record.pieces, pins, first, len);
             let mut hasher = algorithm.map(Hasher::new);
             let mut digest = Md5::new();
             while let Some(chunk) = reader.next()? {

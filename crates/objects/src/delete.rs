@@ -161,30 +161,47 @@ impl Tx<'_> {
                 let head = head(self.conn, bucket, key)?;
                 let etag = head.as_ref().and_then(Head::object_etag);
                 check_write(&plan.options.conditions, key, etag)?;
-                match versioning {
-                    Versioning::Unversioned => {
-                        if let Some(head) = head {
-                            self.remove_version(bucket, key, head.row)?;
-                            self.promote(bucket, key)?;
-                        }
-                        Ok(Done {
-                            marker: false,
-                            made: None,
-                        })
-                    }
-                    Versioning::Enabled | Versioning::Suspended => {
-                        let nul = versioning == Versioning::Suspended;
-                        self.make_way(bucket, key, head.as_ref(), nul)?;
-                        let row = self.next_id()?;
-                        self.insert_marker((bucket, key), row, nul)?;
-                        Ok(Done {
-                            marker: true,
-                            made: Some(row),
-                        })
-                    }
-                }
+                self.delete_over(bucket, key, versioning, head)
             }
         }
+    }
+
+    /// Deletes the current object as the bucket's versioning state wants it.
+    pub(crate) fn delete_current(
+        &mut self,
+        bucket: i64,
+        key: &str,
+        versioning: Versioning,
+    ) -> Result<(), Error> {
+        let head = head(self.conn, bucket, key)?;
+        self.delete_over(bucket, key, versioning, head).map(drop)
+    }
+
+    fn delete_over(
+        &mut self,
+        bucket: i64,
+        key: &str,
+        versioning: Versioning,
+        head: Option<Head>,
+    ) -> Result<Done, Error> {
+        if versioning == Versioning::Unversioned {
+            if let Some(head) = head {
+                self.remove_version(bucket, key, head.row)?;
+                self.promote(bucket, key)?;
+            }
+            return Ok(Done {
+                marker: false,
+                made: None,
+            });
+        }
+        let nul = versioning == Versioning::Suspended;
+        self.make_way(bucket, key, head.as_ref(), nul)?;
+        let row = self.next_id()?;
+        self.insert_marker((bucket, key), row, nul)?;
+        Ok(Done {
+            marker: true,
+            made: Some(row),
+        })
     }
 
     fn delete_version(&mut self, bucket: i64, which: Which, plan: &Plan) -> Result<Done, Error> {

@@ -67,21 +67,15 @@ impl Body {
         first: u64,
         len: u64,
     ) -> Result<Body, Error> {
-        let segments = cut(&record.pieces, first, len);
         let Some(pins) = pins else {
+            let chunks = in_memory(cut(&record.pieces, first, len));
             return Ok(Body {
                 remaining: len,
                 ready: None,
-                state: State::Memory(in_memory(segments)),
+                state: State::Memory(chunks),
             });
         };
-        let mut reader = Box::new(Reader {
-            inner: inner.clone(),
-            buffers: inner.buffers.clone(),
-            pins,
-            segments,
-            current: None,
-        });
+        let mut reader = Box::new(Reader::of_pieces(inner, &record.pieces, pins, first, len));
         let (reader, chunk) = tokio::task::spawn_blocking(move || {
             let chunk = reader.next();
             (reader, chunk)
@@ -228,10 +222,10 @@ struct Open {
 }
 
 impl Reader {
-    /// A reader of everything in a record.
-    pub(crate) fn of(
+    /// A reader of `len` bytes from byte `first` of pieces that `pins` keeps.
+    pub(crate) fn of_pieces(
         inner: &Arc<Inner>,
-        record: &Record,
+        pieces: &[Piece],
         pins: Pinned,
         first: u64,
         len: u64,
@@ -240,7 +234,7 @@ impl Reader {
             inner: inner.clone(),
             buffers: inner.buffers.clone(),
             pins,
-            segments: cut(&record.pieces, first, len),
+            segments: cut(pieces, first, len),
             current: None,
         }
     }

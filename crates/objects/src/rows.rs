@@ -157,16 +157,20 @@ pub(crate) fn encode_tags(tags: &Tags) -> Result<Option<String>, Error> {
     (!tags.is_empty()).then(|| encode_json(tags)).transpose()
 }
 
+pub(crate) fn decode_tags(row: &Row<'_>, at: usize) -> Result<Tags, Error> {
+    match sql(row.get_ref(at))? {
+        ValueRef::Text(text) => decode_json(std::str::from_utf8(text).unwrap_or_default()),
+        _ => Ok(Tags::new()),
+    }
+}
+
 /// Reads [`ATTRIBUTES`] beginning at column `at`.
 pub(crate) fn read_attributes(row: &Row<'_>, at: usize) -> Result<Attributes, Error> {
     let meta = match sql(row.get_ref(at + 3))? {
         ValueRef::Text(text) => decode_json(std::str::from_utf8(text).unwrap_or_default())?,
         _ => Meta::default(),
     };
-    let tags = match sql(row.get_ref(at + 4))? {
-        ValueRef::Text(text) => decode_json(std::str::from_utf8(text).unwrap_or_default())?,
-        _ => Tags::new(),
-    };
+    let tags = decode_tags(row, at + 4)?;
     Ok(Attributes {
         headers: meta.h,
         user: meta.u,
@@ -290,14 +294,28 @@ fn load_piece(
     size: u64,
     blob: i64,
 ) -> Result<Piece, Error> {
-    let text = "SELECT crc, seal, file, data FROM blob WHERE id = ?1";
+    match load_blob(conn, master, blob)? {
+        Some(piece) if piece.size == size => Ok(Piece { number, ..piece }),
+        Some(_) => Err(damaged("a version and its blob differ in size")),
+        None => Err(damaged("a version names a blob that is not there")),
+    }
+}
+
+/// Where a blob's bytes are; those in the index are opened and compared with their checksum.
+pub(crate) fn load_blob(
+    conn: &Connection,
+    master: &MasterKey,
+    blob: i64,
+) -> Result<Option<Piece>, Error> {
+    let text = "SELECT crc, seal, file, data, size FROM blob WHERE id = ?1";
     let mut statement = sql(conn.prepare_cached(text))?;
     let mut rows = sql(statement.query([blob]))?;
     let Some(row) = sql(rows.next())? else {
-        return Err(damaged("a version names a blob that is not there"));
+        return Ok(None);
     };
     let crc = sql(row.get::<_, i64>(0))? as u64;
     let seal: Option<Vec<u8>> = sql(row.get(1))?;
+    let size: u64 = sql(row.get(4))?;
     let bytes = match sql(row.get::<_, Option<String>>(2))? {
         Some(name) => PieceBytes::File {
             name: name.into(),
@@ -312,17 +330,17 @@ fn load_piece(
             };
             let seen = Checksum::of(ChecksumAlgorithm::Crc64Nvme, &plain).as_u64();
             if plain.len() as u64 != size || seen != crc {
-                return Err(damaged("the bytes of a small object are damaged"));
+                return Err(damaged("the checksum of a small object differs"));
             }
             PieceBytes::Memory(plain.into())
         }
     };
-    Ok(Piece {
-        number,
+    Ok(Some(Piece {
+        number: 1,
         size,
         blob,
         bytes,
-    })
+    }))
 }
 
 /// A key's newest version, as a write needs to know it.

@@ -221,7 +221,7 @@ pub(crate) async fn blob_files(lab: &Lab, expected: usize) -> usize {
     seen
 }
 
-fn walk(dir: &std::path::Path) -> usize {
+pub(crate) fn walk(dir: &std::path::Path) -> usize {
     let mut count = 0;
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -1,0 +1,413 @@
+//! Random sequences of operations against a plain picture of S3's semantics.
+
+use std::collections::BTreeMap;
+
+use adit_objects::{
+    Attributes, Bucket, CopyRequest, Directive, EtagKind, ListQuery, ListStart, PutOptions,
+    ReadConditions, Source, VersionId, VersionQuery, Versioning, WriteConditions,
+};
+use proptest::prelude::*;
+
+use crate::lab::{
+    Lab, bytes, delete, delete_version, drain, get, get_version, put_parts, put_with,
+};
+
+/// Few keys, so that operations meet.
+const KEYS: [&str; 6] = ["a", "a/", "a/b", "a/c", "b", "é/x"];
+
+#[derive(Debug, Clone)]
+enum Op {
+    Put {
+        key: usize,
+        size: usize,
+        encrypt: bool,
+    },
+    Parts {
+        key: usize,
+        count: usize,
+    },
+    Copy {
+        from: usize,
+        to: usize,
+        encrypt: bool,
+    },
+    CopyVersion {
+        from: usize,
+        nth: usize,
+        to: usize,
+    },
+    Delete {
+        key: usize,
+    },
+    DeleteVersion {
+        key: usize,
+        nth: usize,
+    },
+    Tag {
+        key: usize,
+        tag: u8,
+    },
+    Enable,
+    Suspend,
+    Reopen,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let key = || 0..KEYS.len();
+    let size = prop_oneof![Just(0usize), 1..100usize, Just(2048), 2049..20_000usize];
+    prop_oneof![
+        6 => (key(), size, any::<bool>()).prop_map(|(key, size, encrypt)| Op::Put { key, size, encrypt }),
+        2 => (key(), 1..4usize).prop_map(|(key, count)| Op::Parts { key, count }),
+        2 => (key(), key(), any::<bool>()).prop_map(|(from, to, encrypt)| Op::Copy { from, to, encrypt }),
+        1 => (key(), 0..4usize, key()).prop_map(|(from, nth, to)| Op::CopyVersion { from, nth, to }),
+        3 => key().prop_map(|key| Op::Delete { key }),
+        3 => (key(), 0..4usize).prop_map(|(key, nth)| Op::DeleteVersion { key, nth }),
+        1 => (key(), any::<u8>()).prop_map(|(key, tag)| Op::Tag { key, tag }),
+        1 => Just(Op::Enable),
+        1 => Just(Op::Suspend),
+        1 => Just(Op::Reopen),
+    ]
+}
+
+/// One version, as the picture has it.
+#[derive(Debug, Clone)]
+struct Version {
+    id: VersionId,
+    /// None for a delete marker.
+    object: Option<(Vec<u8>, Option<u8>)>,
+}
+
+/// Versions of each key, newest first.
+#[derive(Debug)]
+struct Picture {
+    versioning: Versioning,
+    keys: BTreeMap<&'static str, Vec<Version>>,
+}
+
+impl Picture {
+    fn bucket(&self) -> Bucket {
+        Bucket::new("b-1").versioned(self.versioning)
+    }
+
+    fn push(
+        &mut self,
+        key: &'static str,
+        id: Option<VersionId>,
+        object: Option<(Vec<u8>, Option<u8>)>,
+    ) {
+        let id = match self.versioning {
+            Versioning::Enabled => id.unwrap(),
+            _ => VersionId::null(),
+        };
+        let versions = self.keys.entry(key).or_default();
+        if id.is_null() {
+            versions.retain(|version| !version.id.is_null());
+        }
+        versions.insert(0, Version { id, object });
+    }
+
+    fn delete(&mut self, key: &'static str, marker: Option<VersionId>) {
+        match self.versioning {
+            Versioning::Unversioned => {
+                self.keys.remove(key);
+            }
+            _ => self.push(key, marker, None),
+        }
+    }
+
+    fn current(&self, key: &str) -> Option<&(Vec<u8>, Option<u8>)> {
+        self.keys.get(key)?.first()?.object.as_ref()
+    }
+}
+
+struct World {
+    lab: Option<Lab>,
+    picture: Picture,
+    step: u64,
+}
+
+impl World {
+    fn lab(&self) -> &Lab {
+        self.lab.as_ref().unwrap()
+    }
+
+    async fn apply(&mut self, op: &Op) {
+        self.step += 1;
+        self.lab().advance(1000);
+        let bucket = self.picture.bucket();
+        let store = self.lab().store.clone();
+        match *op {
+            Op::Put { key, size, encrypt } => {
+                let body = bytes(self.step, size);
+                let attributes = Attributes {
+                    encrypt,
+                    ..Attributes::default()
+                };
+                let options = PutOptions {
+                    attributes,
+                    ..PutOptions::default()
+                };
+                let result = put_with(&store, &bucket, KEYS[key], body.clone(), options)
+                    .await
+                    .unwrap();
+                self.picture
+                    .push(KEYS[key], result.version_id, Some((body.to_vec(), None)));
+            }
+            Op::Parts { key, count } => {
+                let parts: Vec<_> = (0..count)
+                    .map(|n| {
+                        bytes(
+                            self.step * 10 + n as u64,
+                            if n + 1 == count { 7 } else { 1000 + 3000 * n },
+                        )
+                    })
+                    .collect();
+                let result = put_parts(&store, &bucket, KEYS[key], &parts).await;
+                self.picture
+                    .push(KEYS[key], result.version_id, Some((parts.concat(), None)));
+            }
+            Op::Copy { from, to, encrypt } => self.copy(KEYS[from], None, KEYS[to], encrypt).await,
+            Op::CopyVersion { from, nth, to } => {
+                let versions = self.picture.keys.get(KEYS[from]).into_iter().flatten();
+                let named = versions.filter(|version| version.object.is_some()).nth(nth);
+                if let Some(id) = named.map(|version| version.id.clone()) {
+                    self.copy(KEYS[from], Some(id), KEYS[to], false).await;
+                }
+            }
+            Op::Delete { key } => {
+                let result = delete(&store, &bucket, KEYS[key]).await;
+                assert_eq!(
+                    result.delete_marker,
+                    self.picture.versioning != Versioning::Unversioned
+                );
+                self.picture.delete(KEYS[key], result.version_id);
+            }
+            Op::DeleteVersion { key, nth } => {
+                let versions = self
+                    .picture
+                    .keys
+                    .get(KEYS[key])
+                    .map_or(&[][..], Vec::as_slice);
+                // One past the end: a version that is gone.
+                let id = versions
+                    .get(nth)
+                    .map_or(VersionId::null(), |version| version.id.clone());
+                let was_marker = versions.iter().any(|v| v.id == id && v.object.is_none());
+                let result = delete_version(&store, &bucket, KEYS[key], &id).await;
+                assert_eq!(result.delete_marker, was_marker);
+                if let Some(versions) = self.picture.keys.get_mut(KEYS[key]) {
+                    versions.retain(|version| version.id != id);
+                }
+            }
+            Op::Tag { key, tag } => {
+                let tags = vec![("t".to_owned(), tag.to_string())];
+                let done = store.set_tags(&bucket, KEYS[key], None, tags).await;
+                assert_eq!(done.is_ok(), self.picture.current(KEYS[key]).is_some());
+                if done.is_ok() {
+                    let newest = &mut self.picture.keys.get_mut(KEYS[key]).unwrap()[0];
+                    newest.object.as_mut().unwrap().1 = Some(tag);
+                }
+            }
+            Op::Enable => self.picture.versioning = Versioning::Enabled,
+            Op::Suspend if self.picture.versioning == Versioning::Enabled => {
+                self.picture.versioning = Versioning::Suspended;
+            }
+            Op::Suspend => {}
+            Op::Reopen => {
+                drop(store);
+                self.lab = Some(self.lab.take().unwrap().reopen());
+            }
+        }
+    }
+
+    async fn copy(
+        &mut self,
+        from: &'static str,
+        version: Option<VersionId>,
+        to: &'static str,
+        encrypt: bool,
+    ) {
+        let bucket = self.picture.bucket();
+        let request = CopyRequest {
+            source: Source {
+                bucket: bucket.clone(),
+                key: from.into(),
+                version: version.clone(),
+                conditions: ReadConditions::default(),
+            },
+            attributes: Attributes {
+                encrypt,
+                ..Attributes::default()
+            },
+            metadata: Directive::Replace,
+            tagging: Directive::Copy,
+            checksum: None,
+            etag: EtagKind::Md5,
+            conditions: WriteConditions::default(),
+        };
+        let expected = match version {
+            None => self.picture.current(from).cloned(),
+            Some(id) => self.picture.keys[from]
+                .iter()
+                .find(|v| v.id == id)
+                .unwrap()
+                .object
+                .clone(),
+        };
+        match (self.lab().store.copy(&bucket, to, request).await, expected) {
+            (Ok(result), Some(object)) => self.picture.push(to, result.version_id, Some(object)),
+            (Err(error), None) => assert_eq!(error.code(), "NoSuchKey"),
+            (result, expected) => panic!("{result:?} but {expected:?}"),
+        }
+    }
+
+    async fn check_key(&self, key: &str) {
+        let (store, bucket) = (&self.lab().store, self.picture.bucket());
+        match (get(store, &bucket, key).await, self.picture.current(key)) {
+            (Ok(object), Some((body, tag))) => {
+                let tags: Vec<_> = tag
+                    .iter()
+                    .map(|tag| ("t".to_owned(), tag.to_string()))
+                    .collect();
+                assert_eq!(object.info().attributes.tags, tags);
+                assert_eq!(&drain(object).await.unwrap(), body);
+            }
+            (Err(error), None) => assert_eq!(error.code(), "NoSuchKey"),
+            (result, expected) => panic!("{key}: {result:?} but {expected:?}"),
+        }
+    }
+
+    async fn check_all(&self) {
+        let (store, bucket) = (&self.lab().store, self.picture.bucket());
+        for (key, versions) in &self.picture.keys {
+            self.check_key(key).await;
+            for version in versions {
+                match (
+                    get_version(store, &bucket, key, &version.id).await,
+                    &version.object,
+                ) {
+                    (Ok(object), Some((body, _))) => {
+                        assert_eq!(&drain(object).await.unwrap(), body)
+                    }
+                    (Err(error), None) => assert_eq!(error.code(), "MethodNotAllowed"),
+                    (result, expected) => panic!("{key}: {result:?} but {expected:?}"),
+                }
+            }
+        }
+        self.check_listings().await;
+        let all = || self.picture.keys.values().flatten();
+        let size = |version: &Version| {
+            version
+                .object
+                .as_ref()
+                .map_or(0, |(body, _)| body.len() as u64)
+        };
+        let current = || {
+            self.picture
+                .keys
+                .keys()
+                .filter_map(|key| self.picture.current(key))
+        };
+        let usage = store.usage(&bucket).await.unwrap();
+        assert_eq!(usage.objects, current().count() as u64);
+        assert_eq!(
+            usage.bytes,
+            current().map(|(body, _)| body.len() as u64).sum::<u64>()
+        );
+        assert_eq!(usage.versions, all().count() as u64);
+        assert_eq!(usage.version_bytes, all().map(size).sum::<u64>());
+        assert_eq!(
+            store.is_empty(&bucket).await.unwrap(),
+            all().next().is_none()
+        );
+        assert_eq!(store.verify().await.unwrap().problems, []);
+    }
+
+    async fn check_listings(&self) {
+        let (store, bucket) = (&self.lab().store, self.picture.bucket());
+        let mut listed = Vec::new();
+        let mut query = VersionQuery {
+            max_keys: 3,
+            ..VersionQuery::default()
+        };
+        loop {
+            let page = store.list_versions(&bucket, &query).await.unwrap();
+            listed.extend(
+                page.versions
+                    .into_iter()
+                    .map(|v| (v.entry.key, v.version_id, v.delete_marker, v.is_latest)),
+            );
+            if !page.truncated {
+                break;
+            }
+            (query.key_marker, query.version_marker) =
+                (page.next_key_marker, page.next_version_marker);
+        }
+        let expected: Vec<_> = self
+            .picture
+            .keys
+            .iter()
+            .flat_map(|(key, versions)| {
+                versions
+                    .iter()
+                    .enumerate()
+                    .map(|(n, v)| ((*key).to_owned(), v.id.clone(), v.object.is_none(), n == 0))
+            })
+            .collect();
+        assert_eq!(listed, expected);
+        for (prefix, delimiter) in [("", ""), ("", "/"), ("a", "/"), ("a/", "/")] {
+            let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
+            let mut start = ListStart::Beginning;
+            loop {
+                let query = ListQuery {
+                    prefix: prefix.into(),
+                    delimiter: delimiter.into(),
+                    start,
+                    max_keys: 2,
+                };
+                let page = store.list(&bucket, &query).await.unwrap();
+                keys.extend(page.objects.into_iter().map(|entry| entry.key));
+                prefixes.extend(page.common_prefixes);
+                let Some(token) = page.next_token else { break };
+                start = ListStart::Token(token);
+            }
+            let (mut expected, mut folded) = (Vec::new(), Vec::new());
+            for key in self
+                .picture
+                .keys
+                .keys()
+                .filter(|key| self.picture.current(key).is_some())
+            {
+                let Some(rest) = key.strip_prefix(prefix) else {
+                    continue;
+                };
+                match rest.find(delimiter).filter(|_| !delimiter.is_empty()) {
+                    Some(at) => folded.push(key[..prefix.len() + at + 1].to_owned()),
+                    None => expected.push((*key).to_owned()),
+                }
+            }
+            folded.dedup();
+            assert_eq!((keys, prefixes), (expected, folded));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_is_what_s3_would_be(ops in prop::collection::vec(op(), 1..40)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let picture = Picture { versioning: Versioning::Unversioned, keys: BTreeMap::new() };
+            let mut world = World { lab: Some(Lab::new()), picture, step: 0 };
+            for op in &ops {
+                world.apply(op).await;
+                for key in KEYS {
+                    world.check_key(key).await;
+                }
+            }
+            world.check_all().await;
+        });
+    }
+}
