@@ -7,15 +7,23 @@
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{env, fs};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use crate::{namespace, sys};
 
 mod open;
 mod serve;
 mod state;
+
+/// The file in the state directory that only one agent can lock.
+const LOCK: &str = "net-agent.lock";
+
+/// How long an agent may take to let go of its lock after it stopped answering.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Why the agent cannot work. Each text is one line and says what can be done.
 #[derive(Debug, thiserror::Error)]
@@ -91,13 +99,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), StartError> 
         source,
     };
     fs::create_dir_all(&arguments.state_dir).map_err(state_dir)?;
-    let lock = fs::File::create(arguments.state_dir.join("net-agent.lock")).map_err(state_dir)?;
-    match sys::try_lock(lock.as_fd()) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            return Err(StartError::Running(arguments.state_dir));
-        }
-        other => other.map_err(state_dir)?,
-    }
+    let _lock = take_turn(&arguments)?;
     let uid = sys::effective_uid();
     let ground = ground(&arguments)?;
     let agent =
@@ -117,10 +119,45 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), StartError> 
         .into_iter()
         .flatten()
         .collect();
-    serve::serve(&listener, agent, users);
-    let _ = fs::remove_file(arguments.state_dir.join(crate::protocol::SOCKET));
-    let _ = fs::remove_file(arguments.state_dir.join("net-agent.lock"));
+    let path = arguments.state_dir.join(crate::protocol::SOCKET);
+    serve::serve(&listener, &path, agent, users);
+    let _ = fs::remove_file(arguments.state_dir.join(LOCK));
     Ok(())
+}
+
+/// Takes the lock of the state directory. Waits for an agent that is just ending; gives up at once
+/// if it is alive.
+fn take_turn(arguments: &Arguments) -> Result<fs::File, StartError> {
+    let path = arguments.state_dir.join(LOCK);
+    let fail = |source| StartError::Directory {
+        path: path.clone(),
+        source,
+    };
+    let end = Instant::now() + ENDING;
+    loop {
+        let lock = fs::File::create(&path).map_err(fail)?;
+        match sys::try_lock(lock.as_fd()) {
+            Ok(()) if same_file(&lock, &path) => return Ok(lock),
+            // The one who had it removed it when it ended.
+            Ok(()) => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(fail(error)),
+        }
+        if crate::client::Agent::find(&arguments.state_dir).is_ok_and(|agent| agent.is_some())
+            || Instant::now() > end
+        {
+            return Err(StartError::Running(arguments.state_dir.clone()));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn same_file(open: &fs::File, path: &Path) -> bool {
+    let id = |meta: fs::Metadata| (meta.dev(), meta.ino());
+    match (open.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => id(open) == id(named),
+        _ => false,
+    }
 }
 
 impl Arguments {

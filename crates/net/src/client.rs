@@ -100,16 +100,21 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// The agent that serves a state directory, if one is running.
+    /// The agent that serves a state directory, if one is running that speaks to this user.
     ///
     /// # Errors
-    /// When one is running but does not answer, or speaks another version.
+    /// When it speaks another version.
     pub fn find(state_dir: &Path) -> Result<Option<Self>, AgentError> {
         let socket = state_dir.join(SOCKET);
         let Ok(stream) = connect(&socket) else {
             return Ok(None);
         };
-        let (reply, _) = ask(&stream, &Request::Hello { version: VERSION })?;
+        let reply = match ask(&stream, &Request::Hello { version: VERSION }) {
+            Ok((reply, _)) => reply,
+            // It was just ending, or does not want to speak to this user.
+            Err(AgentError::Lost(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
         let Reply::Hello(hello) = reply else {
             return Err(AgentError::Confused);
         };

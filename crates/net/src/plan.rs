@@ -304,22 +304,23 @@ impl<'a> Planner<'a> {
 
     /// Corrects what can be corrected on an existing device.
     fn adjust(&mut self, ns: &str, name: &str, mac: Option<Mac>, mtu: Option<u32>) {
-        let Some(seen) = self.seen.get(ns).and_then(|s| s.links.get(name)) else {
+        let Some(seen) = self.seen.get_mut(ns) else {
             return;
         };
-        let mac = mac.filter(|mac| seen.mac != Some(*mac));
-        let mtu = mtu.filter(|mtu| seen.mtu != Some(*mtu));
-        if mac.is_some() || mtu.is_some() || !seen.up {
-            self.push(
-                Phase::Ends,
-                ns,
-                Act::SetLink {
-                    name: name.to_owned(),
-                    mac,
-                    mtu,
-                },
-            );
+        let Some(link) = seen.links.get(name) else {
+            return;
+        };
+        let mac = mac.filter(|mac| link.mac != Some(*mac));
+        let mtu = mtu.filter(|mtu| link.mtu != Some(*mtu));
+        if mac.is_none() && mtu.is_none() && link.up {
+            return;
         }
+        if mac.is_some() {
+            // The kernel forgets the neighbours of a device whose own address changes.
+            seen.neighbours.retain(|(device, _, _), _| device != name);
+        }
+        let name = name.to_owned();
+        self.push(Phase::Ends, ns, Act::SetLink { name, mac, mtu });
     }
 
     fn alt_names(&mut self, ns: &str, link: &Link) {

@@ -35,8 +35,9 @@ pub(super) fn bind(state_dir: &Path, allow_uid: Option<u32>) -> io::Result<UnixL
 }
 
 /// Answers until somebody asks for the shutdown.
-pub(super) fn serve(listener: &UnixListener, agent: Agent, users: BTreeSet<u32>) {
+pub(super) fn serve(listener: &UnixListener, path: &Path, agent: Agent, users: BTreeSet<u32>) {
     let agent = Arc::new(agent);
+    let path: Arc<Path> = path.into();
     let open = Arc::new(AtomicUsize::new(0));
     for stream in listener.incoming() {
         if agent.ended() {
@@ -57,11 +58,12 @@ pub(super) fn serve(listener: &UnixListener, agent: Agent, users: BTreeSet<u32>)
         }
         open.fetch_add(1, Ordering::Relaxed);
         let (agent, counter) = (Arc::clone(&agent), Arc::clone(&open));
+        let path = Arc::clone(&path);
         let waiting = listener.try_clone();
         let started = thread::Builder::new()
             .name("connection".into())
             .spawn(move || {
-                converse(&stream, &agent);
+                converse(&stream, &path, &agent);
                 counter.fetch_sub(1, Ordering::Relaxed);
                 if let (true, Ok(waiting)) = (agent.ended(), waiting) {
                     sys::stop_listening(waiting.as_fd());
@@ -73,7 +75,7 @@ pub(super) fn serve(listener: &UnixListener, agent: Agent, users: BTreeSet<u32>)
     }
 }
 
-fn converse(stream: &UnixStream, agent: &Agent) {
+fn converse(stream: &UnixStream, path: &Path, agent: &Agent) {
     while !agent.ended() {
         let (reply, fds) = match wire::receive::<Request>(stream) {
             Ok((request, _)) => answer(agent, request),
@@ -85,6 +87,10 @@ fn converse(stream: &UnixStream, agent: &Agent) {
             ),
             Err(_) => return,
         };
+        if agent.ended() {
+            // Who hears that the agent has ended must not find it any more.
+            let _ = fs::remove_file(path);
+        }
         let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
         match wire::send(stream, &reply, &borrowed) {
             Ok(()) => {}

@@ -1,5 +1,4 @@
 //! Numbers and message heads of nftables' netlink protocol.
-#![expect(clippy::doc_markdown, reason = "the kernel's own names")]
 
 use super::message::{DUMP, Writer};
 

@@ -131,6 +131,17 @@ impl Shape {
     }
 }
 
+impl Value {
+    fn kind(&self) -> ValueType {
+        match self {
+            Self::Verdict(_) => ValueType::Verdict,
+            Self::Mark(_) => ValueType::Mark,
+            Self::Addr(IpAddr::V4(_)) => ValueType::Ipv4,
+            Self::Addr(IpAddr::V6(_)) => ValueType::Ipv6,
+        }
+    }
+}
+
 fn length(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(0)
 }
@@ -183,14 +194,8 @@ impl RawSet {
                     super::text::element_text(element)
                 ))
             })?;
-            let fits = match (&element.value, shape.value) {
-                (None, None) => true,
-                (Some(Value::Verdict(_)), Some(ValueType::Verdict)) => true,
-                (Some(Value::Mark(_)), Some(ValueType::Mark)) => true,
-                (Some(Value::Addr(IpAddr::V4(_))), Some(ValueType::Ipv4)) => true,
-                (Some(Value::Addr(IpAddr::V6(_))), Some(ValueType::Ipv6)) => true,
-                _ => false,
-            };
+            let kind = element.value.as_ref().map(Value::kind);
+            let fits = kind == shape.value;
             if !fits {
                 let element = super::text::element_text(element);
                 return Err(invalid(format!(

@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use socket2::{SockAddr, Socket};
 use tempfile::TempDir;
 
 use crate::harness::Outcome;
+use crate::helpers::options;
 
 /// How long a connection may take that is expected to be made.
 const SOON: Duration = Duration::from_secs(5);
@@ -39,15 +39,7 @@ impl Lab {
             .prefix("adit-net-")
             .tempdir()
             .unwrap();
-        let options = Options {
-            program: std::env::current_exe().unwrap(),
-            args: vec!["net-agent".into()],
-            state_dir: dir.path().join("state"),
-            run_dir: dir.path().join("run"),
-            mode,
-            allow_uid: None,
-            clean: false,
-        };
+        let options = options(dir.path(), mode);
         match Agent::start(&options) {
             Ok(agent) => Ok(Self {
                 agent: Some(agent),
@@ -191,12 +183,6 @@ impl Drop for Lab {
             }
         }
     }
-}
-
-/// A name that no other test of this process has.
-pub(crate) fn unique(prefix: &str) -> String {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    format!("{prefix}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A lab, or the end of the test.

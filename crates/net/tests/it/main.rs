@@ -1,10 +1,18 @@
 //! Tests on the real kernel. Every test starts an agent of its own and works only inside the
 //! namespaces that this agent makes; traffic stays there.
 //!
-//! The program has its own `main` because it is also the agent: the tests start it again with the
-//! word `net-agent`. Arguments are a small part of what the usual test harness understands.
+//! The program has its own `main` because it is also the agent, and other processes that tests
+//! need: they start it again with a word that says which.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod harness;
+mod helpers;
 mod lab;
 mod topology;
 
@@ -18,8 +26,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_some_and(|word| word == "net-agent") {
+    let word = arguments.next().and_then(|word| word.into_string().ok());
+    if word.as_deref() == Some("net-agent") {
         return adit_net::agent::main(arguments);
+    }
+    if let Some(helper) = helpers::find(word.as_deref().unwrap_or_default()) {
+        let arguments: Vec<String> = arguments.filter_map(|a| a.into_string().ok()).collect();
+        helper(&arguments);
+        return ExitCode::SUCCESS;
     }
     let tests = [
         t_apply::TESTS,

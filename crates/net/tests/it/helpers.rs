@@ -1,0 +1,156 @@
+//! Other processes that tests need, in this same program.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use adit_net::client::{Agent, Mode, Options};
+use adit_net::desired::Desired;
+use adit_net::exec::{NameFiles, command_in};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::topology::internet;
+
+type Helper = fn(&[String]);
+
+pub(crate) fn find(word: &str) -> Option<Helper> {
+    match word {
+        "as-daemon" => Some(as_daemon),
+        "remove-tables" => Some(remove_tables),
+        "run-in" => Some(run_in),
+        "start-agent" => Some(start_agent),
+        _ => None,
+    }
+}
+
+/// This program with the word for a helper.
+pub(crate) fn command(word: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(word);
+    command
+}
+
+/// How tests start agents in the directory.
+pub(crate) fn options(dir: &Path, mode: Mode) -> Options {
+    Options {
+        program: std::env::current_exe().unwrap(),
+        args: vec!["net-agent".into()],
+        state_dir: dir.join("state"),
+        run_dir: dir.join("run"),
+        mode,
+        allow_uid: None,
+        clean: false,
+    }
+}
+
+/// `as-daemon DIR MODE`: starts an agent, applies a group, says `ready` and stays.
+fn as_daemon(arguments: &[String]) {
+    let mode = if arguments[1] == "rootless" {
+        Mode::Rootless
+    } else {
+        Mode::Auto
+    };
+    let agent = Agent::start(&options(&PathBuf::from(&arguments[0]), mode)).unwrap();
+    agent.apply("internet", &internet()).unwrap();
+    println!("ready {}", agent.hello().pid);
+    loop {
+        std::thread::park();
+    }
+}
+
+/// `start-agent DIR`: says why no agent can be started, or `started`.
+fn start_agent(arguments: &[String]) {
+    match Agent::start(&options(&PathBuf::from(&arguments[0]), Mode::Auto)) {
+        Ok(agent) => {
+            println!("started");
+            agent.shutdown().unwrap();
+        }
+        Err(error) => println!("{error}"),
+    }
+}
+
+/// `remove-tables`: removes all nftables tables of family inet of the namespace it runs in, as
+/// somebody else could.
+fn remove_tables(_: &[String]) {
+    let mut batch = Vec::new();
+    for (kind, header) in [
+        (0x10u16, [0, 0, 0, 10]),
+        (0x0a02, [1, 0, 0, 0]),
+        (0x11, [0, 0, 0, 10]),
+    ] {
+        batch.extend_from_slice(&20u32.to_ne_bytes());
+        batch.extend_from_slice(&kind.to_ne_bytes());
+        batch.extend_from_slice(&1u16.to_ne_bytes());
+        batch.extend_from_slice(&[0; 8]);
+        batch.extend_from_slice(&header);
+    }
+    let (netlink, netfilter) = (Domain::from(16), Protocol::from(12));
+    let socket = Socket::new(netlink, Type::RAW, Some(netfilter)).unwrap();
+    socket.send(&batch).unwrap();
+}
+
+/// `run-in STATE_DIR NS PROGRAM ARGUMENT…`: runs a program in a namespace with names of its own.
+fn run_in(arguments: &[String]) {
+    let Some(agent) = Agent::find(Path::new(&arguments[0])).unwrap() else {
+        eprintln!("no agent");
+        std::process::exit(9);
+    };
+    let handle = agent.namespace(&arguments[1]).unwrap();
+    let files = NameFiles::resolver([10, 0, 0, 2].into());
+    let mut command = command_in(&handle, &arguments[2], &files).unwrap();
+    let status = command.args(&arguments[3..]).status().unwrap();
+    std::process::exit(status.code().unwrap_or(1));
+}
+
+/// Runs a program in a namespace and returns what it said.
+pub(crate) fn output_in(agent: &Agent, ns: &str, program: &str, arguments: &[&str]) -> String {
+    let handle = agent.namespace(ns).unwrap();
+    let mut command = command_in(&handle, program, &NameFiles::default()).unwrap();
+    let output = command
+        .args(arguments)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{program} {arguments:?} in {ns}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs `ip` in a namespace; tests may, the product may not.
+pub(crate) fn ip(agent: &Agent, ns: &str, line: &str) -> String {
+    output_in(agent, ns, "ip", &line.split(' ').collect::<Vec<_>>())
+}
+
+/// Runs `nft -f -` in a namespace.
+pub(crate) fn nft(agent: &Agent, ns: &str, text: &str) {
+    let handle = agent.namespace(ns).unwrap();
+    let mut command = command_in(&handle, "nft", &NameFiles::default()).unwrap();
+    let mut child = command
+        .args(["-f", "-"])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    assert!(child.wait().unwrap().success(), "{text}");
+}
+
+/// Whether a program is installed.
+pub(crate) fn installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+/// A group with changes.
+pub(crate) fn with(desired: &Desired, change: impl FnOnce(&mut Desired)) -> Arc<Desired> {
+    let mut desired = desired.clone();
+    change(&mut desired);
+    Arc::new(desired)
+}
