@@ -197,8 +197,10 @@ impl<'a> RuleWriter<'a> {
                 self.load(w, field, REGISTER)?;
                 if first == last {
                     compare(w, operator, &first);
-                } else if kind == KeyType::Mark {
-                    return Err(invalid("marks have no ranges"));
+                } else if let Datum::Net(net) = one {
+                    // The form that the `nft` command shows as a prefix.
+                    bitwise(w, &octets(net.netmask()));
+                    compare(w, operator, &first);
                 } else {
                     range(w, operator, &first, &last);
                 }

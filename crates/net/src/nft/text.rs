@@ -23,7 +23,7 @@ impl Table {
             set_text(&mut out, name, set);
         }
         for (name, chain) in &self.chains {
-            chain_text(&mut out, name, chain);
+            chain_text(&mut out, self.family, name, chain);
         }
         out.push_str("}\n");
         out
@@ -132,13 +132,13 @@ fn verdict_text(verdict: &Verdict) -> String {
     }
 }
 
-fn chain_text(out: &mut String, name: &str, chain: &Chain) {
+fn chain_text(out: &mut String, family: Family, name: &str, chain: &Chain) {
     let _ = writeln!(out, "\tchain {name} {{");
     if let Some(base) = &chain.base {
         base_text(out, base);
     }
     for rule in &chain.rules {
-        let _ = writeln!(out, "\t\t{}", rule_text(rule));
+        let _ = writeln!(out, "\t\t{}", rule_text(family, rule));
     }
     out.push_str("\t}\n");
 }
@@ -164,15 +164,19 @@ fn base_text(out: &mut String, base: &Base) {
     );
 }
 
-fn rule_text(rule: &Rule) -> String {
-    let mut parts: Vec<String> = rule.exprs.iter().map(expr_text).collect();
+fn rule_text(family: Family, rule: &Rule) -> String {
+    let mut parts: Vec<String> = rule
+        .exprs
+        .iter()
+        .map(|expr| expr_text(family, expr))
+        .collect();
     if let Some(comment) = &rule.comment {
         parts.push(format!("comment \"{comment}\""));
     }
     parts.join(" ")
 }
 
-fn expr_text(expr: &Expr) -> String {
+fn expr_text(family: Family, expr: &Expr) -> String {
     match expr {
         Expr::Match {
             field,
@@ -210,9 +214,18 @@ fn expr_text(expr: &Expr) -> String {
         Expr::Snat(target) => format!("snat {}", target_text(target)),
         Expr::Dnat(target) => format!("dnat {}", target_text(target)),
         Expr::NoTrack => "notrack".into(),
-        Expr::Reject(RejectWith::TcpReset) => "reject with tcp reset".into(),
-        Expr::Reject(RejectWith::PortUnreachable) => "reject with icmpx port-unreachable".into(),
-        Expr::Reject(RejectWith::AdminProhibited) => "reject with icmpx admin-prohibited".into(),
+        Expr::Reject(with) => {
+            let icmp = match family {
+                Family::Inet => "icmpx",
+                Family::Ip => "icmp",
+                Family::Ip6 => "icmpv6",
+            };
+            match with {
+                RejectWith::TcpReset => "reject with tcp reset".into(),
+                RejectWith::PortUnreachable => format!("reject with {icmp} port-unreachable"),
+                RejectWith::AdminProhibited => format!("reject with {icmp} admin-prohibited"),
+            }
+        }
         Expr::Verdict(verdict) => verdict_text(verdict),
     }
 }

@@ -10,7 +10,7 @@ use adit_net::desired::Desired;
 use adit_net::exec::{NameFiles, command_in};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::topology::internet;
+use crate::topology::{Vpc, internet};
 
 type Helper = fn(&[String]);
 
@@ -20,6 +20,7 @@ pub(crate) fn find(word: &str) -> Option<Helper> {
         "remove-tables" => Some(remove_tables),
         "run-in" => Some(run_in),
         "start-agent" => Some(start_agent),
+        "measure" => Some(measure),
         _ => None,
     }
 }
@@ -101,6 +102,41 @@ fn run_in(arguments: &[String]) {
     let mut command = command_in(&handle, &arguments[2], &files).unwrap();
     let status = command.args(&arguments[3..]).status().unwrap();
     std::process::exit(status.code().unwrap_or(1));
+}
+
+/// `measure COUNT`: what it costs to add an endpoint (namespace, link, addresses, neighbours,
+/// routes, an element of the filter) to a VPC that has up to COUNT, one apply each. For people.
+fn measure(arguments: &[String]) {
+    let count: u16 = arguments[0].parse().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let agent = Agent::start(&options(dir.path(), Mode::Auto)).unwrap();
+    let ticks = |pid: &str| -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+        fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
+    };
+    let pid = agent.hello().pid.to_string();
+    let mut vpc = Vpc::new('a', 1);
+    agent.apply("vpc-a", &vpc.build()).unwrap();
+    let mut mark = (0, ticks(&pid), ticks("self"), std::time::Instant::now());
+    for n in 1..=count {
+        vpc.endpoint_number(n);
+        agent.apply("vpc-a", &vpc.build()).unwrap();
+        if n == count || n % 100 == 0 {
+            let made = f64::from(n - mark.0);
+            let cost = |now: u64, then: u64| (now - then) as f64 * 10.0 / made;
+            let (agent_cpu, own) = (cost(ticks(&pid), mark.1), cost(ticks("self"), mark.2));
+            let wall = mark.3.elapsed().as_secs_f64() * 1000.0 / made;
+            println!("{n}: agent {agent_cpu:.2} ms CPU, client {own:.2} ms CPU, {wall:.2} ms wall");
+            mark = (n, ticks(&pid), ticks("self"), std::time::Instant::now());
+        }
+    }
+    let start = std::time::Instant::now();
+    let steps = agent.reconcile("vpc-a", &vpc.build()).unwrap().steps;
+    println!("look at everything: {:?}, {steps} steps", start.elapsed());
+    let start = std::time::Instant::now();
+    agent.shutdown().unwrap();
+    println!("removed: {:?}", start.elapsed());
 }
 
 /// Runs a program in a namespace and returns what it said.

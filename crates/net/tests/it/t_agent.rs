@@ -16,7 +16,7 @@ use adit_net::protocol::{Listen, SOCKET};
 
 use crate::harness::{Outcome, Test};
 use crate::helpers::{self, installed, options};
-use crate::lab::{Lab, conversation, lab, wait};
+use crate::lab::{conversation, lab, wait};
 use crate::topology::{Vpc, internet};
 
 pub(crate) const TESTS: &[Test] = &[

@@ -99,6 +99,9 @@ fn the_host_is_not_changed() -> Outcome {
     Outcome::Passed
 }
 
+/// Puts files into a directory.
+type Prepare<'a> = &'a dyn Fn(&std::path::Path);
+
 /// With an /etc whose files are missing, links to nowhere, or links to somewhere else.
 fn missing_and_dangling_files() -> Outcome {
     let lab = ready!();
@@ -107,7 +110,7 @@ fn missing_and_dangling_files() -> Outcome {
     }
     let real = lab.dir.path().join("elsewhere");
     fs::write(&real, "the host's\n").unwrap();
-    let cases: [(&str, &dyn Fn(&std::path::Path)); 3] = [
+    let cases: [(&str, Prepare<'_>); 3] = [
         ("missing", &|_| {}),
         ("dangling", &|etc| {
             std::os::unix::fs::symlink("/run/nowhere/resolv.conf", etc.join("resolv.conf"))

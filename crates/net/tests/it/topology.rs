@@ -427,6 +427,44 @@ impl Vpc {
         self.desired.namespaces.insert(ns, end);
     }
 
+    /// One of many gateway endpoints, as small as they are.
+    pub(crate) fn endpoint_number(&mut self, n: u16) {
+        let [high, low] = n.to_be_bytes();
+        let (name, ns) = (format!("ep-{n}"), self.ns(&format!("ep-{n}")));
+        let (near, far) = (
+            mac(self.number, high, low, 3),
+            mac(self.number, high, low, 4),
+        );
+        let id = 1000 + u32::from(n);
+        let gateway = format!("169.254.{}.{}", 64 + high, low);
+        let router = self.router();
+        router.links.push(veth(&name, near, &ns, "eth0", far));
+        router.neighbours.push(neighbour(&name, &gateway, far));
+        router.nexthops.push(nexthop(id, &gateway, &name));
+        router.rules.push(PolicyRule {
+            priority: id,
+            mark: Some(id),
+            table: id,
+            ..PolicyRule::default()
+        });
+        router
+            .routes
+            .push(nowhere("10.0.0.0/16", id, RouteKind::Throw, 0));
+        router
+            .routes
+            .extend(SERVICE.iter().map(|p| by_nexthop(p, id, id)));
+        self.add("port_rtb", vec![Datum::name(&name)], Some(Value::Mark(id)));
+        let mut routes = vec![via("0.0.0.0/0", "169.254.20.5", "eth0")];
+        routes.extend(SERVICE.iter().map(|p| any_ip(p)));
+        let end = Namespace {
+            addresses: vec![address("eth0", &format!("{gateway}/32"))],
+            routes,
+            neighbours: vec![neighbour("eth0", "169.254.20.5", near)],
+            ..Namespace::default()
+        };
+        self.desired.namespaces.insert(ns, end);
+    }
+
     /// A site on the other end of a VPN.
     pub(crate) fn site(&mut self) {
         let (k, ns) = (self.number, self.ns("site"));
