@@ -39,8 +39,7 @@ impl<'a> Headers<'a> {
     /// The first field `name` as text; `None` when absent or not UTF-8.
     pub fn get(self, name: &str) -> Option<&'a str> {
         self.bytes(name)
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .map(str::trim)
+            .and_then(|value| std::str::from_utf8(value.trim_ascii()).ok())
     }
 
     /// True when there is a field `name`.

@@ -126,16 +126,42 @@ fn millis_of(y: i64, mo: i64, d: i64, h: i64, mi: i64, s: i64) -> Option<i64> {
 
 /// Parses `20130524T000000Z` into milliseconds since the epoch.
 pub fn parse_amz_date(text: &str) -> Option<i64> {
-    let (y, rest) = digits(text, 4)?;
-    let (mo, rest) = digits(rest, 2)?;
-    let (d, rest) = digits(rest, 2)?;
-    let (h, rest) = digits(rest.strip_prefix('T')?, 2)?;
-    let (mi, rest) = digits(rest, 2)?;
-    let (s, rest) = digits(rest, 2)?;
-    if rest != "Z" {
+    let bytes: &[u8; 16] = text.as_bytes().try_into().ok()?;
+    let [
+        y1,
+        y2,
+        y3,
+        y4,
+        o1,
+        o2,
+        d1,
+        d2,
+        b'T',
+        h1,
+        h2,
+        m1,
+        m2,
+        s1,
+        s2,
+        b'Z',
+    ] = bytes
+    else {
+        return None;
+    };
+    let all = [y1, y2, y3, y4, o1, o2, d1, d2, h1, h2, m1, m2, s1, s2];
+    if !all.iter().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    millis_of(y, mo, d, h, mi, s)
+    let two = |high: &u8, low: &u8| i64::from(high - b'0') * 10 + i64::from(low - b'0');
+    let year = two(y1, y2) * 100 + two(y3, y4);
+    millis_of(
+        year,
+        two(o1, o2),
+        two(d1, d2),
+        two(h1, h2),
+        two(m1, m2),
+        two(s1, s2),
+    )
 }
 
 /// Parses ISO 8601 with `-`, `:`, an optional fraction and `Z` or a numeric offset.

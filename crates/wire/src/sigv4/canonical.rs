@@ -1,9 +1,7 @@
 //! The canonical request: the bytes that both sides must agree on.
 
-use std::borrow::Cow;
-
 use super::AuthError;
-use crate::protocol::text::{hex_digit, pairs, percent_encode};
+use crate::protocol::text::{hex_digit, pairs, percent_encode, pieces};
 use crate::request::{Headers, Parts};
 use crate::tables::Service;
 
@@ -28,7 +26,7 @@ impl Paths {
 }
 
 /// Appends the canonical path.
-fn path(out: &mut String, path: &str, paths: Paths) {
+fn path(out: &mut Vec<u8>, path: &str, paths: Paths) {
     match paths {
         Paths::Once | Paths::OnceKeepingSlashes => {
             let bytes = if path.is_empty() {
@@ -36,6 +34,13 @@ fn path(out: &mut String, path: &str, paths: Paths) {
             } else {
                 path.as_bytes()
             };
+            if bytes
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(b))
+            {
+                out.extend_from_slice(bytes);
+                return;
+            }
             let mut at = 0;
             while let Some(&byte) = bytes.get(at) {
                 let escaped = (byte == b'%')
@@ -45,7 +50,9 @@ fn path(out: &mut String, path: &str, paths: Paths) {
                     })
                     .flatten();
                 match escaped {
-                    Some(b'/') if paths == Paths::OnceKeepingSlashes => out.push_str("%2F"),
+                    Some(b'/') if paths == Paths::OnceKeepingSlashes => {
+                        out.extend_from_slice(b"%2F")
+                    }
                     Some(byte) => percent_encode(out, &[byte], true),
                     None => percent_encode(out, &[byte], true),
                 }
@@ -64,18 +71,18 @@ fn path(out: &mut String, path: &str, paths: Paths) {
                 }
             }
             for segment in &kept {
-                out.push('/');
+                out.push(b'/');
                 percent_encode(out, segment.as_bytes(), false);
             }
             if kept.is_empty() || path.ends_with('/') {
-                out.push('/');
+                out.push(b'/');
             }
         }
     }
 }
 
 /// Appends the canonical query, without parameter `skip`.
-pub(super) fn query(out: &mut String, text: &str, skip: Option<&str>) -> Result<(), AuthError> {
+pub(super) fn query(out: &mut Vec<u8>, text: &str, skip: Option<&str>) -> Result<(), AuthError> {
     if text.is_empty() {
         return Ok(());
     }
@@ -83,11 +90,11 @@ pub(super) fn query(out: &mut String, text: &str, skip: Option<&str>) -> Result<
         pairs(text, super::claim::MOST_PARAMETERS).map_err(|error| AuthError::MalformedQuery {
             reason: error.to_string(),
         })?;
-    let mut encoded: Vec<(String, String)> = all
+    let mut encoded: Vec<(Vec<u8>, Vec<u8>)> = all
         .iter()
         .filter(|(name, _)| skip.is_none_or(|skip| skip != name))
         .map(|(name, value)| {
-            let (mut n, mut v) = (String::new(), String::new());
+            let (mut n, mut v) = (Vec::new(), Vec::new());
             percent_encode(&mut n, name.as_bytes(), false);
             percent_encode(&mut v, value.as_bytes(), false);
             (n, v)
@@ -96,76 +103,95 @@ pub(super) fn query(out: &mut String, text: &str, skip: Option<&str>) -> Result<
     encoded.sort_unstable();
     for (at, (name, value)) in encoded.iter().enumerate() {
         if at > 0 {
-            out.push('&');
+            out.push(b'&');
         }
-        out.push_str(name);
-        out.push('=');
-        out.push_str(value);
+        out.extend_from_slice(name);
+        out.push(b'=');
+        out.extend_from_slice(value);
     }
     Ok(())
 }
 
 /// Appends a header's value: trimmed, runs of spaces one.
-fn value(out: &mut String, bytes: &[u8]) {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        // Both sides see the same bytes; Latin-1 keeps them apart.
-        Err(_) => Cow::Owned(bytes.iter().map(|b| char::from(*b)).collect::<String>()),
-    };
-    let text = text.trim_matches([' ', '\t']);
-    if text.contains("  ") {
-        let mut space = false;
-        for c in text.chars() {
-            if c != ' ' || !space {
-                out.push(c);
-            }
-            space = c == ' ';
+fn value(out: &mut Vec<u8>, bytes: &[u8]) {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = bytes
+        .iter()
+        .position(|byte| !blank(byte))
+        .unwrap_or(bytes.len());
+    let end = bytes
+        .iter()
+        .rposition(|byte| !blank(byte))
+        .map_or(start, |at| at + 1);
+    let bytes = bytes.get(start..end).unwrap_or_default();
+    if memchr::memchr(b' ', bytes).is_none() {
+        out.extend_from_slice(bytes);
+        return;
+    }
+    let mut space = false;
+    for byte in bytes {
+        if *byte != b' ' || !space {
+            out.push(*byte);
         }
-    } else {
-        out.push_str(text);
+        space = *byte == b' ';
     }
 }
 
+/// Which headers a signature covers: by place, as bits, and whether the host is among them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Covered {
+    /// Of the first 128 headers; the caller refuses a request with more.
+    pub(super) headers: u128,
+    pub(super) host: bool,
+}
+
+/// Most headers of a signed request; servers take fewer.
+pub(super) const MOST_HEADERS: usize = 128;
+
 /// Appends one canonical header line for each of the signed names.
-pub(super) fn headers(out: &mut String, headers: Headers<'_>, signed: &str) {
-    for name in signed.split(';') {
-        out.push_str(name);
-        out.push(':');
+pub(super) fn headers(out: &mut Vec<u8>, headers: Headers<'_>, signed: &str) -> Covered {
+    let mut covered = Covered::default();
+    for name in pieces(signed, b';') {
+        covered.host |= name == "host";
+        out.extend_from_slice(name.as_bytes());
+        out.push(b':');
         let mut first = true;
-        for (_, bytes) in headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-        {
+        for (at, (key, bytes)) in headers.iter().enumerate().take(MOST_HEADERS) {
+            if key.len() != name.len() || !key.eq_ignore_ascii_case(name) {
+                continue;
+            }
+            covered.headers |= 1 << at;
             if !std::mem::take(&mut first) {
-                out.push(',');
+                out.push(b',');
             }
             value(out, bytes);
         }
-        out.push('\n');
+        out.push(b'\n');
     }
+    covered
 }
 
-/// The canonical request.
+/// The canonical request. Header values are bytes, and so is this.
 pub(super) fn request(
     parts: &Parts<'_>,
     paths: Paths,
     signed: &str,
     skip: Option<&str>,
     payload: &str,
-) -> Result<String, AuthError> {
-    let mut out = String::with_capacity(512 + parts.path.len() + parts.query.len() * 2);
-    out.push_str(parts.method);
-    out.push('\n');
+) -> Result<(Vec<u8>, Covered), AuthError> {
+    let mut out = Vec::with_capacity(768 + parts.path.len() + parts.query.len() * 2);
+    out.extend_from_slice(parts.method.as_bytes());
+    out.push(b'\n');
     path(&mut out, parts.path, paths);
-    out.push('\n');
+    out.push(b'\n');
     query(&mut out, parts.query, skip)?;
-    out.push('\n');
-    headers(&mut out, parts.headers, signed);
-    out.push('\n');
-    out.push_str(signed);
-    out.push('\n');
-    out.push_str(payload);
-    Ok(out)
+    out.push(b'\n');
+    let covered = headers(&mut out, parts.headers, signed);
+    out.push(b'\n');
+    out.extend_from_slice(signed.as_bytes());
+    out.push(b'\n');
+    out.extend_from_slice(payload.as_bytes());
+    Ok((out, covered))
 }
 
 #[cfg(test)]
@@ -173,9 +199,9 @@ mod tests {
     use super::*;
 
     fn canonical(text: &str, paths: Paths) -> String {
-        let mut out = String::new();
+        let mut out = Vec::new();
         path(&mut out, text, paths);
-        out
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -213,9 +239,9 @@ mod tests {
     #[test]
     fn queries_are_sorted_after_encoding() {
         let canonical = |text, skip| {
-            let mut out = String::new();
+            let mut out = Vec::new();
             query(&mut out, text, skip).unwrap();
-            out
+            String::from_utf8(out).unwrap()
         };
         assert_eq!(canonical("uploads", None), "uploads=");
         assert_eq!(canonical("b=2&a=%2F&a=+&&A=", None), "A=&a=%20&a=%2F&b=2");
@@ -228,8 +254,18 @@ mod tests {
     #[test]
     fn header_values_are_trimmed_and_joined() {
         let sent: [(&str, &[u8]); 3] = [("A", b"  x   y "), ("b", b"1"), ("a", b"\"z  z\"")];
-        let mut out = String::new();
-        headers(&mut out, Headers(&sent), "a;absent;b");
-        assert_eq!(out, "a:x y,\"z z\"\nabsent:\nb:1\n");
+        let mut out = Vec::new();
+        let covered = headers(&mut out, Headers(&sent), "a;absent;b");
+        assert_eq!(
+            covered,
+            Covered {
+                headers: 0b111,
+                host: false
+            }
+        );
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "a:x y,\"z z\"\nabsent:\nb:1\n"
+        );
     }
 }

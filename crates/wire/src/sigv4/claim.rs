@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{AuthError, Carrier, Claim, Token, V2, V4};
-use crate::protocol::text::{Pair, pairs, shortened};
+use crate::protocol::text::{Pair, cut, pairs, pieces, shortened};
 use crate::request::Parts;
 use crate::time;
 
@@ -47,11 +47,14 @@ pub fn claim<'a>(parts: &Parts<'a>) -> Result<Claim<'a>, AuthError> {
     }
     // Names of the parameters are plain text: an escaped spelling is no signature, and the request
     // is then as good as anonymous.
-    let presigned = parts.query.contains("X-Amz-Algorithm")
-        || parts.query.contains("X-Amz-Signature")
-        || parts.query.contains("X-Amz-Credential");
-    let version2 = parts.query.contains("AWSAccessKeyId") || parts.query.contains("Signature");
-    let query = if presigned || version2 {
+    const TELLING: [&str; 4] = [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "AWSAccessKeyId",
+        "Signature",
+    ];
+    let telling = |name: &&str| parts.query.contains(*name);
+    let query = if !parts.query.is_empty() && TELLING.iter().any(telling) {
         let all = pairs(parts.query, MOST_PARAMETERS)
             .map_err(|_| bad_query("The query string is not well encoded."))?;
         Some(Query(all))
@@ -83,7 +86,8 @@ pub fn claim<'a>(parts: &Parts<'a>) -> Result<Claim<'a>, AuthError> {
 }
 
 fn from_header<'a>(parts: &Parts<'a>, text: &'a str) -> Result<Claim<'a>, AuthError> {
-    let (scheme, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (scheme, rest) = cut(text, b' ');
+    let rest = rest.unwrap_or_default();
     let token = || {
         parts
             .headers
@@ -118,14 +122,13 @@ fn header_v4<'a>(
     session_token: Option<Token<'a>>,
 ) -> Result<V4<'a>, AuthError> {
     let (mut credential, mut signed_headers, mut signature) = (None, None, None);
-    for piece in rest
-        .split(',')
+    for piece in pieces(rest, b',')
         .map(str::trim)
         .filter(|piece| !piece.is_empty())
     {
-        let (name, value) = piece
-            .split_once('=')
-            .ok_or_else(|| bad_header("a part lacks `=`"))?;
+        let (name, Some(value)) = cut(piece, b'=') else {
+            return Err(bad_header("a part lacks `=`"));
+        };
         let slot = match name {
             "Credential" => &mut credential,
             "SignedHeaders" => &mut signed_headers,
@@ -192,15 +195,18 @@ fn date<'a>(parts: &Parts<'a>) -> Result<(Cow<'a, str>, i64), AuthError> {
 
 /// True for a list of lower-case header names that is not endless.
 pub(super) fn plausible(signed_headers: &str) -> bool {
-    let mut names = 0;
-    signed_headers.split(';').all(|name| {
-        names += 1;
-        names <= MOST_SIGNED
-            && !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':')
-    })
+    let bytes = signed_headers.as_bytes();
+    // Sums without branches: this is looked at for every request.
+    let wrong = |b: u8| !b.is_ascii_graphic() | b.is_ascii_uppercase() | (b == b':');
+    let bad = bytes.iter().fold(false, |bad, &byte| bad | wrong(byte));
+    let names = 1 + bytes
+        .iter()
+        .fold(0, |sum, &byte| sum + usize::from(byte == b';'));
+    let empty = bytes
+        .windows(2)
+        .fold(false, |bad, pair| bad | (pair == b";;"));
+    let ends = [bytes.first(), bytes.last()];
+    !bad && !empty && names <= MOST_SIGNED && ends.iter().all(|end| end.is_some_and(|b| *b != b';'))
 }
 
 /// A credential, split.
@@ -213,12 +219,15 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub(super) fn parse(credential: &'a str) -> Option<Scope<'a>> {
-        let mut pieces = credential.rsplitn(5, '/');
-        let end = pieces.next()?;
-        let service = pieces.next()?;
-        let region = pieces.next()?;
-        let date = pieces.next()?;
-        let access_key_id = pieces.next()?;
+        let mut all = pieces(credential, b'/');
+        let access_key_id = all.next()?;
+        let date = all.next()?;
+        let region = all.next()?;
+        let service = all.next()?;
+        let end = all.next()?;
+        if all.next().is_some() {
+            return None;
+        }
         let date_fine = date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit());
         let fine = end == "aws4_request" && date_fine && !access_key_id.is_empty();
         fine.then_some(Scope {

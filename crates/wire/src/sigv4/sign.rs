@@ -129,11 +129,12 @@ impl Signer<'_> {
     fn signature(&self, parts: &Parts<'_>, signed: &str, line: &str, date: &str) -> String {
         // A query that cannot be decoded cannot be signed either; the server will say so.
         let request = canonical::request(parts, Paths::of(self.service), signed, None, line)
+            .map(|(request, _)| request)
             .unwrap_or_default();
         let text = format!(
             "{ALGORITHM}\n{date}\n{}\n{}",
             self.scope(date),
-            hex(digest(&SHA256, request.as_bytes()).as_ref())
+            hex(digest(&SHA256, &request).as_ref())
         );
         let day = date.get(..8).unwrap_or_default();
         let key = derive(
@@ -163,5 +164,7 @@ fn append(query: &mut String, name: &str, value: &str) {
     }
     query.push_str(name);
     query.push('=');
-    percent_encode(query, value.as_bytes(), false);
+    let mut encoded = Vec::new();
+    percent_encode(&mut encoded, value.as_bytes(), false);
+    query.extend(encoded.into_iter().map(char::from));
 }

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 
-use super::canonical::{self, Paths};
+use super::canonical::{self, Covered, Paths};
 use super::claim::ALGORITHM;
 use super::keys::{Found, KeyCache, derive};
 use super::{AuthError, Body, Carrier, Expect, Key, Mismatch, Payload, V4, Verified};
 use crate::chunked::Chain;
-use crate::protocol::text::{hex, push_hex, unhex32};
+use crate::protocol::text::{hex, pieces, push_hex, unhex32};
 use crate::request::Parts;
 use crate::tables::Service;
 
@@ -99,7 +99,6 @@ pub fn verify(
 ) -> Result<Verified, AuthError> {
     check_scope(claim, expect)?;
     key.check_token(claim.session_token.as_ref())?;
-    check_signed(claim, parts)?;
     let bound = payload(claim, parts, expect)?;
 
     let skip = (claim.carrier == Carrier::Query).then_some("X-Amz-Signature");
@@ -108,7 +107,9 @@ pub fn verify(
     });
     let mut paths = Paths::of(expect.service);
     loop {
-        let request = canonical::request(parts, paths, &claim.signed_headers, skip, &bound.line)?;
+        let (request, covered) =
+            canonical::request(parts, paths, &claim.signed_headers, skip, &bound.line)?;
+        check_covered(parts, covered)?;
         let text = string_to_sign(claim, &request);
         if holds(&found, &text, &claim.signature) {
             break;
@@ -123,7 +124,7 @@ pub fn verify(
             access_key_id: claim.access_key_id.to_string(),
             signature: claim.signature.to_string(),
             string_to_sign: text,
-            canonical_request: request,
+            canonical_request: String::from_utf8_lossy(&request).into_owned(),
         })));
     }
     cache.keep(&claim.credential, &found);
@@ -158,7 +159,7 @@ fn scope(claim: &V4<'_>) -> String {
 }
 
 /// The text that the signature is over.
-fn string_to_sign(claim: &V4<'_>, request: &str) -> String {
+fn string_to_sign(claim: &V4<'_>, request: &[u8]) -> String {
     let mut text = String::with_capacity(160);
     text.push_str(ALGORITHM);
     text.push('\n');
@@ -170,7 +171,7 @@ fn string_to_sign(claim: &V4<'_>, request: &str) -> String {
     text.push('/');
     text.push_str(&claim.service);
     text.push_str("/aws4_request\n");
-    push_hex(&mut text, digest(&SHA256, request.as_bytes()).as_ref());
+    push_hex(&mut text, digest(&SHA256, request).as_ref());
     text
 }
 
@@ -180,23 +181,21 @@ pub(super) fn holds(found: &Found, text: &str, signature: &str) -> bool {
         .is_some_and(|bytes| hmac::verify(&found.kept.key, text.as_bytes(), &bytes).is_ok())
 }
 
-/// Refuses a claim that leaves out what must be signed.
-fn check_signed(claim: &V4<'_>, parts: &Parts<'_>) -> Result<(), AuthError> {
-    let signed = |name: &str| {
-        claim
-            .signed_headers
-            .split(';')
-            .any(|header| header.eq_ignore_ascii_case(name))
-    };
+/// Refuses a signature that leaves out what must be signed.
+fn check_covered(parts: &Parts<'_>, covered: Covered) -> Result<(), AuthError> {
     let mut missing: Vec<String> = Vec::new();
-    if !signed("host") {
+    if !covered.host {
         missing.push("host".to_owned());
     }
-    for (name, _) in parts.headers.iter() {
+    for (at, (name, _)) in parts.headers.iter().enumerate() {
+        if at >= canonical::MOST_HEADERS {
+            missing.push("more than 128 headers".to_owned());
+            break;
+        }
         let ours = name
             .get(..6)
             .is_some_and(|head| head.eq_ignore_ascii_case("x-amz-"));
-        if ours && !signed(name) {
+        if ours && covered.headers >> at & 1 == 0 {
             let name = name.to_ascii_lowercase();
             if !MAY_BE_UNSIGNED.contains(&name.as_str()) && !missing.contains(&name) {
                 missing.push(name);
@@ -254,7 +253,7 @@ fn payload<'a>(
         };
     }
     if claim.carrier == Carrier::Query {
-        let signed = claim.signed_headers.split(';').any(|name| name == HEADER);
+        let signed = pieces(&claim.signed_headers, b';').any(|name| name == HEADER);
         let line = match (header, query_hash(parts)) {
             (Some(line), _) if signed => line,
             (_, Some(line)) => line,
