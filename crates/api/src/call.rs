@@ -62,10 +62,16 @@ impl Api {
     }
 
     /// Answers a request, whatever it is.
+    ///
+    /// S3 is not served here: whether a caller may is a question of the path that a request came by,
+    /// which the front door answers before it uses [`Api::call`].
     pub async fn serve(&self, request: Request<'_>) -> HttpReply {
         let service = request.service;
         let request_id = Ids::random().uuid();
         let result = async {
+            if !is_served(service) {
+                return Err(front_door_only(service));
+            }
             let op = protocol::identify(service, &request.parts).map_err(|e| e.reply(service))?;
             let input = protocol::decode(&op, &request.parts).map_err(|e| e.reply(service))?;
             let ctx = Ctx {
@@ -82,9 +88,16 @@ impl Api {
     }
 
     /// Runs one decoded operation.
-    pub async fn call(&self, op: &OperationRef, input: &Value, ctx: Ctx) -> Result<Value, ErrorReply> {
+    pub async fn call(
+        &self,
+        op: &OperationRef,
+        input: &Value,
+        ctx: Ctx,
+    ) -> Result<Value, ErrorReply> {
         let service = op.service();
-        let Some(row) = operations::find(service, op.name()) else { return Err(not_built(op)) };
+        let Some(row) = operations::find(service, op.name()) else {
+            return Err(not_built(op));
+        };
         let input = Input(input);
         let shown = |refusal: Refusal| ErrorReply::from(refusal);
         authorise(row, &ctx, &self.planes.snapshot()).map_err(shown)?;
@@ -95,7 +108,15 @@ impl Api {
                     return Err(dry_run().into());
                 }
                 let (intent, board) = (self.store.intent(), self.planes.board());
-                read(&input, View { intent: &intent, board: &board }, &ctx).map_err(shown)
+                read(
+                    &input,
+                    View {
+                        intent: &intent,
+                        board: &board,
+                    },
+                    &ctx,
+                )
+                .map_err(shown)
             }
             Run::Write(write) if dry => {
                 let mut ctx = ctx;
@@ -107,8 +128,14 @@ impl Api {
                 let mut ctx = ctx;
                 let who = ctx.caller.arn.clone();
                 let operation = format!("{}:{}", service.name(), row.name);
-                let author = Author { who: &who, operation: &operation };
-                let done = self.store.write(author, |draft| write(&input, draft, &mut ctx)).await;
+                let author = Author {
+                    who: &who,
+                    operation: &operation,
+                };
+                let done = self
+                    .store
+                    .write(author, |draft| write(&input, draft, &mut ctx))
+                    .await;
                 let committed = match done {
                     Ok(committed) => committed,
                     Err(WriteError::Refused(refusal)) => return Err(refusal.into()),
@@ -122,7 +149,10 @@ impl Api {
                     Answer::Now(value) => value,
                     Answer::Later(show) => {
                         let board = self.planes.board();
-                        show(View { intent: &committed.intent, board: &board })
+                        show(View {
+                            intent: &committed.intent,
+                            board: &board,
+                        })
                     }
                 })
             }
@@ -132,23 +162,45 @@ impl Api {
 
 /// Asks the caller's identity policies for the row's action.
 fn authorise(row: &Row, ctx: &Ctx, snapshot: &Snapshot) -> Result<(), Refusal> {
-    let Some(action) = row.action else { return Ok(()) };
-    let verdict = snapshot.decide_control(&ctx.caller.key, action, "*", &ctx.region, ctx.now);
-    match verdict {
+    let Some(action) = row.action else {
+        return Ok(());
+    };
+    match snapshot.decide_control(&ctx.caller.key, action, "*", &ctx.region, ctx.now) {
         Ok(()) => Ok(()),
-        Err(why) if row.service == Service::Ec2 => {
-            Err(Refusal::new("UnauthorizedOperation", format!("You are not authorized to perform this operation. {why}")))
-        }
+        Err(why) if row.service == Service::Ec2 => Err(Refusal::new(
+            "UnauthorizedOperation",
+            format!("You are not authorized to perform this operation. {why}"),
+        )),
         Err(why) => Err(Refusal::new("AccessDenied", why)),
     }
 }
 
+/// Whether requests of a service are answered without a front door of its own.
+fn is_served(service: Service) -> bool {
+    !matches!(service, Service::S3 | Service::S3Control)
+}
+
+fn front_door_only(service: Service) -> ErrorReply {
+    ErrorReply::new(
+        "InvalidRequest",
+        400,
+        format!("Requests of {} are not answered here.", service.name()),
+    )
+}
+
 fn dry_run() -> Refusal {
-    Refusal::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
+    Refusal::new(
+        "DryRunOperation",
+        "Request would have succeeded, but DryRun flag is set.",
+    )
 }
 
 fn internal() -> ErrorReply {
-    ErrorReply::new("InternalError", 500, "An internal error has occurred. Retry your request, but if the problem persists, look at the log of adit.")
+    ErrorReply::new(
+        "InternalError",
+        500,
+        "An internal error has occurred. Retry your request, but if the problem persists, look at the log of adit.",
+    )
 }
 
 /// An operation that the service has and Adit does not: never a success.
@@ -157,13 +209,23 @@ fn not_built(op: &OperationRef) -> ErrorReply {
         Service::Ec2 => ErrorReply::new(
             "UnsupportedOperation",
             400,
-            format!("The operation {} is not built yet. See docs/compatibility.md.", op.name()),
+            format!(
+                "The operation {} is not built yet. See docs/compatibility.md.",
+                op.name()
+            ),
         ),
-        Service::Adit => ErrorReply::new("InvalidAction", 400, format!("There is no operation {}.", op.name())),
+        Service::Adit => ErrorReply::new(
+            "InvalidAction",
+            400,
+            format!("There is no operation {}.", op.name()),
+        ),
         _ => ErrorReply::new(
             "NotImplemented",
             501,
-            format!("The operation {} is not built yet. See docs/compatibility.md.", op.name()),
+            format!(
+                "The operation {} is not built yet. See docs/compatibility.md.",
+                op.name()
+            ),
         ),
     }
 }

@@ -21,6 +21,17 @@ pub struct Caller {
     pub key: Arc<KeyView>,
 }
 
+impl Caller {
+    /// The identity that an access key speaks for.
+    pub fn of(key: &Arc<KeyView>) -> Caller {
+        Caller {
+            account: key.key.account.clone(),
+            arn: key.arn.clone(),
+            key: key.clone(),
+        }
+    }
+}
+
 /// Everything an operation gets besides its input and the draft.
 #[derive(Debug)]
 pub struct Ctx {
@@ -57,7 +68,10 @@ pub(crate) trait Owned: Resource {
     fn tags(&self) -> &Tags;
     /// The text after the code, where a kind has its own.
     fn not_found(id: &str) -> Refusal {
-        Refusal::new(Self::NOT_FOUND, format!("The {} ID '{id}' does not exist", Self::NOUN))
+        Refusal::new(
+            Self::NOT_FOUND,
+            format!("The {} ID '{id}' does not exist", Self::NOUN),
+        )
     }
 }
 
@@ -144,10 +158,24 @@ impl Ctx {
     ) -> Result<Arc<R>, Refusal> {
         self.find(intent, input.required(parameter)?)
     }
+}
 
-    /// An ARN of EC2 in this Region and account.
-    pub(crate) fn arn(&self, resource: impl std::fmt::Display) -> String {
-        format!("arn:aws:ec2:{}:{}:{resource}", self.region, self.caller.account)
+/// Whose and where a new resource is, and where its ids come from.
+#[derive(Debug)]
+pub(crate) struct Home<'a> {
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
+    pub(crate) ids: &'a mut Ids,
+}
+
+impl Ctx {
+    /// The caller's account and Region.
+    pub(crate) fn home(&mut self) -> Home<'_> {
+        Home {
+            account: self.caller.account.clone(),
+            region: self.region.clone(),
+            ids: &mut self.ids,
+        }
     }
 }
 

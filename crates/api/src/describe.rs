@@ -17,68 +17,65 @@ pub(crate) struct Describe<R: Owned> {
     pub ids: &'static str,
     /// The output member with the items.
     pub items: &'static str,
-    /// Most items of a page, and the fewest `MaxResults` that AWS accepts.
-    pub pages: std::ops::RangeInclusive<i64>,
+    /// The fewest `MaxResults` that AWS accepts, and most items of a page.
+    pub pages: Pages,
+    /// The filters there are besides those by tag and owner.
+    pub filters: &'static [&'static str],
     /// The item as shown.
     pub show: fn(&R, View<'_>) -> Value,
     /// The values a filter looks at; `None` when there is no such filter.
     pub filter: fn(&R, &str, View<'_>) -> Option<Vec<String>>,
 }
 
-/// One `Filter`: a name and patterns, of which one must match.
-pub(crate) struct Filter<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) patterns: Vec<&'a str>,
-}
+/// The fewest `MaxResults` that is accepted, and the most that is given.
+pub(crate) type Pages = std::ops::RangeInclusive<i64>;
 
 impl<R: Owned> Describe<R> {
     /// Runs a describe for the caller's resources in the Region.
-    pub(crate) fn run(&self, input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    pub(crate) fn run(
+        &self,
+        input: &Input<'_>,
+        view: View<'_>,
+        ctx: &Ctx,
+    ) -> Result<Value, Refusal> {
+        self.run_with(input, view, ctx, |id| ctx.find::<R>(view.intent, id))
+    }
+
+    /// The same, where an id is looked up in a way of its own.
+    pub(crate) fn run_with(
+        &self,
+        input: &Input<'_>,
+        view: View<'_>,
+        ctx: &Ctx,
+        find: impl Fn(&str) -> Result<Arc<R>, Refusal>,
+    ) -> Result<Value, Refusal> {
         let ids = input.texts(self.ids);
-        let page = Page::of(input, !ids.is_empty(), &self.pages)?;
-        let filters = filters(input)?;
-        let matches = |resource: &R| -> Result<bool, Refusal> {
-            for filter in &filters {
-                let values = match filter.name.strip_prefix("tag:") {
-                    Some(key) => resource.tags().get(key).cloned().into_iter().collect(),
-                    None if filter.name == "tag-key" => resource.tags().keys().cloned().collect(),
-                    None if filter.name == "owner-id" => vec![resource.owner().to_string()],
-                    None => (self.filter)(resource, filter.name, view).ok_or_else(|| unknown(filter.name))?,
-                };
-                if !values.iter().any(|value| filter.patterns.iter().any(|p| wildcard(p, value))) {
-                    return Ok(false);
-                }
-            }
-            Ok(true)
-        };
-        let mut items = Vec::new();
-        let mut next = None;
+        let query = Query::of(input, !ids.is_empty(), &self.pages, |name| {
+            self.filters.contains(&name) || name == "owner-id" || is_tag_filter(name)
+        })?;
         let candidates: Box<dyn Iterator<Item = Arc<R>>> = if ids.is_empty() {
-            let after = page.after.clone().unwrap_or_default();
-            let range = R::table(view.intent).range(after.clone()..);
-            let rest = range.filter(move |(key, _)| **key != after);
-            Box::new(rest.map(|(_, r)| r.clone()).filter(|r| ctx.sees(view.intent, &**r)))
+            let all = R::table(view.intent).range(query.after()..);
+            Box::new(
+                all.map(|(_, r)| r.clone())
+                    .filter(|r| ctx.sees(view.intent, &**r)),
+            )
         } else {
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
-                found.push(ctx.find::<R>(view.intent, id)?);
+                found.push(find(id)?);
             }
             found.sort_by_key(|r| r.key());
             found.dedup_by_key(|r| r.key());
             Box::new(found.into_iter())
         };
-        let mut last = String::new();
-        for resource in candidates {
-            if !matches(&resource)? {
-                continue;
-            }
-            if items.len() == page.size {
-                next = Some(URL_SAFE_NO_PAD.encode(&last));
-                break;
-            }
-            last = resource.key();
-            items.push((self.show)(&resource, view));
-        }
+        let matching = candidates.filter(|resource| {
+            query.matches(|name| match tag_values(resource.tags(), name) {
+                Some(values) => values,
+                None if name == "owner-id" => vec![resource.owner().to_string()],
+                None => (self.filter)(resource, name, view).unwrap_or_default(),
+            })
+        });
+        let (items, next) = query.page(matching, |r| r.key(), |r| (self.show)(&r, view));
         let mut output = Map::new();
         output.push(self.items, Value::List(items));
         output.push("NextToken", next);
@@ -86,19 +83,28 @@ impl<R: Owned> Describe<R> {
     }
 }
 
-/// Which page of a list is asked for. A token names the last key seen, so items that come and go
-/// meanwhile neither hide nor double another.
-pub(crate) struct Page {
-    pub(crate) size: usize,
-    pub(crate) after: Option<String>,
+/// Which items of a list are asked for: filters and a page. A token names the last key seen, so
+/// items that come and go meanwhile neither hide nor double another.
+pub(crate) struct Query<'a> {
+    filters: Vec<Filter<'a>>,
+    size: usize,
+    after: Option<String>,
 }
 
-impl Page {
+/// One `Filter`: a name and patterns, of which one must match.
+struct Filter<'a> {
+    name: &'a str,
+    patterns: Vec<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    /// Reads filters and page of a request; `by_id` says that it names what it wants.
     pub(crate) fn of(
-        input: &Input<'_>,
+        input: &Input<'a>,
         by_id: bool,
-        sizes: &std::ops::RangeInclusive<i64>,
-    ) -> Result<Page, Refusal> {
+        pages: &Pages,
+        known: impl Fn(&str) -> bool,
+    ) -> Result<Query<'a>, Refusal> {
         let max = input.get("MaxResults").int();
         if by_id && max.is_some() {
             return Err(Refusal::combination(
@@ -106,29 +112,94 @@ impl Page {
             ));
         }
         if let Some(max) = max
-            && max < *sizes.start()
+            && max < *pages.start()
         {
             return Err(Refusal::invalid_value(format!(
                 "Value ( {max} ) for parameter maxResults is invalid. Expecting a value greater than or equal to {}.",
-                sizes.start()
+                pages.start()
             )));
         }
         let after = match input.text("NextToken").filter(|token| !token.is_empty()) {
             None => None,
             Some(token) => {
-                let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|b| String::from_utf8(b).ok());
+                let bytes = URL_SAFE_NO_PAD.decode(token).ok();
+                let text = bytes.and_then(|b| String::from_utf8(b).ok());
                 Some(text.ok_or_else(|| {
-                    Refusal::new("InvalidNextToken", format!("The token '{token}' is invalid"))
+                    Refusal::new(
+                        "InvalidNextToken",
+                        format!("The token '{token}' is invalid"),
+                    )
                 })?)
             }
         };
-        let size = max.map_or(usize::MAX, |max| max.min(*sizes.end()) as usize);
-        Ok(Page { size, after })
+        let filters = filters(input)?;
+        if let Some(filter) = filters.iter().find(|filter| !known(filter.name)) {
+            let text = format!("The filter '{}' is invalid", filter.name);
+            return Err(Refusal::invalid_value(text));
+        }
+        let size = max.map_or(usize::MAX, |max| max.min(*pages.end()) as usize);
+        Ok(Query {
+            filters,
+            size,
+            after,
+        })
+    }
+
+    /// A key from which on (exclusively) items are wanted; empty for all.
+    pub(crate) fn after(&self) -> String {
+        self.after.clone().unwrap_or_default()
+    }
+
+    /// Whether something passes every filter.
+    pub(crate) fn matches(&self, values: impl Fn(&str) -> Vec<String>) -> bool {
+        self.filters.iter().all(|filter| {
+            let patterns = &filter.patterns;
+            values(filter.name)
+                .iter()
+                .any(|value| patterns.iter().any(|pattern| wildcard(pattern, value)))
+        })
+    }
+
+    /// One page of items that come in key order, and the token of the next.
+    pub(crate) fn page<T>(
+        &self,
+        items: impl Iterator<Item = T>,
+        key: impl Fn(&T) -> String,
+        show: impl Fn(T) -> Value,
+    ) -> (Vec<Value>, Option<String>) {
+        let mut shown = Vec::new();
+        let mut last = String::new();
+        for item in items {
+            let at = key(&item);
+            if self.after.as_ref().is_some_and(|after| at <= *after) {
+                continue;
+            }
+            if shown.len() == self.size {
+                return (shown, Some(URL_SAFE_NO_PAD.encode(&last)));
+            }
+            last = at;
+            shown.push(show(item));
+        }
+        (shown, None)
+    }
+}
+
+/// Whether a filter looks at tags.
+pub(crate) fn is_tag_filter(name: &str) -> bool {
+    name.starts_with("tag:") || name == "tag-key"
+}
+
+/// The values that a filter by tag looks at.
+pub(crate) fn tag_values(tags: &Tags, name: &str) -> Option<Vec<String>> {
+    match name.strip_prefix("tag:") {
+        Some(key) => Some(tags.get(key).cloned().into_iter().collect()),
+        None if name == "tag-key" => Some(tags.keys().cloned().collect()),
+        None => None,
     }
 }
 
 /// The filters of a request [ec2-api §1].
-pub(crate) fn filters<'a>(input: &Input<'a>) -> Result<Vec<Filter<'a>>, Refusal> {
+fn filters<'a>(input: &Input<'a>) -> Result<Vec<Filter<'a>>, Refusal> {
     let mut filters = Vec::new();
     let mut values = 0;
     for filter in input.get("Filters").list() {
@@ -136,7 +207,12 @@ pub(crate) fn filters<'a>(input: &Input<'a>) -> Result<Vec<Filter<'a>>, Refusal>
         if name.is_empty() {
             return Err(Refusal::missing("Filter.Name"));
         }
-        let patterns: Vec<&str> = filter.get("Values").list().iter().filter_map(Value::str).collect();
+        let patterns: Vec<&str> = filter
+            .get("Values")
+            .list()
+            .iter()
+            .filter_map(Value::str)
+            .collect();
         values += patterns.len();
         filters.push(Filter { name, patterns });
     }
@@ -149,13 +225,8 @@ pub(crate) fn filters<'a>(input: &Input<'a>) -> Result<Vec<Filter<'a>>, Refusal>
     Ok(filters)
 }
 
-/// The refusal of a filter that does not exist.
-pub(crate) fn unknown(name: &str) -> Refusal {
-    Refusal::invalid_value(format!("The filter '{name}' is invalid"))
-}
-
-/// Whether a pattern with `*`, `?` and `\` as escape matches a text; linear in both.
-pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
+/// Whether a pattern with `*`, `?` and `\` as escape matches a text.
+fn wildcard(pattern: &str, text: &str) -> bool {
     enum Token {
         Any,
         One,
@@ -191,12 +262,15 @@ pub(crate) fn wildcard(pattern: &str, text: &str) -> bool {
             },
         }
     }
-    tokens.get(p..).is_some_and(|rest| rest.iter().all(|t| matches!(t, Token::Any)))
+    tokens
+        .get(p..)
+        .is_some_and(|rest| rest.iter().all(|t| matches!(t, Token::Any)))
 }
 
 /// Tags as shown.
 pub(crate) fn tags(tags: &Tags) -> Value {
-    let show = |(key, value): (&String, &String)| adit_wire::map! { "Key" => key, "Value" => value };
+    let show =
+        |(key, value): (&String, &String)| adit_wire::map! { "Key" => key, "Value" => value };
     Value::List(tags.iter().map(show).collect())
 }
 

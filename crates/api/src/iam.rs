@@ -1,1 +1,131 @@
-//! Operations of iam.
+//! IAM: users, their keys and their inline policies [iam-control §3].
+
+pub(crate) mod access_key;
+pub(crate) mod user;
+pub(crate) mod user_policy;
+
+use std::sync::Arc;
+
+use adit_model::*;
+use adit_wire::{Map, Value};
+
+use crate::context::Ctx;
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+/// How many items a page has when the caller does not say.
+const PAGE: i64 = 100;
+
+/// The key under which an intent keeps a user: names differ without regard to case.
+fn user_key(account: &AccountId, name: &str) -> String {
+    format!("{account}/{}", name.to_lowercase())
+}
+
+/// The caller's user with this name.
+fn find_user(intent: &Intent, ctx: &Ctx, name: &str) -> Result<Arc<User>, Refusal> {
+    let found = intent.get::<User>(user_key(&ctx.caller.account, name));
+    found.cloned().ok_or_else(|| no_user(name))
+}
+
+fn no_user(name: &str) -> Refusal {
+    Refusal::new(
+        "NoSuchEntity",
+        format!("The user with name {name} cannot be found."),
+    )
+}
+
+/// A name of IAM: up to `longest` letters, digits and `_+=,.@-`.
+fn check_name(parameter: &str, name: &str, longest: usize) -> Result<(), Refusal> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if name.is_empty() || name.chars().count() > longest {
+        return Err(constraint(
+            parameter,
+            name,
+            &format!("Member must have length less than or equal to {longest}"),
+        ));
+    }
+    if !name.chars().all(fits) {
+        return Err(constraint(
+            parameter,
+            name,
+            r"Member must satisfy regular expression pattern: [\w+=,.@-]+",
+        ));
+    }
+    Ok(())
+}
+
+/// A path: `/`, or words between slashes.
+fn check_path(parameter: &str, path: &str) -> Result<(), Refusal> {
+    let fits = path.starts_with('/')
+        && path.ends_with('/')
+        && path.len() <= 512
+        && path.bytes().all(|b| b.is_ascii_graphic());
+    match fits {
+        true => Ok(()),
+        false => Err(constraint(
+            parameter,
+            path,
+            r"Member must satisfy regular expression pattern: (\u002F)|(\u002F[\u0021-\u007F]+\u002F)",
+        )),
+    }
+}
+
+fn constraint(parameter: &str, value: &str, rule: &str) -> Refusal {
+    let mut field = parameter.to_string();
+    if let Some(first) = field.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    Refusal::new(
+        "ValidationError",
+        format!(
+            "1 validation error detected: Value '{value}' at '{field}' failed to satisfy constraint: {rule}"
+        ),
+    )
+}
+
+/// One page of a list in key order: `Marker` names the last key of the page before.
+fn page<T>(
+    input: &Input<'_>,
+    member: &'static str,
+    items: impl Iterator<Item = T>,
+    key: impl Fn(&T) -> String,
+    show: impl Fn(T) -> Value,
+) -> Result<Value, Refusal> {
+    let size = input.get("MaxItems").int().unwrap_or(PAGE);
+    if !(1..=1000).contains(&size) {
+        return Err(constraint(
+            "MaxItems",
+            &size.to_string(),
+            "Member must be between 1 and 1000",
+        ));
+    }
+    let after = input.text("Marker");
+    let mut shown = Vec::new();
+    let mut marker = None;
+    let mut last = String::new();
+    for item in items {
+        let at = key(&item);
+        if after.is_some_and(|after| at.as_str() <= after) {
+            continue;
+        }
+        if shown.len() == size as usize {
+            marker = Some(last);
+            break;
+        }
+        last = at;
+        shown.push(show(item));
+    }
+    let mut output = Map::new();
+    output.push(member, Value::List(shown));
+    output.push("IsTruncated", marker.is_some());
+    output.push("Marker", marker);
+    Ok(Value::Map(output))
+}
+
+/// A moment.
+fn time(millis: Millis) -> Value {
+    // IAM's times have whole seconds.
+    Value::Time {
+        millis: millis - millis.rem_euclid(1000),
+    }
+}

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-/// A source of ids. Seeded in tests, so that an operation's output is reproducible to the byte.
-#[derive(Debug)]
+/// A source of ids. Seeded in tests, so that an operation's output is reproducible to the byte: a
+/// clone of a seeded source repeats it.
+#[derive(Debug, Clone)]
 pub struct Ids {
     seed: Option<u128>,
 }
@@ -16,7 +17,9 @@ impl Ids {
 
     /// The same ids every time: for tests alone.
     pub fn seeded(seed: u64) -> Ids {
-        Ids { seed: Some(u128::from(seed) | 1) }
+        Ids {
+            seed: Some(u128::from(seed) | 1),
+        }
     }
 
     /// 128 bits.
@@ -24,7 +27,9 @@ impl Ids {
         match &mut self.seed {
             Some(state) => {
                 // A linear congruential step: distinct and repeatable is all that tests need.
-                *state = state.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(1);
+                *state = state
+                    .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+                    .wrapping_add(1);
                 state.rotate_left(64)
             }
             None => {
@@ -56,12 +61,18 @@ impl Ids {
 
     /// An id of IAM: a four-letter prefix and sixteen capitals and digits.
     pub fn unique(&mut self, prefix: &str) -> String {
-        format!("{prefix}{}", self.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16))
+        format!(
+            "{prefix}{}",
+            self.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 16)
+        )
     }
 
     /// A secret access key: forty characters.
     pub fn secret(&mut self) -> String {
-        self.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 40)
+        self.text(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+            40,
+        )
     }
 
     /// A canonical user id: sixty-four hexadecimal digits.

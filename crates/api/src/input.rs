@@ -1,7 +1,5 @@
 //! Reading an operation's input: absent, present, and of the right form.
 
-use std::str::FromStr;
-
 use adit_model::{IdError, Tags};
 use adit_wire::Value;
 
@@ -9,49 +7,51 @@ use crate::refusal::Refusal;
 
 /// An operation's input, decoded and checked against the wire table.
 #[derive(Debug, Clone, Copy)]
-pub struct Input<'a>(pub &'a Value);
+pub(crate) struct Input<'a>(pub(crate) &'a Value);
 
 impl<'a> Input<'a> {
     /// The member, `Null` when absent.
-    pub fn get(self, name: &str) -> &'a Value {
+    pub(crate) fn get(self, name: &str) -> &'a Value {
         self.0.get(name)
     }
 
     /// A text member.
-    pub fn text(self, name: &str) -> Option<&'a str> {
+    pub(crate) fn text(self, name: &str) -> Option<&'a str> {
         self.0.get(name).str()
     }
 
     /// A text member that must be there and not be empty.
-    pub fn required(self, name: &'static str) -> Result<&'a str, Refusal> {
-        self.text(name).filter(|text| !text.is_empty()).ok_or_else(|| Refusal::missing(name))
+    pub(crate) fn required(self, name: &'static str) -> Result<&'a str, Refusal> {
+        self.text(name)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| Refusal::missing(name))
     }
 
     /// A boolean member, `default` when absent.
-    pub fn flag(self, name: &str, default: bool) -> bool {
+    pub(crate) fn flag(self, name: &str, default: bool) -> bool {
         self.0.get(name).bool().unwrap_or(default)
     }
 
     /// The texts of a list member.
-    pub fn texts(self, name: &str) -> Vec<&'a str> {
-        self.0.get(name).list().iter().filter_map(Value::str).collect()
+    pub(crate) fn texts(self, name: &str) -> Vec<&'a str> {
+        self.0
+            .get(name)
+            .list()
+            .iter()
+            .filter_map(Value::str)
+            .collect()
     }
 
-    /// A text member of a certain form.
-    pub fn parsed<T: FromStr>(self, name: &'static str) -> Result<Option<T>, Refusal> {
-        match self.text(name) {
-            None => Ok(None),
-            Some(text) => match text.parse() {
-                Ok(value) => Ok(Some(value)),
-                Err(_) => Err(Refusal::invalid_value(format!(
-                    "Value ({text}) for parameter {name} is invalid."
-                ))),
-            },
+    /// Refuses members of features that are not built.
+    pub(crate) fn refuse_unbuilt(self, names: &[&str]) -> Result<(), Refusal> {
+        match names.iter().find(|name| is_given(self.get(name))) {
+            Some(name) => Err(Refusal::unsupported(format!("{name} is not supported."))),
+            None => Ok(()),
         }
     }
 
     /// The tags that `TagSpecifications` gives a new resource of this type [ec2-api §20].
-    pub fn tags(self, resource_type: &str) -> Result<Tags, Refusal> {
+    pub(crate) fn tags(self, resource_type: &str) -> Result<Tags, Refusal> {
         let mut tags = Tags::new();
         for specification in self.0.get("TagSpecifications").list() {
             let kind = specification.get("ResourceType").str().unwrap_or_default();
@@ -71,6 +71,15 @@ impl<'a> Input<'a> {
         }
         check_tag_count(&tags)?;
         Ok(tags)
+    }
+}
+
+/// Whether a member says anything: an absent one, an empty list and a `false` do not.
+fn is_given(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::List(items) => !items.is_empty(),
+        _ => true,
     }
 }
 
@@ -105,6 +114,15 @@ pub(crate) fn check_tag_count(tags: &Tags) -> Result<(), Refusal> {
             format!("The maximum number of Tags for a resource has been reached: {n} of 50."),
         )),
     }
+}
+
+/// The `.Malformed` refusal that security group operations give for an id of the wrong form.
+pub(crate) fn malformed_id(code: &'static str, text: &str, prefix: &str) -> Refusal {
+    let text: String = text.chars().take(128).collect();
+    Refusal::new(
+        code,
+        format!("Invalid id: \"{text}\" (expecting \"{prefix}...\")"),
+    )
 }
 
 /// The `.Malformed` refusal that VPC endpoint operations give for an id of the wrong form.

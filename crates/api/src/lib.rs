@@ -9,21 +9,27 @@
 //! row, decode, authorise, run in a transaction, wait until this node's planes have reached it,
 //! encode. What is not in the table answers with the service's own error, never with success.
 
+mod addresses;
+pub mod bootstrap;
 mod call;
 mod context;
 mod describe;
+pub mod document;
 mod ec2;
+mod iam;
 mod ids;
 mod input;
-mod iam;
 mod operations;
 mod own;
+mod policies;
+mod quotas;
 mod refusal;
 mod s3;
 mod sts;
+mod tokens;
 
 pub use call::{Api, Planes, Request, Settled};
 pub use context::{Caller, Ctx, View};
 pub use ids::Ids;
-pub use operations::{OPERATIONS, Row, Run};
+pub use operations::{OPERATIONS, Row};
 pub use refusal::Refusal;

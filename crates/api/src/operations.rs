@@ -10,7 +10,7 @@ use crate::{ec2, iam, own, s3, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
-pub enum Run {
+pub(crate) enum Run {
     /// Looks at the newest durable intent and what the planes made of it.
     Read(ReadFn),
     /// Changes a draft, in a transaction.
@@ -26,10 +26,18 @@ pub struct Row {
     pub service: Service,
     /// Its name in the API reference.
     pub name: &'static str,
-    /// The action that the caller must be allowed; none when anybody may.
+    /// The action that the caller must be allowed; none when anybody may, or when somebody else
+    /// decides: S3's operations are decided by the front door, with the path in mind.
     pub action: Option<&'static str>,
     /// What it does.
-    pub run: Run,
+    pub(crate) run: Run,
+}
+
+impl Row {
+    /// Whether it changes anything.
+    pub fn writes(&self) -> bool {
+        matches!(self.run, Run::Write(_))
+    }
 }
 
 impl std::fmt::Debug for Row {
@@ -38,12 +46,21 @@ impl std::fmt::Debug for Row {
     }
 }
 
+macro_rules! action {
+    (none $name:ident) => {
+        None
+    };
+    ($prefix:literal $name:ident) => {
+        Some(concat!($prefix, ":", stringify!($name)))
+    };
+}
+
 macro_rules! rows {
-    ($($service:ident $prefix:literal { $($kind:ident $name:ident $run:path;)* })*) => {
+    ($($service:ident $prefix:tt { $($kind:ident $name:ident $run:path;)* })*) => {
         &[$($(Row {
             service: Service::$service,
             name: stringify!($name),
-            action: Some(concat!($prefix, ":", stringify!($name))),
+            action: action!($prefix $name),
             run: Run::$kind($run),
         },)*)*]
     };
@@ -57,12 +74,140 @@ pub static OPERATIONS: &[Row] = rows! {
         Read DescribeVpcs ec2::vpc::describe;
         Write ModifyVpcAttribute ec2::vpc::modify_attribute;
         Read DescribeVpcAttribute ec2::vpc::describe_attribute;
+        Write CreateDefaultVpc ec2::default_vpc::create;
+        Write CreateDefaultSubnet ec2::default_vpc::create_subnet;
+
+        Write CreateSubnet ec2::subnet::create;
+        Write DeleteSubnet ec2::subnet::delete;
+        Read DescribeSubnets ec2::subnet::describe;
+        Write ModifySubnetAttribute ec2::subnet::modify_attribute;
+
+        Write CreateRouteTable ec2::route_table::create;
+        Write DeleteRouteTable ec2::route_table::delete;
+        Read DescribeRouteTables ec2::route_table::describe;
+        Write AssociateRouteTable ec2::route_table::associate;
+        Write DisassociateRouteTable ec2::route_table::disassociate;
+        Write ReplaceRouteTableAssociation ec2::route_table::replace_association;
+        Write CreateRoute ec2::route::create;
+        Write ReplaceRoute ec2::route::replace;
+        Write DeleteRoute ec2::route::delete;
+
+        Write CreateInternetGateway ec2::internet_gateway::create;
+        Write AttachInternetGateway ec2::internet_gateway::attach;
+        Write DetachInternetGateway ec2::internet_gateway::detach;
+        Write DeleteInternetGateway ec2::internet_gateway::delete;
+        Read DescribeInternetGateways ec2::internet_gateway::describe;
+
+        Write CreateSecurityGroup ec2::security_group::create;
+        Write DeleteSecurityGroup ec2::security_group::delete;
+        Read DescribeSecurityGroups ec2::security_group::describe;
+        Read GetSecurityGroupsForVpc ec2::security_group::describe_for_vpc;
+        Write AuthorizeSecurityGroupIngress ec2::security_group::rule::authorize_ingress;
+        Write AuthorizeSecurityGroupEgress ec2::security_group::rule::authorize_egress;
+        Write RevokeSecurityGroupIngress ec2::security_group::rule::revoke_ingress;
+        Write RevokeSecurityGroupEgress ec2::security_group::rule::revoke_egress;
+        Read DescribeSecurityGroupRules ec2::security_group::rule::describe;
+        Write ModifySecurityGroupRules ec2::security_group::rule_update::modify;
+        Write UpdateSecurityGroupRuleDescriptionsIngress
+            ec2::security_group::rule_update::describe_ingress;
+        Write UpdateSecurityGroupRuleDescriptionsEgress
+            ec2::security_group::rule_update::describe_egress;
+
+        Read DescribePrefixLists ec2::prefix_list::describe;
+        Read DescribeManagedPrefixLists ec2::prefix_list::describe_managed;
+        Read GetManagedPrefixListEntries ec2::prefix_list::entries;
+
+        Read DescribeNetworkInterfaces ec2::network_interface::describe;
+        Write DeleteNetworkInterface ec2::network_interface::delete;
+
+        Write CreateVpcEndpoint ec2::endpoint::create::create;
+        Write ModifyVpcEndpoint ec2::endpoint::modify::modify;
+        Write DeleteVpcEndpoints ec2::endpoint::delete::delete;
+        Read DescribeVpcEndpoints ec2::endpoint::describe;
+        Read DescribeVpcEndpointServices ec2::endpoint_service::describe;
+
+        Write CreateTags ec2::tag::create;
+        Write DeleteTags ec2::tag::delete;
+        Read DescribeTags ec2::tag::describe;
+
+        Read DescribeAvailabilityZones ec2::place::describe_zones;
+        Read DescribeRegions ec2::place::describe_regions;
+        Read DescribeAccountAttributes ec2::account::describe_attributes;
+    }
+    Sts none {
+        Read GetCallerIdentity sts::caller_identity;
+    }
+    Sts "sts" {
+        Read GetAccessKeyInfo sts::access_key_info;
+    }
+    Iam "iam" {
+        Write CreateUser iam::user::create;
+        Read GetUser iam::user::get;
+        Read ListUsers iam::user::list;
+        Write UpdateUser iam::user::update;
+        Write DeleteUser iam::user::delete;
+        Write TagUser iam::user::tag;
+        Write UntagUser iam::user::untag;
+        Read ListUserTags iam::user::list_tags;
+        Write CreateAccessKey iam::access_key::create;
+        Read ListAccessKeys iam::access_key::list;
+        Write UpdateAccessKey iam::access_key::update;
+        Write DeleteAccessKey iam::access_key::delete;
+        Write PutUserPolicy iam::user_policy::put;
+        Read GetUserPolicy iam::user_policy::get;
+        Read ListUserPolicies iam::user_policy::list;
+        Write DeleteUserPolicy iam::user_policy::delete;
+    }
+    S3 none {
+        Write CreateBucket s3::bucket::create;
+        Write DeleteBucket s3::bucket::delete;
+        Read HeadBucket s3::bucket::head;
+        Read GetBucketLocation s3::bucket::location;
+        Read ListBuckets s3::bucket::list;
+        Write PutBucketPolicy s3::policy::put;
+        Read GetBucketPolicy s3::policy::get;
+        Write DeleteBucketPolicy s3::policy::delete;
+        Read GetBucketPolicyStatus s3::policy::status;
+        Write PutBucketVersioning s3::settings::put_versioning;
+        Read GetBucketVersioning s3::settings::get_versioning;
+        Write PutBucketTagging s3::settings::put_tagging;
+        Read GetBucketTagging s3::settings::get_tagging;
+        Write DeleteBucketTagging s3::settings::delete_tagging;
+        Write PutPublicAccessBlock s3::settings::put_public_access_block;
+        Read GetPublicAccessBlock s3::settings::get_public_access_block;
+        Write DeletePublicAccessBlock s3::settings::delete_public_access_block;
+        Write PutBucketOwnershipControls s3::settings::put_ownership;
+        Read GetBucketOwnershipControls s3::settings::get_ownership;
+        Write DeleteBucketOwnershipControls s3::settings::delete_ownership;
+        Write PutBucketAcl s3::acl::put;
+        Read GetBucketAcl s3::acl::get;
+        Write PutBucketCors s3::subresource::put_cors;
+        Read GetBucketCors s3::subresource::get_cors;
+        Write DeleteBucketCors s3::subresource::delete_cors;
+        Write PutBucketLifecycleConfiguration s3::subresource::put_lifecycle;
+        Read GetBucketLifecycleConfiguration s3::subresource::get_lifecycle;
+        Write DeleteBucketLifecycle s3::subresource::delete_lifecycle;
+        Write PutBucketEncryption s3::subresource::put_encryption;
+        Read GetBucketEncryption s3::subresource::get_encryption;
+        Write DeleteBucketEncryption s3::subresource::delete_encryption;
+    }
+    Adit "adit" {
+        Write CreateRun own::run::create;
+        Write DeleteRun own::run::delete;
+        Read ListRuns own::run::list;
+        Write CreateSite own::site::create;
+        Write DeleteSite own::site::delete;
+        Read ListSites own::site::list;
+        Write CreateSiteRun own::site::create_run;
+        Write DeleteSiteRun own::site::delete_run;
     }
 };
 
 /// The row of an operation.
 pub(crate) fn find(service: Service, name: &str) -> Option<&'static Row> {
-    OPERATIONS.iter().find(|row| row.service == service && row.name == name)
+    OPERATIONS
+        .iter()
+        .find(|row| row.service == service && row.name == name)
 }
 
 #[cfg(test)]

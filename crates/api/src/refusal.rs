@@ -21,7 +21,12 @@ impl Refusal {
     /// A refusal with the status that goes with its code.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Refusal {
         let code = code.into();
-        Refusal { status: status(&code), message: message.into(), code, fields: Vec::new() }
+        Refusal {
+            status: status(&code),
+            message: message.into(),
+            code,
+            fields: Vec::new(),
+        }
     }
 
     /// With a status of its own.
@@ -55,12 +60,18 @@ impl Refusal {
 
     /// `MissingParameter`.
     pub fn missing(parameter: &str) -> Refusal {
-        Refusal::new("MissingParameter", format!("The request must contain the parameter {parameter}"))
+        Refusal::new(
+            "MissingParameter",
+            format!("The request must contain the parameter {parameter}"),
+        )
     }
 
     /// `DependencyViolation`: `what` is `subnet 'subnet-…'` and the like.
     pub fn dependency(what: &str) -> Refusal {
-        Refusal::new("DependencyViolation", format!("The {what} has dependencies and cannot be deleted."))
+        Refusal::new(
+            "DependencyViolation",
+            format!("The {what} has dependencies and cannot be deleted."),
+        )
     }
 
     /// A part of an operation that is not built.
@@ -74,9 +85,12 @@ fn status(code: &str) -> u16 {
     match code {
         "AuthFailure" => 401,
         "UnauthorizedOperation" | "OptInRequired" | "AccessDenied" | "AuthorizationError" => 403,
-        "NoSuchEntity" | "NoSuchBucket" | "NoSuchBucketPolicy" => 404,
+        _ if code.starts_with("NoSuch") || code.ends_with("NotFoundError") => 404,
         "EntityAlreadyExists" | "DeleteConflict" | "LimitExceeded" => 409,
-        "BucketAlreadyExists" | "BucketAlreadyOwnedByYou" | "BucketNotEmpty" | "OperationAborted" => 409,
+        "BucketAlreadyExists"
+        | "BucketAlreadyOwnedByYou"
+        | "BucketNotEmpty"
+        | "OperationAborted" => 409,
         "DryRunOperation" => 412,
         "MethodNotAllowed" => 405,
         "NotImplemented" => 501,

@@ -4,80 +4,96 @@ use adit_model::*;
 use adit_wire::{Value, list, map};
 use ipnet::Ipv4Net;
 
-use crate::context::{Answer, Ctx, View};
+use crate::context::{Answer, Ctx, Home, View};
 use crate::describe::{Describe, tags, yes};
 use crate::input::Input;
+use crate::quotas;
 use crate::refusal::Refusal;
 
-pub(crate) fn create(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
-    for unbuilt in ["Ipv6CidrBlock", "Ipv4IpamPoolId", "Ipv6IpamPoolId", "Ipv6Pool"] {
-        if !input.get(unbuilt).is_null() {
-            return Err(Refusal::unsupported(format!("{unbuilt} is not supported.")));
-        }
-    }
-    if input.flag("AmazonProvidedIpv6CidrBlock", false) {
-        return Err(Refusal::unsupported("AmazonProvidedIpv6CidrBlock is not supported."));
-    }
+pub(crate) fn create(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    input.refuse_unbuilt(&[
+        "AmazonProvidedIpv6CidrBlock",
+        "Ipv6CidrBlock",
+        "Ipv4IpamPoolId",
+        "Ipv6IpamPoolId",
+        "Ipv6Pool",
+    ])?;
     let cidr = vpc_cidr(input.required("CidrBlock")?)?;
-    let tenancy = input.text("InstanceTenancy").unwrap_or("default").to_string();
+    let tenancy = input
+        .text("InstanceTenancy")
+        .unwrap_or("default")
+        .to_string();
     let tags = input.tags("vpc")?;
-    let vpc = make(draft, ctx, cidr, tenancy, tags, false);
+    limit(draft, &ctx.region, &ctx.caller.account)?;
+    let vpc = make(draft, &mut ctx.home(), cidr, tenancy, tags, false);
     Ok(Answer::later(move |_| map! { "Vpc" => show(&vpc) }))
 }
 
 /// Makes a VPC with everything that AWS gives a new one: main route table, default security group.
 pub(crate) fn make(
     draft: &mut Draft,
-    ctx: &mut Ctx,
+    home: &mut Home<'_>,
     cidr: Ipv4Net,
     tenancy: String,
     tags: Tags,
     is_default: bool,
 ) -> Vpc {
-    let id = VpcId::from_digits(ctx.ids.digits());
+    let id = VpcId::from_digits(home.ids.digits());
     let vpc = Vpc {
         id: id.clone(),
-        owner: ctx.caller.account.clone(),
-        region: ctx.region.clone(),
-        cidrs: vec![VpcCidr { association: VpcCidrAssociationId::from_digits(ctx.ids.digits()), cidr }],
+        owner: home.account.clone(),
+        region: home.region.clone(),
+        cidrs: vec![VpcCidr {
+            association: VpcCidrAssociationId::from_digits(home.ids.digits()),
+            cidr,
+        }],
         dns_support: true,
         dns_hostnames: is_default,
         is_default,
         tenancy,
-        dhcp_options: DhcpOptionsId::from_digits(dhcp_digits(&ctx.caller.account, &ctx.region)),
+        dhcp_options: DhcpOptionsId::from_digits(dhcp_digits(&home.account, &home.region)),
         tags,
     };
     draft.put(vpc.clone());
     draft.put(RouteTable {
-        id: RouteTableId::from_digits(ctx.ids.digits()),
+        id: RouteTableId::from_digits(home.ids.digits()),
         vpc: id.clone(),
-        owner: ctx.caller.account.clone(),
+        owner: home.account.clone(),
         number: 1,
         associations: vec![RouteTableAssociation {
-            id: RouteTableAssociationId::from_digits(ctx.ids.digits()),
+            id: RouteTableAssociationId::from_digits(home.ids.digits()),
             subnet: None,
         }],
         routes: Vec::new(),
         tags: Tags::new(),
     });
-    let group = SecurityGroupId::from_digits(ctx.ids.digits());
-    let rule = |ctx: &mut Ctx, egress, peer| SecurityGroupRule {
-        id: SecurityGroupRuleId::from_digits(ctx.ids.digits()),
+    let group = SecurityGroupId::from_digits(home.ids.digits());
+    let rule = |home: &mut Home<'_>, egress, peer| SecurityGroupRule {
+        id: SecurityGroupRuleId::from_digits(home.ids.digits()),
         egress,
         protocol: IpProtocol::All,
         from_port: None,
         to_port: None,
         peer,
         description: None,
+        tags: Tags::new(),
     };
     let rules = vec![
-        rule(ctx, false, RulePeer::Group(group.clone())),
-        rule(ctx, true, RulePeer::Cidr(ipnet::IpNet::V4(Ipv4Net::default()))),
+        rule(home, false, RulePeer::Group(group.clone())),
+        rule(
+            home,
+            true,
+            RulePeer::Cidr(ipnet::IpNet::V4(Ipv4Net::default())),
+        ),
     ];
     draft.put(SecurityGroup {
         id: group,
         vpc: id,
-        owner: ctx.caller.account.clone(),
+        owner: home.account.clone(),
         name: "default".into(),
         description: "default VPC security group".into(),
         rules,
@@ -86,9 +102,23 @@ pub(crate) fn make(
     vpc
 }
 
+/// Refuses a VPC beyond the limit of VPCs in a Region.
+fn limit(draft: &Draft, region: &Region, account: &AccountId) -> Result<(), Refusal> {
+    let there = || {
+        draft
+            .vpcs
+            .values()
+            .filter(|vpc| vpc.region == *region && vpc.owner == *account)
+    };
+    quotas::VPCS_PER_REGION.check(draft, || there().count())
+}
+
 /// Every account and Region has one set of default DHCP options; its id follows from both.
 fn dhcp_digits(account: &AccountId, region: &Region) -> u128 {
-    let digest = ring::digest::digest(&ring::digest::SHA256, format!("dhcp {account} {region}").as_bytes());
+    let digest = ring::digest::digest(
+        &ring::digest::SHA256,
+        format!("dhcp {account} {region}").as_bytes(),
+    );
     let bytes = digest.as_ref().iter().take(8);
     bytes.fold(0, |digits, byte| digits << 8 | u128::from(*byte))
 }
@@ -97,7 +127,10 @@ fn dhcp_digits(account: &AccountId, region: &Region) -> u128 {
 fn vpc_cidr(text: &str) -> Result<Ipv4Net, Refusal> {
     let cidr = cidr(text, "cidrBlock")?;
     if !(16..=28).contains(&cidr.prefix_len()) {
-        return Err(Refusal::new("InvalidVpcRange", format!("The CIDR '{text}' is invalid.")));
+        return Err(Refusal::new(
+            "InvalidVpcRange",
+            format!("The CIDR '{text}' is invalid."),
+        ));
     }
     Ok(cidr)
 }
@@ -112,7 +145,11 @@ pub(crate) fn cidr(text: &str, parameter: &str) -> Result<Ipv4Net, Refusal> {
     }
 }
 
-pub(crate) fn delete(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
+pub(crate) fn delete(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
     let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
     let id = &vpc.id;
     let in_use = draft.in_vpc::<Subnet>(id).next().is_some()
@@ -120,7 +157,9 @@ pub(crate) fn delete(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Res
         || draft.in_vpc::<VpcEndpoint>(id).next().is_some()
         || draft.in_vpc::<NetworkInterface>(id).next().is_some()
         || draft.in_vpc::<Site>(id).next().is_some()
-        || draft.in_vpc::<SecurityGroup>(id).any(|group| group.name != "default")
+        || draft
+            .in_vpc::<SecurityGroup>(id)
+            .any(|group| group.name != "default")
         || draft.in_vpc::<RouteTable>(id).any(|table| !table.is_main());
     if in_use {
         return Err(Refusal::dependency(&format!("vpc '{id}'")));
@@ -137,19 +176,42 @@ pub(crate) fn delete(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Res
     Ok(Answer::done())
 }
 
+const FILTERS: &[&str] = &[
+    "vpc-id",
+    "cidr",
+    "cidrBlock",
+    "cidr-block",
+    "cidr-block-association.cidr-block",
+    "cidr-block-association.association-id",
+    "cidr-block-association.state",
+    "dhcp-options-id",
+    "is-default",
+    "isDefault",
+    "state",
+    "ipv6-cidr-block-association.ipv6-cidr-block",
+    "ipv6-cidr-block-association.ipv6-pool",
+    "ipv6-cidr-block-association.association-id",
+    "ipv6-cidr-block-association.state",
+];
+
 const DESCRIBE: Describe<Vpc> = Describe {
     ids: "VpcIds",
     items: "Vpcs",
     pages: 5..=1000,
+    filters: FILTERS,
     show: |vpc, _| show(vpc),
     filter: |vpc, name, _| {
         Some(match name {
             "vpc-id" => vec![vpc.id.to_string()],
             "cidr" | "cidrBlock" | "cidr-block" => vec![vpc.cidr().to_string()],
-            "cidr-block-association.cidr-block" => vpc.cidrs.iter().map(|c| c.cidr.to_string()).collect(),
-            "cidr-block-association.association-id" => {
-                vpc.cidrs.iter().map(|c| c.association.to_string()).collect()
+            "cidr-block-association.cidr-block" => {
+                vpc.cidrs.iter().map(|c| c.cidr.to_string()).collect()
             }
+            "cidr-block-association.association-id" => vpc
+                .cidrs
+                .iter()
+                .map(|c| c.association.to_string())
+                .collect(),
             "cidr-block-association.state" => vec!["associated".into()],
             "dhcp-options-id" => vec![vpc.dhcp_options.to_string()],
             "is-default" | "isDefault" => yes(vpc.is_default),
@@ -167,7 +229,7 @@ pub(crate) fn describe(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<V
     DESCRIBE.run(input, view, ctx)
 }
 
-fn show(vpc: &Vpc) -> Value {
+pub(crate) fn show(vpc: &Vpc) -> Value {
     let association = |c: &VpcCidr| {
         map! {
             "AssociationId" => c.association.as_str(),
@@ -197,8 +259,15 @@ pub(crate) fn modify_attribute(
 ) -> Result<Answer, Refusal> {
     let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
     let attribute = |name: &str| input.get(name).get("Value").bool();
-    let (support, hostnames) = (attribute("EnableDnsSupport"), attribute("EnableDnsHostnames"));
-    match (support, hostnames, attribute("EnableNetworkAddressUsageMetrics")) {
+    let (support, hostnames) = (
+        attribute("EnableDnsSupport"),
+        attribute("EnableDnsHostnames"),
+    );
+    match (
+        support,
+        hostnames,
+        attribute("EnableNetworkAddressUsageMetrics"),
+    ) {
         (None, None, None) => return Err(Refusal::missing("EnableDnsSupport")),
         (Some(_), Some(_), _) => {
             return Err(Refusal::combination(
@@ -206,7 +275,9 @@ pub(crate) fn modify_attribute(
             ));
         }
         (None, None, Some(true)) => {
-            return Err(Refusal::unsupported("EnableNetworkAddressUsageMetrics is not supported."));
+            return Err(Refusal::unsupported(
+                "EnableNetworkAddressUsageMetrics is not supported.",
+            ));
         }
         (None, Some(true), _) if !vpc.dns_support => {
             return Err(Refusal::invalid(format!(
@@ -223,7 +294,11 @@ pub(crate) fn modify_attribute(
     Ok(Answer::done())
 }
 
-pub(crate) fn describe_attribute(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+pub(crate) fn describe_attribute(
+    input: &Input<'_>,
+    view: View<'_>,
+    ctx: &Ctx,
+) -> Result<Value, Refusal> {
     let vpc = ctx.required::<Vpc>(view.intent, input, "VpcId")?;
     let value = |flag: bool| map! { "Value" => flag };
     let mut output = adit_wire::Map::new();
@@ -231,7 +306,9 @@ pub(crate) fn describe_attribute(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -
     match input.required("Attribute")? {
         "enableDnsSupport" => output.push("EnableDnsSupport", value(vpc.dns_support)),
         "enableDnsHostnames" => output.push("EnableDnsHostnames", value(vpc.dns_hostnames)),
-        "enableNetworkAddressUsageMetrics" => output.push("EnableNetworkAddressUsageMetrics", value(false)),
+        "enableNetworkAddressUsageMetrics" => {
+            output.push("EnableNetworkAddressUsageMetrics", value(false))
+        }
         other => {
             return Err(Refusal::invalid_value(format!(
                 "Value ({other}) for parameter attribute is invalid. Unknown attribute."

@@ -1,0 +1,110 @@
+//! Which addresses are taken, and which a new interface gets.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use adit_model::*;
+
+use crate::refusal::Refusal;
+
+/// Addresses of a subnet that interfaces have.
+pub(crate) fn taken(intent: &Intent, subnet: &Subnet) -> BTreeSet<Ipv4Addr> {
+    let there = intent
+        .in_vpc::<NetworkInterface>(&subnet.vpc)
+        .filter(|eni| eni.subnet == subnet.id);
+    there.map(|eni| eni.private_ip).collect()
+}
+
+/// How many addresses of a subnet are left for interfaces.
+pub(crate) fn free(intent: &Intent, subnet: &Subnet) -> u32 {
+    let taken = intent
+        .in_vpc::<NetworkInterface>(&subnet.vpc)
+        .filter(|eni| eni.subnet == subnet.id);
+    net::usable(subnet.cidr).saturating_sub(u32::try_from(taken.count()).unwrap_or(u32::MAX))
+}
+
+/// The address that a new interface of a subnet gets.
+pub(crate) fn private(intent: &Intent, subnet: &Subnet) -> Result<Ipv4Addr, Refusal> {
+    let taken = taken(intent, subnet);
+    net::first_free(subnet.cidr, |address| taken.contains(&address)).ok_or_else(|| {
+        Refusal::new(
+            "InsufficientFreeAddressesInSubnet",
+            format!("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", subnet.id),
+        )
+    })
+}
+
+/// An address that a caller designated for a new interface, checked.
+pub(crate) fn designated(
+    intent: &Intent,
+    subnet: &Subnet,
+    text: &str,
+) -> Result<Ipv4Addr, Refusal> {
+    let invalid = |why: &str| {
+        Refusal::invalid_value(format!(
+            "Value ({text}) for parameter Ipv4 is invalid. {why}"
+        ))
+    };
+    let address: Ipv4Addr = text
+        .parse()
+        .map_err(|_| invalid("This is not a valid IPv4 address."))?;
+    if !subnet.cidr.contains(&address) {
+        return Err(invalid(&format!(
+            "Address does not fall within the subnet's address range {}.",
+            subnet.cidr
+        )));
+    }
+    if net::is_reserved(subnet.cidr, address) {
+        return Err(invalid("Address is in subnet's reserved address range."));
+    }
+    if taken(intent, subnet).contains(&address) {
+        return Err(Refusal::new(
+            "InvalidIPAddress.InUse",
+            format!("Address {address} is in use."),
+        ));
+    }
+    Ok(address)
+}
+
+/// A public address of a Region that nobody has.
+pub(crate) fn public(intent: &Intent, region: &Region) -> Result<Ipv4Addr, Refusal> {
+    let none = || {
+        Refusal::new(
+            "InsufficientAddressCapacity",
+            format!("Region {region} has no public address left to satisfy the request."),
+        )
+        .status(503)
+    };
+    let pool = intent
+        .get::<RegionInfo>(region)
+        .ok_or_else(none)?
+        .public_addresses;
+    let interfaces = intent
+        .network_interfaces
+        .values()
+        .filter_map(|eni| eni.public_ip);
+    let sites = intent.sites.values().filter_map(|site| site.public_ip);
+    let taken: BTreeSet<Ipv4Addr> = interfaces
+        .chain(sites)
+        .filter(|address| pool.contains(address))
+        .collect();
+    net::first_free(pool, |address| taken.contains(&address)).ok_or_else(none)
+}
+
+/// The smallest number from one on that is not in use.
+pub(crate) fn number(used: impl Iterator<Item = u16>) -> Option<u16> {
+    let used: BTreeSet<u16> = used.collect();
+    (1..=u16::MAX).find(|number| !used.contains(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_fill_gaps() {
+        assert_eq!(number([].into_iter()), Some(1));
+        assert_eq!(number([1, 2, 4].into_iter()), Some(3));
+        assert_eq!(number(1..=u16::MAX), None);
+    }
+}

@@ -1,0 +1,188 @@
+//! What an installation starts with: not an operation, since nobody is there yet to call one.
+
+use adit_model::*;
+use ipnet::Ipv4Net;
+
+use crate::context::Home;
+use crate::ec2::default_vpc;
+use crate::ids::Ids;
+use crate::refusal::Refusal;
+
+/// What a new installation is to have.
+#[derive(Debug)]
+pub struct Bootstrap {
+    /// Its first account.
+    pub account: AccountId,
+    /// The access key of the account's root user.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: Secret,
+    /// Its Regions.
+    pub regions: Vec<RegionStart>,
+    /// Which of them answers when a caller names none.
+    pub default_region: Region,
+    /// Whether the account has a default VPC in every Region.
+    pub default_vpc: bool,
+    /// The clock.
+    pub now: Millis,
+    /// Where ids come from.
+    pub ids: Ids,
+}
+
+/// A Region of a new installation.
+#[derive(Debug, Clone)]
+pub struct RegionStart {
+    /// Its name.
+    pub name: Region,
+    /// Its zones, in order.
+    pub zones: Vec<Zone>,
+    /// The public addresses of S3: the entries of its prefix list.
+    pub s3_prefixes: Vec<Ipv4Net>,
+    /// Public addresses that instances can have.
+    pub public_addresses: Ipv4Net,
+}
+
+/// Why an installation cannot start as it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The state has an installation.
+    #[error("the state already has an installation, `{0}`")]
+    NotEmpty(String),
+    /// The default Region is none of the Regions.
+    #[error("the default Region `{0}` is not among the Regions")]
+    NoDefaultRegion(Region),
+    /// A zone is listed under another Region's name.
+    #[error("availability zone `{zone}` does not belong to Region `{region}`")]
+    ForeignZone {
+        /// The zone.
+        zone: Zone,
+        /// The Region under which it is listed.
+        region: Region,
+    },
+    /// S3 of a Region has no address, so that nothing could lead there.
+    #[error("Region `{0}` has no public address of S3")]
+    NoPrefix(Region),
+    /// A default VPC could not be made.
+    #[error("cannot make the default VPC of Region `{region}`: {why}")]
+    DefaultVpc {
+        /// The Region.
+        region: Region,
+        /// What was wrong.
+        why: String,
+    },
+}
+
+/// Writes an installation with its Regions, its first account and that account's root key.
+pub fn first_start(draft: &mut Draft, wish: &Bootstrap) -> Result<(), BootstrapError> {
+    if let Some(there) = draft.installation() {
+        return Err(BootstrapError::NotEmpty(there.id.clone()));
+    }
+    if !wish
+        .regions
+        .iter()
+        .any(|region| region.name == wish.default_region)
+    {
+        return Err(BootstrapError::NoDefaultRegion(wish.default_region.clone()));
+    }
+    let mut ids = wish.ids.clone();
+    draft.put(Installation {
+        // Part of namespace names, and so short.
+        id: ids.text("abcdefghijklmnopqrstuvwxyz0123456789", 8),
+        default_region: wish.default_region.clone(),
+        quotas: Default::default(),
+    });
+    put_regions(draft, &wish.regions)?;
+    draft.put(Account {
+        id: wish.account.clone(),
+        canonical_id: ids.canonical(),
+        name: "main".to_string(),
+        created: wish.now,
+    });
+    draft.put(AccessKey {
+        id: wish.access_key_id.clone(),
+        secret: wish.secret_access_key.clone(),
+        account: wish.account.clone(),
+        owner: KeyOwner::Root,
+        active: true,
+        created: wish.now,
+    });
+    for region in wish.regions.iter().filter(|_| wish.default_vpc) {
+        let mut home = Home {
+            account: wish.account.clone(),
+            region: region.name.clone(),
+            ids: &mut ids,
+        };
+        default_vpc::make(draft, &mut home).map_err(|Refusal { message: why, .. }| {
+            BootstrapError::DefaultVpc {
+                region: region.name.clone(),
+                why,
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Adds Regions, or changes those there are to what is wished; what is as wished already stays
+/// untouched, so that a restart writes nothing. Regions that are not named stay as they are.
+pub fn put_regions(draft: &mut Draft, regions: &[RegionStart]) -> Result<(), BootstrapError> {
+    for wish in regions {
+        if let Some(zone) = wish.zones.iter().find(|zone| zone.region() != wish.name) {
+            let (zone, region) = (zone.clone(), wish.name.clone());
+            return Err(BootstrapError::ForeignZone { zone, region });
+        }
+        if wish.s3_prefixes.is_empty() {
+            return Err(BootstrapError::NoPrefix(wish.name.clone()));
+        }
+        let region = RegionInfo {
+            name: wish.name.clone(),
+            zones: wish.zones.clone(),
+            public_addresses: wish.public_addresses,
+        };
+        let as_wished = draft.get::<RegionInfo>(&wish.name).is_some_and(|there| {
+            there.zones == region.zones && there.public_addresses == region.public_addresses
+        });
+        if !as_wished {
+            draft.put(region);
+        }
+        put_s3_prefixes(draft, wish);
+    }
+    Ok(())
+}
+
+fn put_s3_prefixes(draft: &mut Draft, wish: &RegionStart) {
+    let Some(id) = s3_list_id(&wish.name) else {
+        return;
+    };
+    let there = draft.get::<PrefixList>(&id);
+    if there.is_some_and(|list| list.entries == wish.s3_prefixes) {
+        return;
+    }
+    draft.put(PrefixList {
+        id,
+        name: format!("com.amazonaws.{}.s3", wish.name),
+        region: wish.name.clone(),
+        owner: None,
+        entries: wish.s3_prefixes.clone(),
+    });
+}
+
+/// The id of a Region's S3 prefix list: AWS's own where it is known, else one that follows from the
+/// Region's name. Lists of services have the old form with eight digits [ec2-api §3].
+fn s3_list_id(region: &Region) -> Option<PrefixListId> {
+    let known = match region.as_str() {
+        "us-east-1" => "pl-63a5400a".to_string(),
+        "us-west-2" => "pl-68a54001".to_string(),
+        other => {
+            let what = format!("prefix list com.amazonaws.{other}.s3");
+            let digest = ring::digest::digest(&ring::digest::SHA256, what.as_bytes());
+            let digits: String = digest
+                .as_ref()
+                .iter()
+                .take(4)
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("pl-{digits}")
+        }
+    };
+    known.parse().ok()
+}

@@ -1,0 +1,435 @@
+//! Static routes, and every route as a table shows it [ec2-api §11, §17].
+
+use adit_model::*;
+use adit_wire::{Value, map};
+use ipnet::Ipv4Net;
+
+use crate::context::{Answer, Ctx};
+use crate::ec2::{prefix_list, vpc};
+use crate::input::Input;
+use crate::quotas;
+use crate::refusal::Refusal;
+
+/// Targets that are not built; naming one is refused, never ignored.
+const UNBUILT_TARGETS: &[&str] = &[
+    "TransitGatewayId",
+    "LocalGatewayId",
+    "CarrierGatewayId",
+    "CoreNetworkArn",
+    "OdbNetworkArn",
+    "EgressOnlyInternetGatewayId",
+    "InstanceId",
+    "VpcPeeringConnectionId",
+    "NatGatewayId",
+];
+
+/// Instance metadata and the like live here: no route may lead there.
+const LINK_LOCAL: &str = "169.254.168.0/22";
+
+pub(crate) fn create(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
+    let named = named_target(input)?;
+    refuse_endpoint_target(named, draft, ctx)?;
+    let destination = destination(input)?;
+    if let Some(there) = table
+        .routes
+        .iter()
+        .find(|route| route.destination == destination)
+    {
+        // The same route again is no fault, even when its target is gone.
+        return match target_id(&there.target) == named.1 {
+            true => Ok(Answer::from(map! { "Return" => true })),
+            false => Err(already(destination)),
+        };
+    }
+    let target = target(named, draft, ctx, &table)?;
+    check_destination(draft, &table, destination, &target)?;
+    check_room(draft, &table)?;
+    let route = Route {
+        destination,
+        target,
+    };
+    draft.edit::<RouteTable>(&table.id, |table| table.routes.push(route));
+    Ok(Answer::from(map! { "Return" => true }))
+}
+
+fn already(destination: Ipv4Net) -> Refusal {
+    let text = format!("The route identified by {destination} already exists.");
+    Refusal::new("RouteAlreadyExists", text)
+}
+
+fn target_id(target: &RouteTarget) -> &str {
+    match target {
+        RouteTarget::InternetGateway(id) => id.as_str(),
+        RouteTarget::NetworkInterface(id) => id.as_str(),
+    }
+}
+
+pub(crate) fn replace(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
+    refuse_endpoint_route(input, draft, &table)?;
+    let destination = destination(input)?;
+    let local = is_local(draft, &table, destination);
+    if input.flag("LocalTarget", false) {
+        // Local routes cannot be led elsewhere, so there is nothing to restore.
+        return if local {
+            Ok(Answer::done())
+        } else {
+            Err(no_local(destination))
+        };
+    }
+    if local {
+        return Err(Refusal::unsupported(format!(
+            "The target of the local route {destination} cannot be replaced."
+        )));
+    }
+    let named = named_target(input)?;
+    refuse_endpoint_target(named, draft, ctx)?;
+    let target = target(named, draft, ctx, &table)?;
+    check_destination(draft, &table, destination, &target)?;
+    if !table
+        .routes
+        .iter()
+        .any(|route| route.destination == destination)
+    {
+        return Err(Refusal::invalid_value(format!(
+            "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
+        )));
+    }
+    draft.edit::<RouteTable>(&table.id, |table| {
+        for route in table
+            .routes
+            .iter_mut()
+            .filter(|route| route.destination == destination)
+        {
+            route.target = target.clone();
+        }
+    });
+    Ok(Answer::done())
+}
+
+fn no_local(destination: Ipv4Net) -> Refusal {
+    Refusal::invalid_value(format!(
+        "There is no local route for '{destination}' in the route table."
+    ))
+}
+
+pub(crate) fn delete(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
+    refuse_endpoint_route(input, draft, &table)?;
+    let destination = destination(input)?;
+    if is_local(draft, &table, destination) {
+        return Err(Refusal::invalid_value(format!(
+            "cannot remove local route {destination} in route table {}",
+            table.id
+        )));
+    }
+    if !table
+        .routes
+        .iter()
+        .any(|route| route.destination == destination)
+    {
+        return Err(not_found(
+            &destination.to_string(),
+            "destination-cidr-block",
+            &table,
+        ));
+    }
+    draft.edit::<RouteTable>(&table.id, |table| {
+        table
+            .routes
+            .retain(|route| route.destination != destination);
+    });
+    Ok(Answer::done())
+}
+
+fn not_found(destination: &str, kind: &str, table: &RouteTable) -> Refusal {
+    let text = format!(
+        "no route with {kind} {destination} in route table {}",
+        table.id
+    );
+    Refusal::new("InvalidRoute.NotFound", text)
+}
+
+/// Routes to an endpoint come and go with its association alone.
+fn refuse_endpoint_route(
+    input: &Input<'_>,
+    intent: &Intent,
+    table: &RouteTable,
+) -> Result<(), Refusal> {
+    let Some(list) = input.text("DestinationPrefixListId") else {
+        return Ok(());
+    };
+    let mut there = endpoint_routes(table, intent);
+    Err(match there.any(|(id, _)| id.as_str() == list) {
+        true => Refusal::invalid_value(format!(
+            "cannot remove VPC endpoint route {list} in route table {}",
+            table.id
+        )),
+        false => not_found(list, "destination-prefix-list-id", table),
+    })
+}
+
+/// The block that a request names, as AWS keeps it: host bits cleared.
+fn destination(input: &Input<'_>) -> Result<Ipv4Net, Refusal> {
+    let named = [
+        "DestinationCidrBlock",
+        "DestinationIpv6CidrBlock",
+        "DestinationPrefixListId",
+    ];
+    if named
+        .iter()
+        .filter(|name| input.text(name).is_some())
+        .count()
+        > 1
+    {
+        return Err(Refusal::combination(
+            "The request must contain exactly one of destinationCidrBlock, destinationIpv6CidrBlock and destinationPrefixListId",
+        ));
+    }
+    input.refuse_unbuilt(&["DestinationIpv6CidrBlock", "DestinationPrefixListId"])?;
+    vpc::cidr(
+        input.required("DestinationCidrBlock")?,
+        "destinationCidrBlock",
+    )
+}
+
+/// The one target that a request names: the parameter and the id.
+fn named_target<'a>(input: &Input<'a>) -> Result<(&'static str, &'a str), Refusal> {
+    let kinds = ["GatewayId", "NetworkInterfaceId", "VpcEndpointId"];
+    let all = kinds.iter().chain(UNBUILT_TARGETS);
+    let mut named = all.filter_map(|name| Some((*name, input.text(name)?)));
+    let Some(target) = named.next() else {
+        return Err(Refusal::missing("gatewayId"));
+    };
+    if named.next().is_some() {
+        return Err(Refusal::combination(
+            "The request must contain exactly one route target",
+        ));
+    }
+    input.refuse_unbuilt(UNBUILT_TARGETS)?;
+    Ok(target)
+}
+
+/// Routes to endpoints of our kinds are never made by hand.
+fn refuse_endpoint_target(
+    (_, id): (&str, &str),
+    intent: &Intent,
+    ctx: &Ctx,
+) -> Result<(), Refusal> {
+    if !id.starts_with(VpcEndpointId::PREFIX) {
+        return Ok(());
+    }
+    ctx.find::<VpcEndpoint>(intent, id)?;
+    Err(Refusal::new(
+        "RouteNotSupported",
+        format!(
+            "Route table contains unsupported route target: {id}. VPC Endpoints of this type cannot be used as route targets."
+        ),
+    ))
+}
+
+/// What a named target is, when the table can lead to it.
+fn target(
+    (parameter, id): (&str, &str),
+    intent: &Intent,
+    ctx: &Ctx,
+    table: &RouteTable,
+) -> Result<RouteTarget, Refusal> {
+    match (parameter, id) {
+        ("NetworkInterfaceId", id) => interface_target(intent, ctx, table, id),
+        (_, "local") => Err(Refusal::unsupported("A route to `local` cannot be made.")),
+        (_, id) => gateway_target(intent, ctx, table, id),
+    }
+}
+
+fn gateway_target(
+    intent: &Intent,
+    ctx: &Ctx,
+    table: &RouteTable,
+    id: &str,
+) -> Result<RouteTarget, Refusal> {
+    let gateway = ctx.find::<InternetGateway>(intent, id).map_err(|_| {
+        Refusal::new(
+            "InvalidGatewayID.NotFound",
+            format!("The gateway ID '{id}' does not exist"),
+        )
+    })?;
+    if gateway.attached.as_ref() != Some(&table.vpc) {
+        return Err(different_networks(table, "network gateway", id));
+    }
+    Ok(RouteTarget::InternetGateway(gateway.id.clone()))
+}
+
+fn interface_target(
+    intent: &Intent,
+    ctx: &Ctx,
+    table: &RouteTable,
+    id: &str,
+) -> Result<RouteTarget, Refusal> {
+    let interface = ctx.find::<NetworkInterface>(intent, id)?;
+    if interface.vpc != table.vpc {
+        return Err(different_networks(table, "interface", id));
+    }
+    if let InterfaceUser::Endpoint { .. } = interface.user {
+        return Err(Refusal::invalid(format!(
+            "The network interface {id} belongs to a VPC endpoint and cannot be a route target."
+        )));
+    }
+    Ok(RouteTarget::NetworkInterface(interface.id.clone()))
+}
+
+fn different_networks(table: &RouteTable, noun: &str, id: &str) -> Refusal {
+    Refusal::invalid_value(format!(
+        "route table {} and {noun} {id} belong to different networks",
+        table.id
+    ))
+}
+
+/// What a destination may be: not link-local, not local, and inside a VPC's block only a whole
+/// subnet that is led through an interface.
+fn check_destination(
+    intent: &Intent,
+    table: &RouteTable,
+    destination: Ipv4Net,
+    target: &RouteTarget,
+) -> Result<(), Refusal> {
+    if LINK_LOCAL
+        .parse::<Ipv4Net>()
+        .is_ok_and(|block| block.contains(&destination))
+    {
+        return Err(Refusal::invalid_value(format!(
+            "The destination CIDR block {destination} is inside {LINK_LOCAL}, to which no route can lead."
+        )));
+    }
+    let Some(vpc) = intent.get::<Vpc>(&table.vpc) else {
+        return Ok(());
+    };
+    if is_local(intent, table, destination) {
+        return Err(already(destination));
+    }
+    if !vpc.cidrs.iter().any(|c| c.cidr.contains(&destination)) {
+        return Ok(());
+    }
+    let to_interface = matches!(target, RouteTarget::NetworkInterface(_));
+    let whole_subnet = intent
+        .in_vpc::<Subnet>(&vpc.id)
+        .any(|s| s.cidr == destination);
+    match (to_interface, whole_subnet) {
+        (true, true) => Ok(()),
+        (false, _) => Err(Refusal::invalid_value(format!(
+            "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance."
+        ))),
+        (true, false) => Err(Refusal::invalid_value(format!(
+            "The destination CIDR block {destination} is more specific than one of this VPC's CIDR blocks and does not match any subnet CIDR block."
+        ))),
+    }
+}
+
+fn is_local(intent: &Intent, table: &RouteTable, destination: Ipv4Net) -> bool {
+    let vpc = intent.get::<Vpc>(&table.vpc);
+    vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|c| c.cidr == destination))
+}
+
+/// Refuses a route beyond the limit; each endpoint route counts as one.
+pub(crate) fn check_room(intent: &Intent, table: &RouteTable) -> Result<(), Refusal> {
+    let count = || table.routes.len() + endpoint_routes(table, intent).count();
+    quotas::ROUTES_PER_TABLE.check(intent, count)
+}
+
+/// The prefix lists that a table leads to endpoints.
+fn endpoint_routes<'a>(
+    table: &'a RouteTable,
+    intent: &'a Intent,
+) -> impl Iterator<Item = (PrefixListId, VpcEndpointId)> + 'a {
+    intent
+        .in_vpc::<VpcEndpoint>(&table.vpc)
+        .filter_map(move |endpoint| match &endpoint.kind {
+            EndpointKind::Gateway { route_tables } if route_tables.contains(&table.id) => {
+                let list = prefix_list::of_service(intent, &endpoint.service)?;
+                Some((list.id.clone(), endpoint.id.clone()))
+            }
+            _ => None,
+        })
+}
+
+/// Every route of a table as shown: local, static, to endpoints, to sites.
+pub(crate) fn shown(table: &RouteTable, intent: &Intent) -> Vec<Value> {
+    let vpc = intent.get::<Vpc>(&table.vpc);
+    let local = vpc.iter().flat_map(|vpc| &vpc.cidrs).map(|c| {
+        map! {
+            "DestinationCidrBlock" => c.cidr.to_string(),
+            "GatewayId" => "local",
+            "Origin" => "CreateRouteTable",
+            "State" => "active",
+        }
+    });
+    let fixed = table
+        .routes
+        .iter()
+        .map(|route| show_static(route, table, intent));
+    let endpoints = endpoint_routes(table, intent).map(|(list, endpoint)| {
+        map! {
+            "DestinationPrefixListId" => list.as_str(),
+            "GatewayId" => endpoint.as_str(),
+            "Origin" => "CreateRoute",
+            "State" => "active",
+        }
+    });
+    // A static route with the same destination takes the place of a site's.
+    let taken = |site: &Site| {
+        table
+            .routes
+            .iter()
+            .any(|route| route.destination == site.cidr)
+    };
+    let sites = intent
+        .in_vpc::<Site>(&table.vpc)
+        .filter(|site| !taken(site))
+        .map(|site| {
+            map! {
+                "DestinationCidrBlock" => site.cidr.to_string(),
+                "GatewayId" => format!("site-{}", site.name),
+                "Origin" => "EnableVgwRoutePropagation",
+                "State" => "active",
+            }
+        });
+    local.chain(fixed).chain(endpoints).chain(sites).collect()
+}
+
+fn show_static(route: &Route, table: &RouteTable, intent: &Intent) -> Value {
+    let (gateway, interface, alive) = match &route.target {
+        RouteTarget::InternetGateway(id) => {
+            let gateway = intent.get::<InternetGateway>(id);
+            let alive = gateway.is_some_and(|igw| igw.attached.as_ref() == Some(&table.vpc));
+            (Some(id.as_str()), None, alive)
+        }
+        RouteTarget::NetworkInterface(id) => {
+            let interface = intent.get::<NetworkInterface>(id);
+            (
+                None,
+                Some(id.as_str()),
+                interface.is_some_and(|eni| eni.vpc == table.vpc),
+            )
+        }
+    };
+    map! {
+        "DestinationCidrBlock" => route.destination.to_string(),
+        "GatewayId" => gateway,
+        "NetworkInterfaceId" => interface,
+        "Origin" => "CreateRoute",
+        "State" => if alive { "active" } else { "blackhole" },
+    }
+}

@@ -1,0 +1,235 @@
+//! On-premises sites: a network of its own at the other end of a private link to a VPC, and programs
+//! that run there.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use adit_model::*;
+use adit_wire::{Map, Value, map};
+use ipnet::Ipv4Net;
+
+use super::lease;
+use crate::addresses;
+use crate::context::{Answer, Ctx, View};
+use crate::ec2::vpc;
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+/// The longest prefix that leaves a site room for hosts.
+const LONGEST_PREFIX: u8 = 28;
+
+/// The shortest prefix of a site: a whole private range.
+const SHORTEST_PREFIX: u8 = 8;
+
+pub(crate) fn create(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let text = input.required("Name")?;
+    let name: SiteName = text.parse().map_err(|error: IdError| {
+        Refusal::invalid_value(format!(
+            "Value ({text}) for parameter Name is invalid: {error}."
+        ))
+    })?;
+    if draft.get::<Site>(&name).is_some() {
+        return Err(Refusal::new(
+            "InvalidSite.Duplicate",
+            format!("The site '{name}' already exists"),
+        ));
+    }
+    let cidr = vpc::cidr(input.required("Cidr")?, "Cidr")?;
+    let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
+    check_block(draft, &vpc, cidr)?;
+    let resolver = match input.text("Resolver").filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => Some(text.parse::<IpAddr>().map_err(|_| {
+            Refusal::invalid_value(format!(
+                "Value ({text}) for parameter Resolver is invalid. This is not an IP address."
+            ))
+        })?),
+    };
+    let public_ip = match input.flag("Internet", true) {
+        true => Some(addresses::public(draft, &vpc.region)?),
+        false => None,
+    };
+    let number = addresses::number(draft.in_vpc::<Site>(&vpc.id).map(|site| site.number));
+    let site = draft.put(Site {
+        name,
+        owner: ctx.caller.account.clone(),
+        cidr,
+        vpc: vpc.id.clone(),
+        number: number.ok_or_else(|| Refusal::new("SiteLimitExceeded", "No number is left."))?,
+        resolver,
+        public_ip,
+        created: ctx.now,
+    });
+    Ok(Answer::from(map! { "Site" => show(&site) }))
+}
+
+/// A block that a new site of a VPC may have: nothing that already leads elsewhere from there.
+fn check_block(intent: &Intent, vpc: &Vpc, cidr: Ipv4Net) -> Result<(), Refusal> {
+    let refused = |why: String| {
+        Err(Refusal::invalid_value(format!(
+            "Value ({cidr}) for parameter Cidr is invalid. {why}"
+        )))
+    };
+    if !(SHORTEST_PREFIX..=LONGEST_PREFIX).contains(&cidr.prefix_len()) {
+        return refused(format!(
+            "A site has a block of /{SHORTEST_PREFIX} to /{LONGEST_PREFIX}."
+        ));
+    }
+    let special = [
+        Ipv4Addr::UNSPECIFIED,
+        Ipv4Addr::LOCALHOST,
+        net::RESOLVER_LINK_LOCAL,
+    ];
+    let first = cidr.network();
+    if first.is_multicast() || first.is_broadcast() || special.iter().any(|a| cidr.contains(a)) {
+        return refused("Its addresses are not for hosts.".into());
+    }
+    if let Some(block) = vpc
+        .cidrs
+        .iter()
+        .find(|block| net::overlaps(block.cidr, cidr))
+    {
+        return refused(format!(
+            "It overlaps the block {} of {}.",
+            block.cidr, vpc.id
+        ));
+    }
+    let sites = || intent.in_vpc::<Site>(&vpc.id);
+    if let Some(other) = sites().find(|other| net::overlaps(other.cidr, cidr)) {
+        return refused(format!(
+            "It overlaps the block {} of site '{}'.",
+            other.cidr, other.name
+        ));
+    }
+    let lists = intent
+        .prefix_lists
+        .values()
+        .filter(|list| list.owner.is_none());
+    let services = lists.flat_map(|list| list.entries.iter().copied());
+    let public = intent
+        .regions
+        .values()
+        .map(|region| region.public_addresses);
+    if let Some(block) = services
+        .chain(public)
+        .find(|block| net::overlaps(*block, cidr))
+    {
+        return refused(format!(
+            "It overlaps the public addresses {block} of this installation."
+        ));
+    }
+    Ok(())
+}
+
+/// The caller's site with this name. Sites know no Region: their VPC does.
+fn find(intent: &Intent, ctx: &Ctx, name: &str) -> Result<Arc<Site>, Refusal> {
+    let found = intent
+        .get::<Site>(name)
+        .filter(|site| site.owner == ctx.caller.account);
+    found.cloned().ok_or_else(|| {
+        Refusal::new(
+            "InvalidSite.NotFound",
+            format!("The site '{name}' does not exist"),
+        )
+    })
+}
+
+pub(crate) fn delete(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let site = find(draft, ctx, input.required("Name")?)?;
+    if hosts(draft, &site).next().is_some() {
+        return Err(Refusal::dependency(&format!("site '{}'", site.name)));
+    }
+    draft.remove::<Site>(&site.name);
+    Ok(Answer::done())
+}
+
+fn hosts<'a>(intent: &'a Intent, site: &'a Site) -> impl Iterator<Item = &'a Arc<SiteHost>> {
+    intent
+        .in_vpc::<SiteHost>(&site.vpc)
+        .filter(move |host| host.site == site.name)
+}
+
+pub(crate) fn list(_: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    let mine = view
+        .intent
+        .sites
+        .values()
+        .filter(|site| site.owner == ctx.caller.account);
+    let mut output = Map::new();
+    output.push("Sites", mine.map(|site| show(site)).collect::<Value>());
+    Ok(Value::Map(output))
+}
+
+fn show(site: &Site) -> Value {
+    map! {
+        "Name" => site.name.as_str(),
+        "Cidr" => site.cidr.to_string(),
+        "VpcId" => site.vpc.as_str(),
+        "Resolver" => site.resolver.map(|address| address.to_string()),
+        "PublicIpAddress" => site.public_ip.map(|address| address.to_string()),
+        "Internet" => site.public_ip.is_some(),
+    }
+}
+
+/// Makes a host at a site for a process.
+pub(crate) fn create_run(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let site = find(draft, ctx, input.required("Site")?)?;
+    let lease = lease(input)?;
+    let taken: BTreeSet<Ipv4Addr> = hosts(draft, &site).map(|host| host.ip).collect();
+    let ip = net::first_free(site.cidr, |address| taken.contains(&address)).ok_or_else(|| {
+        Refusal::new(
+            "InsufficientAddressCapacity",
+            format!(
+                "There are not enough free addresses at site '{}'.",
+                site.name
+            ),
+        )
+    })?;
+    // The form of the ids of EC2.
+    let digits = ctx.ids.digits() & u128::from(u64::MAX);
+    let host = draft.put(SiteHost {
+        id: format!("host-0{digits:016x}"),
+        site: site.name.clone(),
+        vpc: site.vpc.clone(),
+        ip,
+        mac: ctx.ids.mac(),
+        lease,
+    });
+    // Without a resolver of its own the site's router answers public names.
+    let router = IpAddr::V4(net::router(site.cidr));
+    Ok(Answer::from(map! {
+        "HostId" => host.id.as_str(),
+        "IpAddress" => ip.to_string(),
+        "Namespace" => host.id.as_str(),
+        "Resolver" => site.resolver.unwrap_or(router).to_string(),
+    }))
+}
+
+/// Takes a host away; one that is gone already is gone.
+pub(crate) fn delete_run(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let id = input.required("HostId")?;
+    let mine = draft
+        .get::<SiteHost>(id)
+        .and_then(|host| draft.get::<Site>(&host.site));
+    if mine.is_some_and(|site| site.owner == ctx.caller.account) {
+        draft.remove::<SiteHost>(id);
+    }
+    Ok(Answer::done())
+}

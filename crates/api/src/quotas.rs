@@ -1,0 +1,123 @@
+//! Limits on how many there may be of something [ec2-api §21].
+//!
+//! Limits inside one VPC have AWS's defaults. Limits of a whole Region have none: they are there
+//! on AWS to share its hardware, and counting would make a create cost more the more there is. An
+//! installation can set any of them.
+
+use adit_model::Intent;
+
+use crate::refusal::Refusal;
+
+/// A limit.
+#[derive(Debug)]
+pub(crate) struct Quota {
+    /// The name by which an installation sets it.
+    pub(crate) name: &'static str,
+    default: Option<u32>,
+    code: &'static str,
+    text: &'static str,
+}
+
+impl Quota {
+    /// Refuses one more when there are already as many as there may be.
+    pub(crate) fn check(
+        &self,
+        intent: &Intent,
+        count: impl FnOnce() -> usize,
+    ) -> Result<(), Refusal> {
+        self.check_total(intent, || count().saturating_add(1))
+    }
+
+    /// Refuses a total beyond the limit.
+    pub(crate) fn check_total(
+        &self,
+        intent: &Intent,
+        total: impl FnOnce() -> usize,
+    ) -> Result<(), Refusal> {
+        let set = intent
+            .installation()
+            .and_then(|i| i.quotas.get(self.name))
+            .copied();
+        match set.or(self.default) {
+            Some(limit) if total() > limit as usize => Err(Refusal::new(self.code, self.text)),
+            _ => Ok(()),
+        }
+    }
+}
+
+macro_rules! quotas {
+    ($($name:ident $key:literal $default:expr, $code:literal $text:literal;)*) => {
+        $(pub(crate) const $name: Quota =
+            Quota { name: $key, default: $default, code: $code, text: $text };)*
+
+        /// Every limit.
+        #[cfg(test)]
+        const ALL: &[Quota] = &[$($name),*];
+    };
+}
+
+quotas! {
+    VPCS_PER_REGION "vpcs-per-region" None,
+        "VpcLimitExceeded" "The maximum number of VPCs has been reached.";
+    SUBNETS_PER_VPC "subnets-per-vpc" Some(200),
+        "SubnetLimitExceeded" "The maximum number of subnets has been reached.";
+    ROUTE_TABLES_PER_VPC "route-tables-per-vpc" Some(200),
+        "RouteTableLimitExceeded" "The maximum number of route tables has been reached.";
+    ROUTES_PER_TABLE "routes-per-table" Some(50),
+        "RouteLimitExceeded" "The maximum number of routes has been reached.";
+    INTERNET_GATEWAYS_PER_REGION "internet-gateways-per-region" None,
+        "InternetGatewayLimitExceeded" "The maximum number of internet gateways has been reached.";
+    SECURITY_GROUPS_PER_VPC "security-groups-per-vpc" Some(500),
+        "SecurityGroupLimitExceeded" "The maximum number of security groups has been reached.";
+    RULES_PER_GROUP "rules-per-security-group" Some(60),
+        "RulesPerSecurityGroupLimitExceeded"
+        "The maximum number of rules per security group has been reached.";
+    GROUPS_PER_INTERFACE "security-groups-per-interface" Some(5),
+        "SecurityGroupsPerInterfaceLimitExceeded"
+        "The maximum number of security groups per interface has been reached.";
+    GATEWAY_ENDPOINTS_PER_REGION "gateway-endpoints-per-region" None,
+        "VpcEndpointLimitExceeded" "The maximum number of VPC endpoints has been reached.";
+    GATEWAY_ENDPOINTS_PER_VPC "gateway-endpoints-per-vpc" Some(255),
+        "VpcEndpointLimitExceeded" "The maximum number of VPC endpoints has been reached.";
+    INTERFACE_ENDPOINTS_PER_VPC "interface-endpoints-per-vpc" Some(50),
+        "VpcEndpointLimitExceeded" "The maximum number of VPC endpoints has been reached.";
+    ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
+        "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use adit_model::{Draft, Installation};
+
+    use super::*;
+
+    #[test]
+    fn an_installation_sets_its_own() {
+        let mut draft = Draft::new(&Intent::default());
+        assert!(ROUTES_PER_TABLE.check(&draft, || 49).is_ok());
+        assert!(ROUTES_PER_TABLE.check(&draft, || 50).is_err());
+        assert!(VPCS_PER_REGION.check(&draft, || 1_000_000).is_ok());
+        let quotas = [("routes-per-table", 60), ("vpcs-per-region", 5)];
+        draft.put(Installation {
+            id: "a".into(),
+            default_region: "us-east-1".parse().unwrap(),
+            quotas: quotas
+                .iter()
+                .map(|(name, n)| (name.to_string(), *n))
+                .collect::<BTreeMap<_, _>>(),
+        });
+        assert!(ROUTES_PER_TABLE.check(&draft, || 59).is_ok());
+        assert_eq!(
+            VPCS_PER_REGION.check(&draft, || 5).unwrap_err().code,
+            "VpcLimitExceeded"
+        );
+    }
+
+    #[test]
+    fn names_are_distinct() {
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|quota| quota.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+}

@@ -1,0 +1,144 @@
+//! Idempotency tokens: the same call with the same token is answered once [ec2-api §1].
+
+use std::fmt::Write;
+
+use adit_model::{Draft, Millis, UsedToken};
+use adit_wire::Value;
+
+use crate::context::Ctx;
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+/// How long a token is remembered: AWS promises at least a day.
+const REMEMBERED: Millis = 24 * 60 * 60 * 1000;
+
+/// How many old tokens a new one sweeps away at most; more than one, so that the heap shrinks.
+const SWEPT: usize = 16;
+
+/// A token of a call.
+#[derive(Debug)]
+pub(crate) struct Token {
+    /// As the client gave it.
+    pub(crate) text: String,
+    key: String,
+    digest: String,
+}
+
+impl Token {
+    /// The token of a call, if it has one.
+    pub(crate) fn of(
+        input: &Input<'_>,
+        operation: &str,
+        ctx: &Ctx,
+    ) -> Result<Option<Token>, Refusal> {
+        let Some(text) = input.text("ClientToken").filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        if text.len() > 64 || !text.is_ascii() {
+            let why = "The client token must have at most 64 ASCII characters.";
+            return Err(Refusal::new("InvalidClientToken", why));
+        }
+        let (account, region) = (&ctx.caller.account, &ctx.region);
+        Ok(Some(Token {
+            text: text.to_string(),
+            key: format!("{account}/{region}/{operation}/{text}"),
+            digest: digest(input.0),
+        }))
+    }
+
+    /// What an earlier call with this token made.
+    pub(crate) fn replay(&self, draft: &Draft, ctx: &Ctx) -> Result<Option<String>, Refusal> {
+        match draft.get::<UsedToken>(&self.key) {
+            Some(used) if used.at + REMEMBERED <= ctx.now => Ok(None),
+            Some(used) if used.digest == self.digest => Ok(Some(used.resource.clone())),
+            Some(_) => Err(Refusal::new(
+                "IdempotentParameterMismatch",
+                "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// Remembers what this call made.
+    pub(crate) fn remember(&self, draft: &mut Draft, ctx: &Ctx, resource: impl Into<String>) {
+        // Tokens are random, so that the neighbours of new ones are a fair sample of the old.
+        let neighbours = draft.tokens.range(self.key.clone()..).take(SWEPT);
+        let old: Vec<String> = neighbours
+            .filter(|(_, used)| used.at + REMEMBERED <= ctx.now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in old {
+            draft.remove::<UsedToken>(key);
+        }
+        draft.put(UsedToken {
+            key: self.key.clone(),
+            digest: self.digest.clone(),
+            resource: resource.into(),
+            at: ctx.now,
+        });
+    }
+}
+
+/// A digest of a call's parameters that does not depend on their order.
+fn digest(input: &Value) -> String {
+    let mut text = String::new();
+    write_sorted(input, &mut text);
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .fold(String::with_capacity(64), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+}
+
+fn write_sorted(value: &Value, text: &mut String) {
+    match value {
+        Value::Map(map) => {
+            let mut members: Vec<_> = map.iter().collect();
+            members.retain(|(name, value)| {
+                !value.is_null() && !matches!(*name, "ClientToken" | "DryRun")
+            });
+            members.sort_by_key(|(name, _)| *name);
+            text.push('{');
+            for (name, value) in members {
+                let _ = write!(text, "{name:?}:");
+                write_sorted(value, text);
+            }
+            text.push('}');
+        }
+        Value::List(items) => {
+            text.push('[');
+            for item in items {
+                write_sorted(item, text);
+                text.push(',');
+            }
+            text.push(']');
+        }
+        scalar => {
+            let _ = write!(text, "{scalar:?}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_wire::{list, map};
+
+    use super::*;
+
+    #[test]
+    fn a_digest_knows_parameters_and_not_their_order() {
+        let a = map! { "A" => "1", "B" => list!["x", "y"], "ClientToken" => "t" };
+        let b = map! { "B" => list!["x", "y"], "DryRun" => false, "A" => "1" };
+        assert_eq!(digest(&a), digest(&b));
+        for other in [
+            map! { "A" => "1", "B" => list!["y", "x"] },
+            map! { "A" => 1i64, "B" => list!["x", "y"] },
+            map! { "A" => "1", "B" => list!["x", "y"], "C" => true },
+        ] {
+            assert_ne!(digest(&a), digest(&other));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The operations, driven as the daemon drives them: through [`adit_api::Api::call`], on a store in
+//! a temporary directory, with planes that settle at once or not at all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod authorisation;
+mod bootstrap;
+mod describe;
+mod ec2_errors;
+mod endpoints;
+mod identity;
+mod invariants;
+mod networks;
+mod own;
+mod rows;
+mod s3;
+mod world;

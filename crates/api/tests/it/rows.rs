@@ -1,0 +1,387 @@
+//! Every operation of the table, once, with an input that succeeds.
+
+use std::collections::BTreeSet;
+
+use adit_api::OPERATIONS;
+use adit_wire::{Service, Value, list, map};
+
+use crate::world::*;
+
+/// Calls operations and remembers which.
+struct Tour {
+    world: World,
+    seen: BTreeSet<String>,
+}
+
+impl Tour {
+    fn at(&mut self, service: Service, name: &str, input: Value) -> Value {
+        self.seen.insert(format!("{}:{name}", service.name()));
+        self.world.ok(service, name, input)
+    }
+
+    fn ec2(&mut self, name: &str, input: Value) -> Value {
+        self.at(Service::Ec2, name, input)
+    }
+}
+
+#[test]
+fn every_row_answers_in_the_shape_of_its_table() {
+    let mut tour = Tour {
+        world: World::new(),
+        seen: BTreeSet::new(),
+    };
+    networks(&mut tour);
+    groups(&mut tour);
+    endpoints(&mut tour);
+    own(&mut tour);
+    identity(&mut tour);
+    buckets(&mut tour);
+    let all: BTreeSet<String> = OPERATIONS.iter().map(|row| format!("{row:?}")).collect();
+    let left: Vec<_> = all.difference(&tour.seen).collect();
+    assert!(left.is_empty(), "not driven: {left:?}");
+}
+
+fn networks(tour: &mut Tour) {
+    let made = tour.ec2("CreateVpc", map! { "CidrBlock" => "10.0.0.0/16" });
+    let vpc = text(made.get("Vpc"), "VpcId");
+    tour.ec2("DescribeVpcs", map! { "VpcIds" => list![vpc.as_str()] });
+    let on = map! { "VpcId" => vpc.as_str(), "EnableDnsHostnames" => map! { "Value" => true } };
+    tour.ec2("ModifyVpcAttribute", on);
+    let attribute = map! { "VpcId" => vpc.as_str(), "Attribute" => "enableDnsHostnames" };
+    let shown = tour.ec2("DescribeVpcAttribute", attribute);
+    assert_eq!(
+        shown.get("EnableDnsHostnames").get("Value").bool(),
+        Some(true)
+    );
+
+    let input = map! { "VpcId" => vpc.as_str(), "CidrBlock" => "10.0.1.0/24" };
+    let subnet = text(tour.ec2("CreateSubnet", input).get("Subnet"), "SubnetId");
+    let public =
+        map! { "SubnetId" => subnet.as_str(), "MapPublicIpOnLaunch" => map! { "Value" => true } };
+    tour.ec2("ModifySubnetAttribute", public);
+    let shown = tour.ec2("DescribeSubnets", map! {});
+    assert_eq!(
+        one(&shown, "Subnets").get("MapPublicIpOnLaunch").bool(),
+        Some(true)
+    );
+
+    let gateway = tour.ec2("CreateInternetGateway", map! {});
+    let gateway = text(gateway.get("InternetGateway"), "InternetGatewayId");
+    let both = map! { "InternetGatewayId" => gateway.as_str(), "VpcId" => vpc.as_str() };
+    tour.ec2("AttachInternetGateway", both.clone());
+    tour.ec2("DescribeInternetGateways", map! {});
+
+    let table = tour.ec2("CreateRouteTable", map! { "VpcId" => vpc.as_str() });
+    let table = text(table.get("RouteTable"), "RouteTableId");
+    let input = map! { "RouteTableId" => table.as_str(), "SubnetId" => subnet.as_str() };
+    let association = text(&tour.ec2("AssociateRouteTable", input), "AssociationId");
+    let other = tour.world.table(&vpc);
+    let input = map! { "AssociationId" => association, "RouteTableId" => other.as_str() };
+    let association = text(
+        &tour.ec2("ReplaceRouteTableAssociation", input),
+        "NewAssociationId",
+    );
+    tour.ec2(
+        "DisassociateRouteTable",
+        map! { "AssociationId" => association },
+    );
+    let route = map! {
+        "RouteTableId" => table.as_str(),
+        "DestinationCidrBlock" => "0.0.0.0/0",
+        "GatewayId" => gateway.as_str(),
+    };
+    tour.ec2("CreateRoute", route.clone());
+    tour.ec2("ReplaceRoute", route);
+    tour.ec2(
+        "DescribeRouteTables",
+        map! { "RouteTableIds" => list![table.as_str()] },
+    );
+    let route = map! { "RouteTableId" => table.as_str(), "DestinationCidrBlock" => "0.0.0.0/0" };
+    tour.ec2("DeleteRoute", route);
+    tour.ec2("DeleteRouteTable", map! { "RouteTableId" => table });
+    tour.ec2("DeleteRouteTable", map! { "RouteTableId" => other });
+
+    tour.ec2("DetachInternetGateway", both);
+    tour.ec2(
+        "DeleteInternetGateway",
+        map! { "InternetGatewayId" => gateway },
+    );
+    tour.ec2("DeleteSubnet", map! { "SubnetId" => subnet });
+
+    let tags = list![map! { "Key" => "a", "Value" => "b" }];
+    let input = map! { "Resources" => list![vpc.as_str()], "Tags" => tags };
+    tour.ec2("CreateTags", input.clone());
+    assert_eq!(
+        each(&tour.ec2("DescribeTags", map! {}), "Tags", "ResourceId"),
+        [vpc.as_str()]
+    );
+    tour.ec2("DeleteTags", input);
+    tour.ec2("DeleteVpc", map! { "VpcId" => vpc });
+
+    tour.ec2("CreateDefaultVpc", map! {});
+    let shown = tour.ec2("DescribeAccountAttributes", map! {});
+    assert_eq!(shown.get("AccountAttributes").list().len(), 2);
+    let first = tour.world.ec2("DescribeSubnets", map! {});
+    let first = text(&first.get("Subnets").list()[0], "SubnetId");
+    let zone = tour
+        .world
+        .intent()
+        .get::<adit_model::Subnet>(&first)
+        .unwrap()
+        .zone
+        .to_string();
+    tour.world.ec2("DeleteSubnet", map! { "SubnetId" => first });
+    tour.ec2("CreateDefaultSubnet", map! { "AvailabilityZone" => zone });
+    tour.ec2("DescribeAvailabilityZones", map! {});
+    tour.ec2("DescribeRegions", map! {});
+}
+
+fn groups(tour: &mut Tour) {
+    let vpc = tour.world.vpc("10.1.0.0/16");
+    let input = map! { "GroupName" => "web", "Description" => "web", "VpcId" => vpc.as_str() };
+    let group = text(&tour.ec2("CreateSecurityGroup", input), "GroupId");
+    let https = |cidr: &str| {
+        list![map! {
+            "IpProtocol" => "tcp",
+            "FromPort" => 443i64,
+            "ToPort" => 443i64,
+            "IpRanges" => list![map! { "CidrIp" => cidr }],
+        }]
+    };
+    let rule = |cidr: &str| map! { "GroupId" => group.as_str(), "IpPermissions" => https(cidr) };
+    let made = tour.ec2("AuthorizeSecurityGroupIngress", rule("10.0.0.0/8"));
+    let id = text(one(&made, "SecurityGroupRules"), "SecurityGroupRuleId");
+    tour.ec2("AuthorizeSecurityGroupEgress", rule("10.0.0.0/8"));
+    tour.ec2(
+        "DescribeSecurityGroupRules",
+        map! { "SecurityGroupRuleIds" => list![id.as_str()] },
+    );
+    tour.ec2(
+        "UpdateSecurityGroupRuleDescriptionsIngress",
+        rule("10.0.0.0/8"),
+    );
+    tour.ec2(
+        "UpdateSecurityGroupRuleDescriptionsEgress",
+        rule("10.0.0.0/8"),
+    );
+    let changed = list![map! {
+        "SecurityGroupRuleId" => id.as_str(),
+        "SecurityGroupRule" => map! {
+            "IpProtocol" => "udp", "FromPort" => 1i64, "ToPort" => 2i64, "CidrIpv4" => "9.0.0.0/8",
+        },
+    }];
+    let input = map! { "GroupId" => group.as_str(), "SecurityGroupRules" => changed };
+    tour.ec2("ModifySecurityGroupRules", input);
+    tour.ec2(
+        "DescribeSecurityGroups",
+        map! { "GroupIds" => list![group.as_str()] },
+    );
+    tour.ec2("GetSecurityGroupsForVpc", map! { "VpcId" => vpc.as_str() });
+    let by_id = map! { "GroupId" => group.as_str(), "SecurityGroupRuleIds" => list![id] };
+    tour.ec2("RevokeSecurityGroupIngress", by_id);
+    tour.ec2("RevokeSecurityGroupEgress", rule("10.0.0.0/8"));
+    tour.ec2("DeleteSecurityGroup", map! { "GroupId" => group });
+}
+
+fn endpoints(tour: &mut Tour) {
+    let lists = tour.ec2("DescribePrefixLists", map! {});
+    let list = text(one(&lists, "PrefixLists"), "PrefixListId");
+    assert_eq!(list, "pl-63a5400a");
+    tour.ec2("DescribeManagedPrefixLists", map! {});
+    let entries = tour.ec2(
+        "GetManagedPrefixListEntries",
+        map! { "PrefixListId" => list },
+    );
+    assert_eq!(
+        each(&entries, "Entries", "Cidr"),
+        ["198.18.0.0/20", "198.18.16.0/24"]
+    );
+    tour.ec2("DescribeVpcEndpointServices", map! {});
+
+    let vpc = tour.world.vpc("10.2.0.0/16");
+    let subnet = tour.world.subnet(&vpc, "10.2.1.0/24", "a");
+    let input = map! {
+        "VpcId" => vpc.as_str(),
+        "ServiceName" => S3,
+        "VpcEndpointType" => "Interface",
+        "SubnetIds" => list![subnet.as_str()],
+    };
+    let made = tour.ec2("CreateVpcEndpoint", input);
+    let endpoint = text(made.get("VpcEndpoint"), "VpcEndpointId");
+    let reset = map! { "VpcEndpointId" => endpoint.as_str(), "ResetPolicy" => true };
+    tour.ec2("ModifyVpcEndpoint", reset);
+    tour.ec2("DescribeVpcEndpoints", map! {});
+    tour.ec2("DescribeNetworkInterfaces", map! {});
+    tour.ec2(
+        "DeleteVpcEndpoints",
+        map! { "VpcEndpointIds" => list![endpoint] },
+    );
+    // Nothing makes an interface that a caller could delete, so this one always refuses.
+    tour.seen.insert("ec2:DeleteNetworkInterface".into());
+}
+
+fn own(tour: &mut Tour) {
+    let vpc = tour.world.vpc("10.3.0.0/16");
+    let subnet = tour.world.subnet(&vpc, "10.3.1.0/24", "a");
+    let lease = |name: &'static str, value: &str| {
+        map! { name => value, "Pid" => 1i64, "Started" => 2i64 }
+    };
+    let run = tour.at(Service::Adit, "CreateRun", lease("SubnetId", &subnet));
+    let input = map! { "Name" => "office", "Cidr" => "192.168.0.0/24", "VpcId" => vpc.as_str() };
+    tour.at(Service::Adit, "CreateSite", input);
+    tour.at(Service::Adit, "ListSites", map! {});
+    let host = tour.at(Service::Adit, "CreateSiteRun", lease("Site", "office"));
+    let runs = tour.at(Service::Adit, "ListRuns", map! {});
+    assert_eq!(
+        (
+            runs.get("Runs").list().len(),
+            runs.get("SiteRuns").list().len()
+        ),
+        (1, 1)
+    );
+    let id = text(&host, "HostId");
+    tour.at(Service::Adit, "DeleteSiteRun", map! { "HostId" => id });
+    tour.at(Service::Adit, "DeleteSite", map! { "Name" => "office" });
+    let id = text(&run, "NetworkInterfaceId");
+    tour.at(
+        Service::Adit,
+        "DeleteRun",
+        map! { "NetworkInterfaceId" => id },
+    );
+}
+
+fn identity(tour: &mut Tour) {
+    tour.at(Service::Sts, "GetCallerIdentity", map! {});
+    tour.at(
+        Service::Sts,
+        "GetAccessKeyInfo",
+        map! { "AccessKeyId" => ROOT },
+    );
+    let ana = map! { "UserName" => "ana" };
+    let iam = Service::Iam;
+    tour.at(iam, "CreateUser", ana.clone());
+    tour.at(iam, "GetUser", ana.clone());
+    tour.at(iam, "ListUsers", map! {});
+    let tags = list![map! { "Key" => "a", "Value" => "b" }];
+    tour.at(iam, "TagUser", map! { "UserName" => "ana", "Tags" => tags });
+    tour.at(iam, "ListUserTags", ana.clone());
+    tour.at(
+        iam,
+        "UntagUser",
+        map! { "UserName" => "ana", "TagKeys" => list!["a"] },
+    );
+    let key = tour.at(iam, "CreateAccessKey", ana.clone());
+    let key = text(key.get("AccessKey"), "AccessKeyId");
+    tour.at(iam, "ListAccessKeys", ana.clone());
+    let off = map! { "UserName" => "ana", "AccessKeyId" => key.as_str(), "Status" => "Inactive" };
+    tour.at(iam, "UpdateAccessKey", off);
+    tour.at(
+        iam,
+        "DeleteAccessKey",
+        map! { "UserName" => "ana", "AccessKeyId" => key },
+    );
+    let policy = map! { "UserName" => "ana", "PolicyName" => "p" };
+    let document =
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}"#;
+    let with_text = map! { "UserName" => "ana", "PolicyName" => "p", "PolicyDocument" => document };
+    tour.at(iam, "PutUserPolicy", with_text);
+    tour.at(iam, "GetUserPolicy", policy.clone());
+    tour.at(iam, "ListUserPolicies", ana.clone());
+    tour.at(iam, "DeleteUserPolicy", policy);
+    tour.at(
+        iam,
+        "UpdateUser",
+        map! { "UserName" => "ana", "NewUserName" => "bea" },
+    );
+    tour.at(iam, "DeleteUser", map! { "UserName" => "bea" });
+}
+
+fn buckets(tour: &mut Tour) {
+    let bucket = map! { "Bucket" => "reports" };
+    let with = |name: &'static str, value: Value| map! { "Bucket" => "reports", name => value };
+    let rule = |rule: Value| map! { "Rules" => list![rule] };
+    let s3 = Service::S3;
+    tour.at(s3, "CreateBucket", bucket.clone());
+    tour.at(s3, "HeadBucket", bucket.clone());
+    tour.at(s3, "GetBucketLocation", bucket.clone());
+    tour.at(s3, "ListBuckets", map! {});
+    let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::reports/*"}}"#;
+    let settings: &[(&str, &str, Option<&str>, &'static str, Value)] = &[
+        (
+            "PutBucketPolicy",
+            "GetBucketPolicy",
+            None,
+            "Policy",
+            policy.into(),
+        ),
+        (
+            "PutBucketVersioning",
+            "GetBucketVersioning",
+            None,
+            "VersioningConfiguration",
+            map! { "Status" => "Enabled" },
+        ),
+        (
+            "PutBucketTagging",
+            "GetBucketTagging",
+            Some("DeleteBucketTagging"),
+            "Tagging",
+            map! { "TagSet" => list![map! { "Key" => "a", "Value" => "b" }] },
+        ),
+        (
+            "PutPublicAccessBlock",
+            "GetPublicAccessBlock",
+            Some("DeletePublicAccessBlock"),
+            "PublicAccessBlockConfiguration",
+            map! { "BlockPublicAcls" => true },
+        ),
+        (
+            "PutBucketOwnershipControls",
+            "GetBucketOwnershipControls",
+            Some("DeleteBucketOwnershipControls"),
+            "OwnershipControls",
+            rule(map! { "ObjectOwnership" => "ObjectWriter" }),
+        ),
+        (
+            "PutBucketCors",
+            "GetBucketCors",
+            Some("DeleteBucketCors"),
+            "CORSConfiguration",
+            map! { "CORSRules" => list![map! {
+                "AllowedMethods" => list!["GET"], "AllowedOrigins" => list!["*"],
+            }]},
+        ),
+        (
+            "PutBucketLifecycleConfiguration",
+            "GetBucketLifecycleConfiguration",
+            Some("DeleteBucketLifecycle"),
+            "LifecycleConfiguration",
+            rule(map! {
+                "Status" => "Enabled",
+                "Prefix" => "",
+                "Expiration" => map! { "Date" => Value::Time { millis: 1_700_000_000_000 } },
+            }),
+        ),
+        (
+            "PutBucketEncryption",
+            "GetBucketEncryption",
+            Some("DeleteBucketEncryption"),
+            "ServerSideEncryptionConfiguration",
+            rule(map! {
+                "ApplyServerSideEncryptionByDefault" => map! { "SSEAlgorithm" => "AES256" },
+            }),
+        ),
+    ];
+    for (put, get, delete, member, value) in settings {
+        tour.at(s3, put, with(member, value.clone()));
+        tour.at(s3, get, bucket.clone());
+        if let Some(delete) = delete {
+            tour.at(s3, delete, bucket.clone());
+        }
+    }
+    tour.at(s3, "GetBucketPolicyStatus", bucket.clone());
+    tour.at(s3, "DeleteBucketPolicy", bucket.clone());
+    tour.at(s3, "PutBucketAcl", with("ACL", "private".into()));
+    tour.at(s3, "GetBucketAcl", bucket.clone());
+    tour.at(s3, "DeleteBucket", bucket);
+}
