@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 mod load;
+mod pattern;
 
 /// The services whose protocols are spoken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -244,6 +245,7 @@ pub struct Shape {
     pub pattern: Option<&'static str>,
     /// Must not be logged.
     pub sensitive: bool,
+    compiled: OnceLock<Option<pattern::Pattern>>,
 }
 
 /// The make of a shape.
@@ -319,6 +321,20 @@ pub struct Structure {
 }
 
 impl Shape {
+    /// True unless `text` breaks the shape's pattern. A pattern that is not understood, or none,
+    /// is broken by nothing.
+    pub fn admits(&self, text: &str) -> bool {
+        let Some(pattern) = self.pattern else {
+            return true;
+        };
+        let compiled = self
+            .compiled
+            .get_or_init(|| pattern::Pattern::parse(pattern));
+        compiled
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(text))
+    }
+
     /// The structure, if it is one.
     pub fn structure(&self) -> Option<&Structure> {
         match &self.kind {

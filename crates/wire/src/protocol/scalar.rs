@@ -201,6 +201,13 @@ pub(super) fn check(
             }
             if strict {
                 length(service, path, shape, text.chars().count(), text)?;
+                // S3 has its own words for the few names that its model gives a pattern.
+                if service != Service::S3 && !shape.admits(text) {
+                    let pattern = shape.pattern.unwrap_or_default();
+                    let expected =
+                        format!("Member must satisfy regular expression pattern: {pattern}");
+                    return Err(invalid(service, path, shape, text, expected));
+                }
             }
         }
         (Kind::Blob, Value::Blob(bytes)) if strict => {

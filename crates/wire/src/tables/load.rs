@@ -212,6 +212,7 @@ fn shape(names: &Names, name: &'static str, kind: &str, fields: Fields<'_>) -> S
         max: fields.get("max").and_then(|n| n.parse().ok()),
         pattern: fields.get("pattern"),
         sensitive: fields.has("sensitive"),
+        compiled: OnceLock::new(),
     }
 }
 
@@ -280,6 +281,7 @@ impl Shape {
             max: None,
             pattern: None,
             sensitive: true,
+            compiled: OnceLock::new(),
         }
     }
 }

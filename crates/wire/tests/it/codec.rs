@@ -264,6 +264,11 @@ fn query_refuses_as_the_common_validator_does() {
              constraint: Member must have length greater than or equal to 2",
         ),
         (
+            "Action=AssumeRole&RoleArn=arn:aws:iam::111122223333:role/r&RoleSessionName=Session1:2",
+            "1 validation error detected: Value 'Session1:2' at 'roleSessionName' failed to satisfy \
+             constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*",
+        ),
+        (
             "Action=AssumeRole&RoleArn=arn:aws:iam::111122223333:role/r&RoleSessionName=me\
              &DurationSeconds=1",
             "1 validation error detected: Value '1' at 'durationSeconds' failed to satisfy \
