@@ -90,10 +90,6 @@ impl ActionId {
             panic!("no such action in the catalogue")
         }
     }
-
-    pub(crate) fn entry(self) -> Option<&'static Entry> {
-        TABLE.get(self.index())
-    }
 }
 
 const fn same(a: &str, b: &str) -> bool {

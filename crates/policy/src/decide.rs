@@ -390,7 +390,7 @@ fn ask_all(
     facts: &Facts<'_>,
     asker: &mut impl Asker,
 ) -> Answers {
-    fn each<'p>(list: &'p [Arc<Policy>]) -> impl Iterator<Item = &'p Policy> {
+    fn each(list: &[Arc<Policy>]) -> impl Iterator<Item = &Policy> {
         list.iter().map(|policy| &**policy)
     }
     let in_organization = facts.request.principal.account().is_some();

@@ -6,6 +6,7 @@ use crate::kind::PolicyKind;
 use crate::messages::{Dialect, Problem};
 use crate::operator::Operator;
 use crate::principal::is_account;
+use crate::spelling;
 use crate::trace::Effect;
 
 /// A policy whose elements have been found; values are still nodes of the tree.
@@ -462,7 +463,10 @@ impl Reader<'_, '_, '_> {
             let name = tree.key(operator_node);
             let operator = Operator::parse(name);
             if operator.is_none() {
-                let help = format!("`{name}` is not a condition operator");
+                let near = spelling::nearest(name, Operator::names());
+                let hint =
+                    near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                let help = format!("`{name}` is not a condition operator{hint}");
                 self.error_at_key(operator_node, Problem::ConditionType(name), help);
             }
             if tree.kind(operator_node) != Kind::Object {

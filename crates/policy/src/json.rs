@@ -17,7 +17,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    pub(crate) fn of<'t>(self, pool: &'t str) -> &'t str {
+    pub(crate) fn of(self, pool: &str) -> &str {
         let start = self.start as usize;
         pool.get(start..start + self.len as usize)
             .unwrap_or_default()

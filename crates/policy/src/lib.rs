@@ -42,6 +42,7 @@ mod principal;
 mod public;
 mod request;
 mod scalar;
+mod spelling;
 mod trace;
 
 pub use check::{CheckOptions, check};

@@ -5,7 +5,7 @@ use crate::compiled::Compiled;
 use crate::document;
 use crate::evaluate::Grant;
 use crate::facts::{Facts, head_of};
-use crate::finding::{Errors, Severity};
+use crate::finding::Errors;
 use crate::index::Index;
 use crate::json::Tree;
 use crate::kind::PolicyKind;
@@ -292,11 +292,4 @@ pub(crate) fn parse<'t>(text: &'t str, findings: &mut document::Findings<'_>) ->
             None
         }
     }
-}
-
-/// Whether any finding is an error.
-pub(crate) fn has_error(findings: &[crate::finding::Finding]) -> bool {
-    findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
 }
