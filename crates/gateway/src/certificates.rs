@@ -151,10 +151,14 @@ impl Certificates {
         if *via == Via::Api
             && let Some(host) = self.hosts.iter().find(|host| is_or_below(name, host))
         {
-            let covers = cover(name, vec![host.clone(), format!("*.{host}")]);
+            // Many clients take no wildcard directly below a name of one label.
+            let mut names = vec![host.clone(), format!("*.{host}")];
+            if name != host {
+                names.insert(0, name.to_owned());
+            }
             return Some(Covers {
+                names,
                 addresses: vec![local],
-                ..covers
             });
         }
         match names::parse(name)? {

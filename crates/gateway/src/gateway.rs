@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::ca::{Authority, CaError};
 use crate::certificates::Certificates;
 use crate::connection::Connection;
+use crate::control::Control;
 use crate::ids::Ids;
 use crate::operations::Operations;
 use crate::record::Recorder;
@@ -35,6 +36,8 @@ pub struct Setup {
     pub store: Store,
     /// Operations that change intent.
     pub operations: Arc<dyn Operations>,
+    /// Answers what comes to the API address and is not S3; none where there is no such address.
+    pub control: Option<Arc<dyn Control>>,
     /// Takes one record per request.
     pub recorder: Arc<dyn Recorder>,
     /// Signs certificates for the names that are served.
@@ -49,6 +52,7 @@ pub(crate) struct Inner {
     pub(crate) snapshots: Snapshots,
     pub(crate) store: Store,
     pub(crate) operations: Arc<dyn Operations>,
+    pub(crate) control: Option<Arc<dyn Control>>,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) certificates: Certificates,
     pub(crate) clock: Clock,
@@ -80,6 +84,7 @@ impl Gateway {
             snapshots,
             store,
             operations,
+            control,
             recorder,
             authority,
             clock,
@@ -91,6 +96,7 @@ impl Gateway {
             snapshots,
             store,
             operations,
+            control,
             recorder,
             certificates,
             clock: clock.unwrap_or_else(|| Arc::new(system_clock)),

@@ -8,7 +8,6 @@ use http::{Method, Version};
 /// A request's head and the host it names.
 #[derive(Debug)]
 pub(crate) struct Head<'a> {
-    pub(crate) parts: &'a Parts,
     /// As sent, with a port.
     pub(crate) host: &'a str,
     /// All header fields, for the codec. HTTP/2's authority stands as `host`.
@@ -73,7 +72,6 @@ pub(crate) fn head<'a>(parts: &'a Parts, max: usize) -> Result<Head<'a>, ErrorRe
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
     );
     Ok(Head {
-        parts,
         host,
         fields,
     })

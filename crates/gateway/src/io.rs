@@ -8,9 +8,9 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -102,6 +102,8 @@ pub(crate) struct Exchange {
     /// Heads seen on the wire, in the low half; whether one is being answered, in the top bit.
     state: AtomicU32,
     verdict: AtomicU32,
+    /// Who waits for bytes of a connection that is being answered.
+    reader: Mutex<Option<Waker>>,
 }
 
 /// The client waits for an answer, or its body is on the way.
@@ -137,6 +139,19 @@ impl Exchange {
     /// The answer was handed over in full: what comes next is a head.
     pub(crate) fn end(&self) {
         self.state.fetch_and(!BUSY, Ordering::AcqRel);
+        // The time of the next head begins to run, also if nobody sends one.
+        let reader = self
+            .reader
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    fn wake_at_end(&self, cx: &Context<'_>) {
+        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
     }
 
     fn is_busy(&self) -> bool {
@@ -243,11 +258,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
                         None => this.reading = Some(Box::pin(tokio::time::sleep_until(deadline))),
                     }
                 }
-                this.look(&data);
+                this.look(data);
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
-            Poll::Pending if busy => Poll::Pending,
+            Poll::Pending if busy => {
+                this.exchange.wake_at_end(cx);
+                Poll::Pending
+            }
             Poll::Pending if expired(&mut this.reading, this.patience.idle, cx) => {
                 Poll::Ready(Err(timed_out("no request in time")))
             }

@@ -24,24 +24,34 @@
 //! so a changed policy, a deactivated key or a deleted endpoint counts from the next request on, also on
 //! a connection that was kept alive. Without a snapshot nothing is served (fail closed).
 
+mod account;
 mod address;
+mod ask;
+mod authenticate;
+mod buckets;
 pub mod ca;
 mod certificates;
 mod connection;
+mod control;
+mod copy_source;
+mod decide;
 mod gateway;
 mod head;
 mod hello;
 mod ids;
 mod io;
 mod listen;
+mod objects;
 mod operations;
 mod record;
 mod reply;
 mod serve;
 mod settings;
+mod upload;
 
 pub use certificates::Certificates;
 pub use connection::{Connection, Scheme, TlsVersion, Via};
+pub use control::{Control, ControlAnswer};
 pub use gateway::{Clock, Gateway, Setup, Snapshots};
 pub use hello::Stream;
 pub use listen::Serving;

@@ -225,10 +225,10 @@ impl Gateway {
             return Err(Gone);
         }
         let Some((exchange, number)) = exchange else {
-            return serve::serve(&self.inner, request, connection).await;
+            return self.route(request, connection).await;
         };
         let response = match exchange.begin(number) {
-            crate::io::Smell::Clean => serve::serve(&self.inner, request, connection).await?,
+            crate::io::Smell::Clean => self.route(request, connection).await?,
             smell => serve::ambiguous(&self.inner, smell),
         };
         Ok(response.map(|body| body.ending(exchange.clone())))

@@ -1,32 +1,191 @@
 //! One request, from its head to its answer, phase by phase.
 
-use http::{Request, Response};
+use std::sync::Arc;
+
+use adit_model::Millis;
+use adit_snapshot::Snapshot;
+use adit_wire::s3::{self, Bucket, Recognised, Target};
+use adit_wire::{ErrorReply, Headers, Parts, Service};
+use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
 
-use adit_wire::{ErrorReply, Service};
-
+use crate::account::Account;
+use crate::address::{self, Way};
+use crate::ask::{Ask, Uses, no_such_bucket};
+use crate::authenticate::authenticate;
 use crate::connection::Connection;
+use crate::decide::not_implemented;
 use crate::gateway::Inner;
+use crate::head::head;
+use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
+use crate::upload::Upload;
+use crate::{buckets, objects};
 
 /// The endpoint of a connection exists no more: its connections end without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the endpoint of this connection is gone")]
 pub(crate) struct Gone;
 
-/// Answers one request.
+/// Why a request gets no answer of its operation.
+enum Stop {
+    Gone,
+    Refused(ErrorReply),
+}
+
+impl From<ErrorReply> for Stop {
+    fn from(error: ErrorReply) -> Stop {
+        Stop::Refused(error)
+    }
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Stop {
+        Stop::Gone
+    }
+}
+
+/// Answers one request and writes down what was decided.
 pub(crate) async fn serve(
     gateway: &Inner,
     request: Request<Incoming>,
     connection: &Connection,
 ) -> Result<Response<ReplyBody>, Gone> {
-    let _ = (
-        gateway.snapshots.borrow().is_some(),
-        request.method(),
+    let snapshot = gateway.snapshots.borrow().clone();
+    // Fail closed: without a snapshot nothing can be decided.
+    let Some(snapshot) = snapshot else {
+        return Ok(unavailable(gateway));
+    };
+    let id = gateway.ids.next();
+    let now = (gateway.clock)();
+    let (parts, body) = request.into_parts();
+    let mut upload = Upload::new(body, gateway.settings.body_timeout);
+    let mut account = Account {
+        generation: snapshot.generation.0,
+        ..Account::default()
+    };
+    let uses = Uses {
+        upload: &mut upload,
+        account: &mut account,
+    };
+    let done = phases(gateway, &snapshot, connection, &parts, now, &id, uses).await;
+    let (reply, error) = match done {
+        Ok(reply) => (reply, None),
+        Err(Stop::Refused(error)) => (
+            Reply::error(service(&parts), &error, &parts.method, &id),
+            Some(error.code),
+        ),
+        Err(Stop::Gone) => return Err(Gone),
+    };
+    account.close(
+        gateway,
         connection,
+        now,
+        &id,
+        reply.status.as_u16(),
+        error.as_deref(),
     );
-    Ok(unavailable(gateway))
+    // What was not read stands between this request and the next.
+    Ok(reply.finish(&id, !upload.is_spent()))
+}
+
+async fn phases(
+    gateway: &Inner,
+    snapshot: &Arc<Snapshot>,
+    connection: &Connection,
+    parts: &request::Parts,
+    now: Millis,
+    id: &RequestId,
+    mut uses: Uses<'_>,
+) -> Result<Reply, Stop> {
+    let way = Way::of(connection, snapshot)?;
+    uses.account.way(&way);
+    let head = head(parts, gateway.settings.max_head)?;
+    let wire = Parts {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: Headers(&head.fields),
+        body: &[],
+    };
+    let place = address::place(
+        &gateway.names,
+        connection,
+        &way,
+        snapshot,
+        head.host,
+        wire.path,
+    )?;
+    let service = match place.address.target {
+        Target::Control(_) => Service::S3Control,
+        _ => Service::S3,
+    };
+    let identity = authenticate(gateway, snapshot, &wire, &place, service, now)?;
+    uses.account.caller = Some(identity.key.clone());
+    let recognised = s3::recognise(&place.address, &wire).map_err(|why| why.reply(service))?;
+    let op = match recognised {
+        Recognised::Operation(op) => op,
+        Recognised::PostObject => return Err(not_implemented("POST").into()),
+        Recognised::Preflight => return Err(no_cors(&parts.method).into()),
+    };
+    uses.account.operation = Some(op.name().to_owned());
+    if op.name() != "CreateBucket" {
+        place.check_region()?;
+        if let (Some(named), None) = (place.address.bucket(), &place.bucket) {
+            return Err(nowhere(named).into());
+        }
+    }
+    uses.upload
+        .expect(wire.headers, identity.signature.as_ref())?;
+    let ask = Ask {
+        gateway,
+        snapshot,
+        connection,
+        way: &way,
+        place: &place,
+        wire,
+        identity: &identity,
+        op: &op,
+        now,
+        id,
+    };
+    let done = match objects::run(&ask, &mut uses).await {
+        Some(done) => done,
+        None => buckets::run(&ask, &mut uses).await,
+    };
+    done.map_err(|error| Stop::Refused(buckets::with_region(&ask, error)))
+}
+
+/// The answer about a bucket that does not exist.
+fn nowhere(named: &Bucket) -> ErrorReply {
+    match named {
+        Bucket::Name(name) => no_such_bucket(name),
+        Bucket::AccessPoint { name, .. } | Bucket::Alias(name) => ErrorReply::new(
+            "NoSuchAccessPoint",
+            404,
+            "The specified accesspoint does not exist",
+        )
+        .with("AccessPointName", name),
+    }
+}
+
+fn no_cors(method: &Method) -> ErrorReply {
+    ErrorReply::new(
+        "AccessForbidden",
+        403,
+        "CORSResponse: CORS is not enabled for this bucket.",
+    )
+    .with("Method", method.as_str())
+    .with("ResourceType", "BUCKET")
+}
+
+/// Whose error form a request gets before it is known what it asks.
+fn service(parts: &request::Parts) -> Service {
+    match parts.uri.path().starts_with("/v20180820/") {
+        true => Service::S3Control,
+        false => Service::S3,
+    }
 }
 
 /// The answer while nothing can be decided.
@@ -54,5 +213,5 @@ pub(crate) fn ambiguous(gateway: &Inner, smell: Smell) -> Response<ReplyBody> {
 
 fn refuse(gateway: &Inner, error: &ErrorReply) -> Response<ReplyBody> {
     let id = gateway.ids.next();
-    Reply::error(Service::S3, error, &http::Method::GET, &id).finish(&id, true)
+    Reply::error(Service::S3, error, &Method::GET, &id).finish(&id, true)
 }

@@ -11,6 +11,9 @@ pub struct Settings {
     /// Whether presigned URLs with signature version 2 are accepted, which default clients make in
     /// us-east-1. Policies can still deny them by `s3:signatureversion`.
     pub signature_v2: bool,
+    /// Whether records of allowed requests name the statement that allowed them too. Costs a second
+    /// evaluation with a trace; refused requests always have one.
+    pub explain_allowed: bool,
     /// How long a TLS handshake may take, and the first byte of a connection.
     pub handshake_timeout: Duration,
     /// How long a request's head may take from its first byte to its end.
@@ -32,6 +35,7 @@ impl Default for Settings {
         Settings {
             hosts: vec!["localhost".to_owned()],
             signature_v2: true,
+            explain_allowed: false,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),

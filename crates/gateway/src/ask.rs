@@ -1,0 +1,194 @@
+//! One request after it was understood: what every operation looks at.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use adit_model::Millis;
+use adit_snapshot::{BucketView, Snapshot};
+use adit_wire::s3::Address;
+use adit_wire::{ErrorReply, OperationRef, Parts, Value, protocol, s3};
+use percent_encoding::percent_decode_str;
+
+use crate::account::Account;
+use crate::address::{Place, Way};
+use crate::authenticate::Identity;
+use crate::connection::Connection;
+use crate::gateway::Inner;
+use crate::ids::RequestId;
+use crate::operations::Caller;
+use crate::reply::Reply;
+use crate::upload::Upload;
+
+/// What a request asks, and of whom.
+pub(crate) struct Ask<'a> {
+    pub(crate) gateway: &'a Inner,
+    pub(crate) snapshot: &'a Arc<Snapshot>,
+    pub(crate) connection: &'a Connection,
+    pub(crate) way: &'a Way,
+    pub(crate) place: &'a Place,
+    pub(crate) wire: Parts<'a>,
+    pub(crate) identity: &'a Identity,
+    pub(crate) op: &'a OperationRef,
+    pub(crate) now: Millis,
+    pub(crate) id: &'a RequestId,
+}
+
+/// What a request uses up: its body, and what is written down about it.
+pub(crate) struct Uses<'a> {
+    pub(crate) upload: &'a mut Upload,
+    pub(crate) account: &'a mut Account,
+}
+
+impl<'a> Ask<'a> {
+    /// A header as text; none when absent, empty or no UTF-8.
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
+        self.wire
+            .headers
+            .get(name)
+            .filter(|value| !value.is_empty())
+    }
+
+    /// A query parameter, decoded; its first occurrence.
+    ///
+    /// # Errors
+    /// One that is no UTF-8.
+    pub(crate) fn query(&self, name: &str) -> Result<Option<Cow<'a, str>>, ErrorReply> {
+        for pair in self.wire.query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if key == name {
+                let plain = value.contains('+').then(|| value.replace('+', " "));
+                let decoded = match plain {
+                    Some(plain) => percent_decode_str(&plain)
+                        .decode_utf8()
+                        .map(|text| Cow::Owned(text.into_owned())),
+                    None => percent_decode_str(value).decode_utf8(),
+                };
+                return decoded
+                    .map(Some)
+                    .map_err(|_| argument(name, value, "The value is not valid UTF-8."));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A query parameter that holds a number.
+    ///
+    /// # Errors
+    /// One that does not.
+    pub(crate) fn query_number(&self, name: &str) -> Result<Option<u32>, ErrorReply> {
+        let Some(text) = self.query(name)? else {
+            return Ok(None);
+        };
+        match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(argument(name, &text, &format!("{name} must be a number"))),
+        }
+    }
+
+    /// The version that is named in the query.
+    pub(crate) fn version(&self) -> Result<Option<adit_objects::VersionId>, ErrorReply> {
+        match self.query("versionId")? {
+            Some(text) if text.is_empty() => Err(argument(
+                "versionId",
+                "",
+                "Version id cannot be the empty string",
+            )),
+            Some(text) => Ok(Some(adit_objects::VersionId::new(text.into_owned()))),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) fn address(&self) -> &'a Address {
+        &self.place.address
+    }
+
+    /// The key; empty where none is addressed.
+    pub(crate) fn key(&self) -> &'a str {
+        self.place.address.key().unwrap_or_default()
+    }
+
+    /// The bucket's name as addressed; empty where none is.
+    pub(crate) fn bucket_name(&self) -> Cow<'a, str> {
+        self.place
+            .address
+            .bucket()
+            .map(s3::Bucket::text)
+            .unwrap_or_default()
+    }
+
+    /// The bucket.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) fn bucket(&self) -> Result<&'a Arc<BucketView>, ErrorReply> {
+        self.place
+            .bucket
+            .as_ref()
+            .ok_or_else(|| no_such_bucket(&self.bucket_name()))
+    }
+
+    /// The bucket as the store knows it.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`.
+    pub(crate) fn stored(&self) -> Result<adit_objects::Bucket, ErrorReply> {
+        self.bucket().map(|view| stored(view))
+    }
+
+    /// The input by the codec's table, with a body or without.
+    ///
+    /// # Errors
+    /// What the codec does not take.
+    pub(crate) fn decode(&self, body: &[u8]) -> Result<Value, ErrorReply> {
+        let parts = Parts { body, ..self.wire };
+        s3::decode(self.op, self.address(), &parts).map_err(|why| why.reply(self.op.service()))
+    }
+
+    /// The answer by the codec's table.
+    pub(crate) fn encode(&self, output: &Value) -> Reply {
+        Reply::of(protocol::encode(self.op, output, self.id.as_str()))
+    }
+
+    /// The caller, for operations.
+    pub(crate) fn caller(&self) -> Caller {
+        match &self.identity.key {
+            Some(key) => Caller::Signed(key.clone()),
+            None => Caller::Anonymous,
+        }
+    }
+
+    /// The canonical id of the bucket owner's account.
+    pub(crate) fn owner(&self) -> Option<String> {
+        let owner = &self.place.bucket.as_ref()?.bucket.owner;
+        Some(
+            self.snapshot
+                .intent
+                .accounts
+                .get(owner.as_str())?
+                .canonical_id
+                .clone(),
+        )
+    }
+}
+
+/// A bucket as the store knows it.
+pub(crate) fn stored(view: &BucketView) -> adit_objects::Bucket {
+    let versioning = match view.bucket.versioning.as_deref() {
+        Some("Enabled") => adit_objects::Versioning::Enabled,
+        Some(_) => adit_objects::Versioning::Suspended,
+        None => adit_objects::Versioning::Unversioned,
+    };
+    adit_objects::Bucket::new(view.bucket.incarnation.as_str()).versioned(versioning)
+}
+
+pub(crate) fn no_such_bucket(name: &str) -> ErrorReply {
+    ErrorReply::new("NoSuchBucket", 404, "The specified bucket does not exist")
+        .with("BucketName", name)
+}
+
+pub(crate) fn argument(name: &str, value: &str, message: &str) -> ErrorReply {
+    let value: String = value.chars().take(256).collect();
+    ErrorReply::new("InvalidArgument", 400, message)
+        .with("ArgumentName", name)
+        .with("ArgumentValue", value)
+}

@@ -1,0 +1,483 @@
+//! From a request to the condition keys that policies ask for, and from those to yes or no.
+
+use std::borrow::Cow;
+
+use adit_policy::actions::{Need, On};
+use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
+use adit_snapshot::BucketView;
+use adit_snapshot::build::PolicyState;
+use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
+use adit_wire::{ErrorReply, Value};
+use percent_encoding::percent_decode_str;
+
+use crate::account::Account;
+use crate::ask::Ask;
+use crate::connection::Via;
+use crate::copy_source::CopySource;
+
+/// Name and value pairs.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// What a request says beyond its head, where that matters to policies.
+#[derive(Debug, Default)]
+pub(crate) struct Said<'a> {
+    /// The input, where the codec read it: listings' parameters come from here, so that what policies
+    /// see is what is listed.
+    pub(crate) input: Option<&'a Value>,
+    /// Tags that the request sets on an object.
+    pub(crate) tags: &'a [(String, String)],
+    /// Tags that the object has.
+    pub(crate) existing: &'a [(String, String)],
+    /// What is copied.
+    pub(crate) source: Option<&'a CopySource>,
+}
+
+/// Headers that are condition keys as they are.
+const HEADER_KEYS: [(keys::Key, &str); 18] = [
+    (keys::USER_AGENT, "user-agent"),
+    (keys::REFERER, "referer"),
+    (keys::S3_X_AMZ_CONTENT_SHA256, "x-amz-content-sha256"),
+    (keys::S3_X_AMZ_ACL, "x-amz-acl"),
+    (
+        keys::S3_X_AMZ_GRANT_FULL_CONTROL,
+        "x-amz-grant-full-control",
+    ),
+    (keys::S3_X_AMZ_GRANT_READ, "x-amz-grant-read"),
+    (keys::S3_X_AMZ_GRANT_READ_ACP, "x-amz-grant-read-acp"),
+    (keys::S3_X_AMZ_GRANT_WRITE, "x-amz-grant-write"),
+    (keys::S3_X_AMZ_GRANT_WRITE_ACP, "x-amz-grant-write-acp"),
+    (
+        keys::S3_X_AMZ_METADATA_DIRECTIVE,
+        "x-amz-metadata-directive",
+    ),
+    (
+        keys::S3_X_AMZ_SERVER_SIDE_ENCRYPTION,
+        "x-amz-server-side-encryption",
+    ),
+    (
+        keys::S3_X_AMZ_SERVER_SIDE_ENCRYPTION_AWS_KMS_KEY_ID,
+        "x-amz-server-side-encryption-aws-kms-key-id",
+    ),
+    (
+        keys::S3_X_AMZ_SERVER_SIDE_ENCRYPTION_CUSTOMER_ALGORITHM,
+        "x-amz-server-side-encryption-customer-algorithm",
+    ),
+    (keys::S3_X_AMZ_STORAGE_CLASS, "x-amz-storage-class"),
+    (
+        keys::S3_X_AMZ_WEBSITE_REDIRECT_LOCATION,
+        "x-amz-website-redirect-location",
+    ),
+    (keys::S3_OBJECT_LOCK_MODE, "x-amz-object-lock-mode"),
+    (
+        keys::S3_OBJECT_LOCK_RETAIN_UNTIL_DATE,
+        "x-amz-object-lock-retain-until-date",
+    ),
+    (
+        keys::S3_OBJECT_LOCK_LEGAL_HOLD,
+        "x-amz-object-lock-legal-hold",
+    ),
+];
+
+/// Fills in what is known of a request [s3-policy §C]. The network keys come from the connection alone.
+pub(crate) fn context<'a>(ask: &Ask<'a>, said: &Said<'a>) -> Result<Context<'a>, ErrorReply> {
+    let mut context = Context::new();
+    network_keys(
+        &mut context,
+        ask.way.endpoint.as_deref(),
+        ask.connection.peer.ip(),
+    );
+    context.set(keys::SECURE_TRANSPORT, ask.connection.tls.is_some());
+    context.set_some(
+        keys::S3_TLS_VERSION,
+        ask.connection.tls.map(|tls| tls.as_str()),
+    );
+    context.set(keys::CURRENT_TIME, Fact::Time(ask.now.div_euclid(1000)));
+    context.set(keys::REQUESTED_REGION, ask.identity.region.as_str());
+    for (key, header) in HEADER_KEYS {
+        context.set_some(key, ask.header(header));
+    }
+    if let Some(signature) = &ask.identity.signature {
+        let carrier = match signature.carrier {
+            adit_wire::sigv4::Carrier::Header => "REST-HEADER",
+            adit_wire::sigv4::Carrier::Query => "REST-QUERY-STRING",
+            adit_wire::sigv4::Carrier::Form => "POST",
+        };
+        context.set(keys::S3_AUTH_TYPE, carrier);
+        context.set(keys::S3_SIGNATURE_VERSION, signature.version);
+        if carrier != "REST-HEADER" {
+            context.set(keys::S3_SIGNATURE_AGE, signature.age);
+        }
+    }
+    if let Some(user) = ask
+        .identity
+        .key
+        .as_deref()
+        .and_then(|key| key.user.as_deref())
+    {
+        for (key, value) in &user.tags {
+            context.set((keys::PRINCIPAL_TAG, key.as_str()), value);
+        }
+    }
+    object_keys(&mut context, ask, said)?;
+    if let Some(input) = said.input {
+        list_keys(&mut context, ask, input);
+    }
+    Ok(context)
+}
+
+fn object_keys<'a>(
+    context: &mut Context<'a>,
+    ask: &Ask<'a>,
+    said: &Said<'a>,
+) -> Result<(), ErrorReply> {
+    if let Some(version) = ask.query("versionId")? {
+        context.set(keys::S3_VERSION_ID, version.into_owned());
+    }
+    if let Some(source) = said.source {
+        context.set(
+            keys::S3_X_AMZ_COPY_SOURCE,
+            format!("{}/{}", source.bucket, source.key),
+        );
+    }
+    if !said.tags.is_empty() {
+        for (key, value) in said.tags {
+            context.set((keys::S3_REQUEST_OBJECT_TAG, key.as_str()), value);
+        }
+        let names: Vec<String> = said.tags.iter().map(|(key, _)| key.clone()).collect();
+        context.set(keys::S3_REQUEST_OBJECT_TAG_KEYS, names);
+    }
+    for (key, value) in said.existing {
+        context.set((keys::S3_EXISTING_OBJECT_TAG, key.as_str()), value);
+    }
+    // Conditional headers are keys of writes only; and a policy that demands them must be able to leave
+    // out the steps of a multipart upload that cannot carry them.
+    let (write, creates) = match ask.op.name() {
+        "PutObject" | "CopyObject" | "CompleteMultipartUpload" => (true, Some(true)),
+        "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy" => (false, Some(false)),
+        "DeleteObject" => (true, None),
+        _ => (false, None),
+    };
+    context.set_some(keys::S3_OBJECT_CREATION_OPERATION, creates);
+    if write {
+        context.set_some(keys::S3_IF_MATCH, ask.header("if-match"));
+        context.set_some(keys::S3_IF_NONE_MATCH, ask.header("if-none-match"));
+    }
+    Ok(())
+}
+
+fn list_keys<'a>(context: &mut Context<'a>, ask: &Ask<'a>, input: &'a Value) {
+    match ask.op.name() {
+        "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "ListMultipartUploads" => {
+            context.set_some(keys::S3_PREFIX, input.get("Prefix").str());
+            context.set_some(keys::S3_DELIMITER, input.get("Delimiter").str());
+            context.set_some(keys::S3_MAX_KEYS, input.get("MaxKeys").int());
+        }
+        "CreateBucket" => {
+            let configuration = input.get("CreateBucketConfiguration");
+            context.set_some(
+                keys::S3_LOCATION_CONSTRAINT,
+                configuration.get("LocationConstraint").str(),
+            );
+            context.set_some(
+                keys::S3_X_AMZ_OBJECT_OWNERSHIP,
+                input.get("ObjectOwnership").str(),
+            );
+            let mut names: Vec<String> = Vec::new();
+            for tag in configuration.get("Tags").list() {
+                let (Some(key), Some(value)) = (tag.get("Key").str(), tag.get("Value").str())
+                else {
+                    continue;
+                };
+                context.set((keys::REQUEST_TAG, key), value);
+                names.push(key.to_owned());
+            }
+            if !names.is_empty() {
+                context.set(keys::TAG_KEYS, names);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// One question about one resource.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'q> {
+    pub(crate) action: Action<'q>,
+    pub(crate) resource: &'q str,
+    pub(crate) bucket: Option<&'q BucketView>,
+}
+
+/// Asks whether the caller may.
+///
+/// # Errors
+/// `AccessDenied`, in AWS's words.
+pub(crate) fn may<'q>(
+    ask: &'q Ask<'_>,
+    context: &'q Context<'q>,
+    question: Question<'q>,
+    account: &mut Account,
+) -> Result<(), ErrorReply> {
+    let facts = RequestFacts {
+        endpoint: ask.way.endpoint.as_deref(),
+        key: ask.identity.key.as_deref(),
+        bucket: question.bucket,
+        action: question.action,
+        resource: question.resource,
+        context,
+        acl: AclGrant::None,
+    };
+    // Fail closed: a way through an endpoint without that endpoint's view is no way.
+    debug_assert_eq!(
+        matches!(ask.connection.via, Via::Endpoint(_)),
+        facts.endpoint.is_some()
+    );
+    let decision = request::request(&facts, None);
+    account.decided(&facts, &decision, ask.gateway.settings.explain_allowed);
+    if decision.is_allowed() {
+        return Ok(());
+    }
+    let message = request::message(&facts, &decision);
+    let message = if message.is_empty() {
+        "Access Denied".to_owned()
+    } else {
+        message
+    };
+    Err(ErrorReply::new("AccessDenied", 403, message))
+}
+
+/// Asks for every pair that an operation needs, before any of it is done.
+///
+/// # Errors
+/// `AccessDenied`; `MethodNotAllowed` where only the bucket's owner may; `NotImplemented`.
+pub(crate) fn all(
+    ask: &Ask<'_>,
+    said: &Said<'_>,
+    facts: &actions::Facts,
+    account: &mut Account,
+) -> Result<(), ErrorReply> {
+    let api = match ask.op.service() {
+        adit_wire::Service::S3Control => actions::Api::S3Control,
+        _ => actions::Api::S3,
+    };
+    let row = actions::Operation::find(api, ask.op.name()).filter(|row| row.supported);
+    let Some(row) = row else {
+        return Err(not_implemented(ask.op.name()));
+    };
+    let context = context(ask, said)?;
+    for need in row.needs(facts) {
+        one(ask, said, &context, need, account)?;
+    }
+    expected_owner(
+        ask,
+        "x-amz-expected-bucket-owner",
+        ask.place.bucket.as_deref(),
+    )?;
+    expected_owner(
+        ask,
+        "x-amz-source-expected-bucket-owner",
+        said.source.and_then(|source| source.view.as_deref()),
+    )
+}
+
+fn one<'q>(
+    ask: &'q Ask<'_>,
+    said: &'q Said<'_>,
+    context: &'q Context<'q>,
+    need: Need,
+    account: &mut Account,
+) -> Result<(), ErrorReply> {
+    let create = ask.op.name() == "CreateBucket";
+    let bucket = ask.place.bucket.as_deref().filter(|_| !create);
+    let (resource, bucket): (Cow<'_, str>, _) = match need.on {
+        On::Account => ("*".into(), None),
+        On::Bucket => (bucket_arn(&ask.bucket_name()).into(), bucket),
+        On::Object => (object_arn(&ask.bucket_name(), ask.key()).into(), bucket),
+        On::SourceObject => {
+            let Some(source) = said.source else {
+                return Err(ErrorReply::new("InternalError", 500, ""));
+            };
+            (
+                object_arn(&source.bucket, &source.key).into(),
+                source.view.as_deref(),
+            )
+        }
+        // Access points and jobs are not built: nothing of theirs can be named yet.
+        On::AccessPoint | On::Job | On::Named => ("*".into(), None),
+    };
+    let question = Question {
+        action: need.action,
+        resource: &resource,
+        bucket,
+    };
+    let allowed = may(ask, context, question, account);
+    if actions::is_owner_only(need.action.name())
+        && let Some(view) = bucket
+    {
+        // An explicit deny is told as such; a stranger whom the policy lets in is not let in.
+        let owner = ask
+            .identity
+            .key
+            .as_ref()
+            .is_some_and(|key| key.key.account == view.bucket.owner);
+        if !owner && allowed.is_ok() {
+            return Err(ErrorReply::new(
+                "MethodNotAllowed",
+                405,
+                "The specified method is not allowed against this resource.",
+            )
+            .with("Method", ask.wire.method)
+            .with("ResourceType", "BUCKETPOLICY"));
+        }
+    }
+    allowed
+}
+
+fn expected_owner(
+    ask: &Ask<'_>,
+    header: &str,
+    bucket: Option<&BucketView>,
+) -> Result<(), ErrorReply> {
+    let Some(expected) = ask.header(header) else {
+        return Ok(());
+    };
+    if expected.len() != 12 || !expected.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(ErrorReply::new(
+            "InvalidBucketOwnerAWSAccountID",
+            400,
+            format!(
+                "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
+            ),
+        ));
+    }
+    match bucket {
+        Some(view) if view.bucket.owner.as_str() != expected => {
+            Err(ErrorReply::new("AccessDenied", 403, "Access Denied"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the caller may know that a key does not exist: who may list the bucket may. Otherwise a
+/// missing object is answered like a forbidden one.
+///
+/// # Errors
+/// `AccessDenied` for `s3:ListBucket`.
+pub(crate) fn may_know(
+    ask: &Ask<'_>,
+    view: &BucketView,
+    account: &mut Account,
+) -> Result<(), ErrorReply> {
+    let context = context(ask, &Said::default())?;
+    let resource = view.bucket.arn();
+    let action = Action::from("s3:ListBucket");
+    may(
+        ask,
+        &context,
+        Question {
+            action,
+            resource: &resource,
+            bucket: Some(view),
+        },
+        account,
+    )
+}
+
+/// Whether a policy that has a say looks at tags of existing objects. Only then they are looked up
+/// before the decision.
+pub(crate) fn asks_existing_tags(ask: &Ask<'_>, bucket: Option<&BucketView>) -> bool {
+    let ready = |state: &PolicyState| match state {
+        PolicyState::Ready(policy) => mentions(policy.text()),
+        PolicyState::Broken(_) => false,
+    };
+    bucket
+        .and_then(|view| view.policy.as_ref())
+        .is_some_and(ready)
+        || ask
+            .way
+            .endpoint
+            .as_ref()
+            .is_some_and(|view| ready(&view.policy))
+        || ask
+            .identity
+            .key
+            .as_ref()
+            .is_some_and(|key| key.policies.iter().any(|policy| mentions(policy.text())))
+}
+
+/// Whether a policy has a key of the family `s3:ExistingObjectTag/`, in any case.
+fn mentions(text: &str) -> bool {
+    const FAMILY: &[u8] = b"existingobjecttag";
+    text.match_indices('/').any(|(at, _)| {
+        let before = at
+            .checked_sub(FAMILY.len())
+            .and_then(|from| text.as_bytes().get(from..at));
+        before.is_some_and(|before| before.eq_ignore_ascii_case(FAMILY))
+    }) || text.contains("\\u") // An escaped name could be anything.
+}
+
+/// Reads tags in the form of `x-amz-tagging`: a query string.
+///
+/// # Errors
+/// Text that is none.
+pub(crate) fn parse_tagging(text: &str) -> Result<Pairs, ErrorReply> {
+    let decode = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8().map(Cow::into_owned).map_err(|_| {
+            ErrorReply::new("InvalidArgument", 400, "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.")
+                .with("ArgumentName", "x-amz-tagging")
+        })
+    };
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(key)?, decode(value)?))
+        })
+        .collect()
+}
+
+pub(crate) fn bucket_arn(bucket: &str) -> String {
+    format!("arn:aws:s3:::{bucket}")
+}
+
+pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
+    format!("arn:aws:s3:::{bucket}/{key}")
+}
+
+/// The answer to what AWS has and Adit has not.
+pub(crate) fn not_implemented(what: &str) -> ErrorReply {
+    ErrorReply::new(
+        "NotImplemented",
+        501,
+        "A header or operation you requested is not built. See docs/compatibility.md.",
+    )
+    .with("Header", what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_that_ask_for_existing_tags_are_found() {
+        for text in [
+            r#""s3:ExistingObjectTag/a""#,
+            r#""S3:EXISTINGOBJECTTAG/a""#,
+            r#""\u0073\u0033:x""#,
+        ] {
+            assert!(mentions(text), "{text}");
+        }
+        for text in ["", "arn:aws:s3:::b/*", "s3:RequestObjectTag/a"] {
+            assert!(!mentions(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn tagging_headers_are_queries() {
+        let tags = parse_tagging("a=1&b+c=d%26e&f").unwrap();
+        let text = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(tags, [text("a", "1"), text("b c", "d&e"), text("f", "")]);
+        assert_eq!(parse_tagging("").unwrap(), []);
+        assert!(parse_tagging("a=%ff").is_err());
+    }
+}

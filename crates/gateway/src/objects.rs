@@ -1,0 +1,57 @@
+//! Operations on objects, against the store. The hot ones (GetObject, HeadObject, PutObject, UploadPart)
+//! are typed from the head to the answer; the others take the codec's input and give its output.
+
+mod copy;
+mod delete;
+mod errors;
+mod headers;
+mod list;
+mod multipart;
+mod read;
+mod tags;
+mod write;
+
+pub(crate) use errors::reply as store_error;
+
+use adit_wire::ErrorReply;
+
+use crate::ask::{Ask, Uses};
+use crate::decide::not_implemented;
+use crate::reply::Reply;
+
+/// Decides and carries out an operation on objects; none when `op` is not one.
+pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Option<Result<Reply, ErrorReply>> {
+    Some(match ask.op.name() {
+        "GetObject" => read::get(ask, uses, true).await,
+        "HeadObject" => read::get(ask, uses, false).await,
+        "PutObject" => write::put(ask, uses).await,
+        "UploadPart" => write::part(ask, uses).await,
+        "CopyObject" => copy::object(ask, uses).await,
+        "UploadPartCopy" => copy::part(ask, uses).await,
+        "CreateMultipartUpload" => multipart::create(ask, uses).await,
+        "CompleteMultipartUpload" => multipart::complete(ask, uses).await,
+        "AbortMultipartUpload" => multipart::abort(ask, uses).await,
+        "ListParts" => multipart::parts(ask, uses).await,
+        "ListMultipartUploads" => multipart::uploads(ask, uses).await,
+        "ListObjects" => list::v1(ask, uses).await,
+        "ListObjectsV2" => list::v2(ask, uses).await,
+        "ListObjectVersions" => list::versions(ask, uses).await,
+        "DeleteObject" => delete::one(ask, uses).await,
+        "DeleteObjects" => delete::many(ask, uses).await,
+        "GetObjectTagging" => tags::get(ask, uses).await,
+        "PutObjectTagging" => tags::put(ask, uses).await,
+        "DeleteObjectTagging" => tags::delete(ask, uses).await,
+        "GetObjectAttributes" => tags::attributes(ask, uses).await,
+        "GetObjectAcl" => tags::acl(ask, uses).await,
+        "PutObjectAcl" => tags::put_acl(ask, uses).await,
+        "GetObjectRetention"
+        | "PutObjectRetention"
+        | "GetObjectLegalHold"
+        | "PutObjectLegalHold"
+        | "GetObjectTorrent"
+        | "RestoreObject"
+        | "SelectObjectContent"
+        | "UpdateObjectEncryption" => Err(not_implemented(ask.op.name())),
+        _ => return None,
+    })
+}

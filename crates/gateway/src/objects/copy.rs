@@ -1,0 +1,254 @@
+//! CopyObject and UploadPartCopy: both sides are decided before anything is copied.
+
+use adit_objects::{CopyPart, CopyRequest, Directive, EtagKind, GetOptions, Source, VersionId};
+use adit_policy::actions::Facts;
+use adit_wire::{ErrorReply, Map, Value, map};
+
+use super::errors::reply as store_error;
+use super::headers;
+use super::write::{facts, part_of};
+use crate::ask::{Ask, Uses, argument, no_such_bucket, stored};
+use crate::copy_source::CopySource;
+use crate::decide::{self, Said, may_know};
+use crate::reply::Reply;
+
+pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let bucket = ask.stored()?;
+    let source = source(ask)?;
+    let metadata = directive(ask, "x-amz-metadata-directive")?;
+    let tagging = directive(ask, "x-amz-tagging-directive")?;
+    let tags = match tagging {
+        Directive::Replace => headers::tagging(ask)?,
+        Directive::Copy => Vec::new(),
+    };
+    let copies_tags = tagging == Directive::Copy && has_tags(ask, &source).await;
+    let said = Said {
+        tags: &tags,
+        source: Some(&source),
+        ..Said::default()
+    };
+    let facts = Facts {
+        source_version_id: source.version.is_some(),
+        copies_tags,
+        ..facts(ask, &tags)
+    };
+    decide::all(ask, &said, &facts, uses.account)?;
+    same_region(ask, &source)?;
+    let request = CopyRequest {
+        source: stored_source(ask, &source)?,
+        attributes: headers::attributes(ask, tags)?,
+        metadata,
+        tagging,
+        checksum: headers::algorithm(ask)?,
+        etag: EtagKind::Md5,
+        conditions: headers::write_conditions(ask)?,
+    };
+    let copied = match ask.gateway.store.copy(&bucket, ask.key(), request).await {
+        Ok(copied) => copied,
+        Err(why) => return missing_source(ask, uses, &source, why),
+    };
+    let mut result = Map::new();
+    result.push("ETag", format!("\"{}\"", copied.etag));
+    result.push(
+        "LastModified",
+        Value::Time {
+            millis: copied.last_modified.0,
+        },
+    );
+    result.push(
+        member_of(copied.checksum.value.algorithm()),
+        copied.checksum.to_string(),
+    );
+    result.push("ChecksumType", copied.checksum.kind().name());
+    Ok(ask.encode(&map! {
+        "CopyObjectResult" => result,
+        "VersionId" => copied.version_id.map(|id| id.to_string()),
+        "CopySourceVersionId" => copied.source_version_id.map(|id| id.to_string()),
+        "ServerSideEncryption" => ask.header("x-amz-server-side-encryption"),
+    }))
+}
+
+pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let bucket = ask.stored()?;
+    let source = source(ask)?;
+    let said = Said {
+        source: Some(&source),
+        ..Said::default()
+    };
+    let facts = Facts {
+        source_version_id: source.version.is_some(),
+        ..Facts::default()
+    };
+    decide::all(ask, &said, &facts, uses.account)?;
+    same_region(ask, &source)?;
+    let (upload_id, number) = part_of(ask)?;
+    let range = match ask.header("x-amz-copy-source-range") {
+        None => None,
+        Some(text) => Some(parse_copy_range(text).ok_or_else(|| {
+            argument(
+                "x-amz-copy-source-range",
+                text,
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+            )
+        })?),
+    };
+    let request = CopyPart {
+        source: stored_source(ask, &source)?,
+        range,
+    };
+    let copied = ask
+        .gateway
+        .store
+        .copy_part(&bucket, ask.key(), &upload_id, number, request)
+        .await;
+    let (part, source_version) = match copied {
+        Ok(copied) => copied,
+        Err(why) => return missing_source(ask, uses, &source, why),
+    };
+    let mut result = Map::new();
+    result.push("ETag", format!("\"{}\"", part.etag));
+    result.push(
+        "LastModified",
+        Value::Time {
+            millis: part.last_modified.0,
+        },
+    );
+    result.push(
+        member_of(part.checksum.algorithm()),
+        part.checksum.to_string(),
+    );
+    Ok(ask.encode(&map! {
+        "CopyPartResult" => result,
+        "CopySourceVersionId" => source_version.map(|id| id.to_string()),
+    }))
+}
+
+/// The output member that carries a checksum of an algorithm.
+pub(super) fn member_of(algorithm: adit_objects::ChecksumAlgorithm) -> &'static str {
+    use adit_objects::ChecksumAlgorithm::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
+    match algorithm {
+        Crc32 => "ChecksumCRC32",
+        Crc32c => "ChecksumCRC32C",
+        Crc64Nvme => "ChecksumCRC64NVME",
+        Sha1 => "ChecksumSHA1",
+        Sha256 => "ChecksumSHA256",
+    }
+}
+
+fn source(ask: &Ask<'_>) -> Result<CopySource, ErrorReply> {
+    let text = ask.header("x-amz-copy-source").unwrap_or_default();
+    let source = CopySource::parse(text, ask.snapshot)?;
+    if source.view.is_none() {
+        return Err(no_such_bucket(&source.bucket));
+    }
+    Ok(source)
+}
+
+fn directive(ask: &Ask<'_>, name: &'static str) -> Result<Directive, ErrorReply> {
+    match ask.header(name) {
+        None | Some("COPY") => Ok(Directive::Copy),
+        Some("REPLACE") => Ok(Directive::Replace),
+        Some(other) => Err(argument(name, other, "Unknown directive.")),
+    }
+}
+
+/// Whether the source carries tags: then copying them needs its own actions.
+async fn has_tags(ask: &Ask<'_>, source: &CopySource) -> bool {
+    let Some(view) = &source.view else {
+        return false;
+    };
+    let options = GetOptions {
+        version: version(source),
+        ..GetOptions::default()
+    };
+    let found = ask
+        .gateway
+        .store
+        .head(&stored(view), &source.key, &options)
+        .await;
+    found.is_ok_and(|object| !object.info().attributes.tags.is_empty())
+}
+
+fn version(source: &CopySource) -> Option<VersionId> {
+    source
+        .version
+        .as_ref()
+        .map(|id| VersionId::new(id.as_str()))
+}
+
+fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorReply> {
+    let view = source
+        .view
+        .as_ref()
+        .ok_or_else(|| no_such_bucket(&source.bucket))?;
+    Ok(Source {
+        bucket: stored(view),
+        key: source.key.clone(),
+        version: version(source),
+        conditions: headers::read_conditions(ask, "x-amz-copy-source-"),
+    })
+}
+
+/// Through an endpoint only its own Region can be reached, on either side of a copy.
+fn same_region(ask: &Ask<'_>, source: &CopySource) -> Result<(), ErrorReply> {
+    let region = source.view.as_ref().map(|view| &view.bucket.region);
+    if ask.way.endpoint.is_some() && region != ask.way.region.as_ref() {
+        return Err(ErrorReply::new(
+            "InvalidRequest",
+            400,
+            "Copies between Regions are not supported through a VPC endpoint.",
+        ));
+    }
+    Ok(())
+}
+
+/// A source that is not there is told only to those who may list its bucket.
+fn missing_source(
+    ask: &Ask<'_>,
+    uses: &mut Uses<'_>,
+    source: &CopySource,
+    why: adit_objects::Error,
+) -> Result<Reply, ErrorReply> {
+    if let (
+        adit_objects::Error::NoSuchKey { .. } | adit_objects::Error::NoSuchVersion { .. },
+        Some(view),
+    ) = (&why, &source.view)
+    {
+        may_know(ask, view, uses.account)?;
+    }
+    Err(store_error(why))
+}
+
+/// `bytes=first-last`, both given.
+fn parse_copy_range(text: &str) -> Option<(u64, u64)> {
+    let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
+    let number = |text: &str| {
+        text.bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| text.parse::<u64>().ok())
+            .flatten()
+    };
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copy_ranges_have_both_ends() {
+        assert_eq!(parse_copy_range("bytes=0-9"), Some((0, 9)));
+        for bad in [
+            "bytes=0-",
+            "bytes=-9",
+            "bytes=9-0",
+            "0-9",
+            "bytes=a-b",
+            "bytes=+1-2",
+            "bytes=0-9,11-12",
+        ] {
+            assert_eq!(parse_copy_range(bad), None, "{bad}");
+        }
+    }
+}

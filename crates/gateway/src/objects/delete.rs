@@ -1,0 +1,170 @@
+//! DeleteObject, and DeleteObjects with a decision for every key.
+
+use adit_objects::{DeleteOptions, EtagMatch, VersionId, WriteConditions};
+use adit_policy::Action;
+use adit_policy::actions::Facts;
+use adit_wire::{ErrorReply, Map, Value, map};
+use http::StatusCode;
+use http::header::HeaderName;
+
+use super::errors::reply as store_error;
+use super::headers;
+use crate::ask::{Ask, Uses};
+use crate::decide::{self, Question, Said, may, object_arn};
+use crate::reply::Reply;
+
+/// Most keys of one request, and most bytes of its body.
+const MAX_KEYS: usize = 1000;
+const MAX_BODY: usize = 4 << 20;
+
+pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let bucket = ask.stored()?;
+    let version = ask.version()?;
+    let facts = Facts {
+        version_id: version.is_some(),
+        bypass_governance: bypass(ask),
+        ..Facts::default()
+    };
+    decide::all(ask, &Said::default(), &facts, uses.account)?;
+    let options = DeleteOptions {
+        version,
+        conditions: headers::write_conditions(ask)?,
+    };
+    let done = ask
+        .gateway
+        .store
+        .delete(&bucket, ask.key(), options)
+        .await
+        .map_err(store_error)?;
+    let mut reply = Reply::new(StatusCode::NO_CONTENT);
+    if done.delete_marker {
+        reply.set(HeaderName::from_static("x-amz-delete-marker"), "true");
+    }
+    headers::version(&mut reply, done.version_id.as_ref());
+    Ok(reply)
+}
+
+fn bypass(ask: &Ask<'_>) -> bool {
+    ask.header("x-amz-bypass-governance-retention")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// One key of the request, until it is answered.
+struct Item {
+    key: String,
+    version: Option<String>,
+    refused: Option<ErrorReply>,
+    options: DeleteOptions,
+}
+
+pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let view = ask.bucket()?;
+    let bucket = ask.stored()?;
+    // Which resources it is about is in the body: it must be read first.
+    let body = uses.upload.whole(MAX_BODY).await?;
+    let input = ask.decode(&body)?;
+    let objects = input.get("Delete").get("Objects").list();
+    if objects.is_empty() || objects.len() > MAX_KEYS {
+        return Err(ErrorReply::new(
+            "MalformedXML",
+            400,
+            "The XML you provided was not well-formed or did not validate against our published schema",
+        ));
+    }
+    let quiet = input.get("Delete").get("Quiet").bool() == Some(true);
+    let mut context = decide::context(ask, &Said::default())?;
+    let mut items: Vec<Item> = objects.iter().map(item).collect();
+    for item in &mut items {
+        let resource = object_arn(&ask.bucket_name(), &item.key);
+        let mut actions = vec![match item.version {
+            Some(_) => "s3:DeleteObjectVersion",
+            None => "s3:DeleteObject",
+        }];
+        if bypass(ask) {
+            actions.push("s3:BypassGovernanceRetention");
+        }
+        context.set(
+            adit_policy::keys::S3_VERSION_ID,
+            match &item.version {
+                Some(version) => vec![version.clone()],
+                None => Vec::new(),
+            },
+        );
+        for action in actions {
+            let question = Question {
+                action: Action::from(action),
+                resource: &resource,
+                bucket: Some(&**view),
+            };
+            if let Err(why) = may(ask, &context, question, uses.account) {
+                item.refused = Some(why);
+            }
+        }
+    }
+    let allowed = items.iter().filter(|item| item.refused.is_none());
+    let work = allowed
+        .map(|item| (item.key.clone(), item.options.clone()))
+        .collect();
+    let mut done = ask
+        .gateway
+        .store
+        .delete_many(&bucket, work)
+        .await
+        .into_iter();
+    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+    for item in items {
+        let outcome = match item.refused {
+            Some(why) => Err(why),
+            None => match done.next() {
+                Some(result) => result.map_err(store_error),
+                None => Err(ErrorReply::new(
+                    "InternalError",
+                    500,
+                    "We encountered an internal error. Please try again.",
+                )),
+            },
+        };
+        let mut shown = Map::new();
+        shown.push("Key", item.key.as_str());
+        shown.push("VersionId", item.version.as_deref());
+        match outcome {
+            Ok(result) if !quiet => {
+                if result.delete_marker {
+                    shown.push("DeleteMarker", true);
+                    shown.push(
+                        "DeleteMarkerVersionId",
+                        result.version_id.map(|id| id.to_string()),
+                    );
+                }
+                deleted.push(shown);
+            }
+            Ok(_) => {}
+            Err(why) => {
+                shown.push("Code", why.code.as_ref());
+                shown.push("Message", why.message);
+                errors.push(shown);
+            }
+        }
+    }
+    Ok(ask.encode(&map! { "Deleted" => deleted, "Errors" => errors }))
+}
+
+fn item(object: &Value) -> Item {
+    let version = object
+        .get("VersionId")
+        .str()
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned);
+    Item {
+        key: object.get("Key").str().unwrap_or_default().to_owned(),
+        options: DeleteOptions {
+            version: version.as_deref().map(VersionId::new),
+            conditions: WriteConditions {
+                if_match: object.get("ETag").str().map(EtagMatch::parse),
+                if_none_match: None,
+            },
+        },
+        version,
+        refused: None,
+    }
+}

@@ -1,0 +1,121 @@
+//! PutObject and UploadPart: decided first, then streamed into the store.
+
+use adit_objects::{BodyOptions, EtagKind, PutOptions};
+use adit_policy::actions::Facts;
+use adit_wire::ErrorReply;
+use http::StatusCode;
+use http::header::HeaderName;
+
+use super::errors::reply as store_error;
+use super::headers;
+use crate::ask::{Ask, Uses, argument};
+use crate::decide::{self, Said};
+use crate::reply::Reply;
+use crate::upload::{Upload, header_of};
+
+/// What the headers of a write add to the actions it needs.
+pub(super) fn facts(ask: &Ask<'_>, tags: &[(String, String)]) -> Facts {
+    let has = |name: &str| ask.wire.headers.has(name);
+    let granted = ask.wire.headers.iter().any(|(name, _)| {
+        name.get(..12)
+            .is_some_and(|front| front.eq_ignore_ascii_case("x-amz-grant-"))
+    });
+    Facts {
+        acl: has("x-amz-acl") || granted,
+        tagging: !tags.is_empty(),
+        retention: has("x-amz-object-lock-mode") || has("x-amz-object-lock-retain-until-date"),
+        legal_hold: has("x-amz-object-lock-legal-hold"),
+        ..Facts::default()
+    }
+}
+
+pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let bucket = ask.stored()?;
+    let tags = headers::tagging(ask)?;
+    let said = Said {
+        tags: &tags,
+        ..Said::default()
+    };
+    decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
+    let length = uses.upload.required_length()?;
+    let encrypt = ask.header("x-amz-server-side-encryption").is_some();
+    let options = PutOptions {
+        attributes: headers::attributes(ask, tags)?,
+        body: body_options(uses.upload, length),
+        conditions: headers::write_conditions(ask)?,
+    };
+    let mut writer = ask
+        .gateway
+        .store
+        .begin_put(&bucket, ask.key(), options)
+        .await
+        .map_err(store_error)?;
+    while let Some(data) = uses.upload.next().await? {
+        writer.write(data).await.map_err(store_error)?;
+    }
+    let put = writer
+        .finish(uses.upload.checks()?)
+        .await
+        .map_err(store_error)?;
+    let mut reply = Reply::new(StatusCode::OK);
+    headers::etag(&mut reply, &put.etag);
+    headers::version(&mut reply, put.version_id.as_ref());
+    headers::checksum(&mut reply, &put.checksum);
+    headers::encryption(&mut reply, encrypt);
+    Ok(reply)
+}
+
+pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let bucket = ask.stored()?;
+    decide::all(ask, &Said::default(), &facts(ask, &[]), uses.account)?;
+    let (upload_id, number) = part_of(ask)?;
+    let length = uses.upload.required_length()?;
+    let options = body_options(uses.upload, length);
+    let begun = ask
+        .gateway
+        .store
+        .begin_part(&bucket, ask.key(), &upload_id, number, options)
+        .await;
+    let mut writer = begun.map_err(store_error)?;
+    while let Some(data) = uses.upload.next().await? {
+        writer.write(data).await.map_err(store_error)?;
+    }
+    let part = writer
+        .finish(uses.upload.checks()?)
+        .await
+        .map_err(store_error)?;
+    let mut reply = Reply::new(StatusCode::OK);
+    headers::etag(&mut reply, &part.etag);
+    reply.set(
+        HeaderName::from_static(header_of(part.checksum.algorithm())),
+        part.checksum.to_string(),
+    );
+    Ok(reply)
+}
+
+/// Upload id and part number of a request for a part.
+pub(super) fn part_of(ask: &Ask<'_>) -> Result<(String, u32), ErrorReply> {
+    let upload_id = ask.query("uploadId")?.unwrap_or_default().into_owned();
+    let text = ask.query("partNumber")?.unwrap_or_default();
+    let number = text
+        .parse::<u32>()
+        .ok()
+        .filter(|number| (1..=10_000).contains(number));
+    let number = number.ok_or_else(|| {
+        argument(
+            "partNumber",
+            &text,
+            "Part number must be an integer between 1 and 10000, inclusive",
+        )
+    })?;
+    Ok((upload_id, number))
+}
+
+fn body_options(upload: &Upload, length: u64) -> BodyOptions {
+    BodyOptions {
+        checksum: upload.declared().algorithm(),
+        payload_sha256: upload.binds_sha256(),
+        etag: EtagKind::Md5,
+        length: Some(length),
+    }
+}

@@ -1,0 +1,15 @@
+//! The gateway over loopback, with real snapshots, a real object store and clients that sign.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in its helpers too"
+)]
+
+mod auth;
+mod http;
+mod objects;
+mod paths;
+mod support;
+mod tls;
