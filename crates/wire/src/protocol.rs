@@ -299,10 +299,7 @@ pub fn decode(op: &OperationRef, parts: &Parts<'_>) -> Result<Value, WireError> 
     match op.service.protocol() {
         Protocol::Ec2 | Protocol::Query => params::decode(table, row, parts),
         Protocol::Json => json::decode(table, row, parts),
-        Protocol::RestXml if op.service == Service::S3 => {
-            let labels = crate::s3::recognise_path(parts)?.1;
-            rest::decode(table, row, &labels, parts)
-        }
+        Protocol::RestXml if op.service == Service::S3 => crate::s3::decode_path(op, parts),
         Protocol::RestXml => rest::decode(table, row, &rest::labels(row, parts)?, parts),
     }
 }

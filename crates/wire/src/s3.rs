@@ -214,6 +214,62 @@ pub enum Recognised {
     Preflight,
 }
 
+/// The headers that a presigned URL carries in its query: signers may move `x-amz-` headers there,
+/// and S3 takes them as if they were headers. Names in lower case, values decoded; without the
+/// parameters of the signature itself, and without those that `parts` has as headers.
+///
+/// [`recognise`] and [`decode`] heed them; whoever reads such a header by itself (for a condition
+/// key, or to send it on) must too. A query that cannot be decoded yields nothing here: `recognise`
+/// refuses it.
+pub fn hoisted(parts: &Parts<'_>) -> Vec<(String, String)> {
+    const FAMILY: &str = "x-amz-";
+    const SIGNATURE: [&str; 8] = [
+        "x-amz-algorithm",
+        "x-amz-content-sha256",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+    ];
+    // Nearly all queries hold none.
+    let bytes = parts.query.as_bytes();
+    if !bytes
+        .windows(FAMILY.len())
+        .any(|w| w.eq_ignore_ascii_case(FAMILY.as_bytes()))
+    {
+        return Vec::new();
+    }
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (name, value) in protocol::text::pairs(parts.query, 1000).unwrap_or_default() {
+        let name = name.to_ascii_lowercase();
+        let given = parts.headers.has(&name) || found.iter().any(|(known, _)| *known == name);
+        if name.starts_with(FAMILY) && !SIGNATURE.contains(&name.as_str()) && !given {
+            found.push((name, value.into_owned()));
+        }
+    }
+    found
+}
+
+/// Runs `work` on `parts` with the headers of its query put among the others.
+fn with_hoisted<T>(parts: &Parts<'_>, work: impl FnOnce(&Parts<'_>) -> T) -> T {
+    let hoisted = hoisted(parts);
+    if hoisted.is_empty() {
+        return work(parts);
+    }
+    let mut headers = parts.headers.0.to_vec();
+    headers.extend(
+        hoisted
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes())),
+    );
+    work(&Parts {
+        headers: crate::Headers(&headers),
+        ..*parts
+    })
+}
+
 /// Reads the input of an S3 or S3 Control operation. `Bucket` and `Key` come from `address` (an
 /// access point shows as its host label or alias); S3 Control's `AccountId` comes from the host
 /// when the header is absent, and must agree with it when both are there. `parts.body` may be
@@ -237,7 +293,9 @@ pub fn decode(op: &OperationRef, address: &Address, parts: &Parts<'_>) -> Result
     if let Some(key) = address.key() {
         labels.push(("Key", Cow::Borrowed(key)));
     }
-    protocol::rest::decode(table, row, &labels, parts)
+    with_hoisted(parts, |parts| {
+        protocol::rest::decode(table, row, &labels, parts)
+    })
 }
 
 fn control(
@@ -270,6 +328,19 @@ fn control(
     }
 }
 
+/// Decodes a path-style request, for callers without an address.
+pub(crate) fn decode_path(op: &OperationRef, parts: &Parts<'_>) -> Result<Value, WireError> {
+    let labels = recognise_path(parts)?.1;
+    let (Some(table), Some(row)) = (Service::S3.table(), op.table()) else {
+        return Err(WireError::NoSuchOperation {
+            name: op.name().to_owned(),
+        });
+    };
+    with_hoisted(parts, |parts| {
+        protocol::rest::decode(table, row, &labels, parts)
+    })
+}
+
 /// Recognises a request as path-style by its path alone, for callers without an address.
 pub(crate) fn recognise_path<'a>(
     parts: &Parts<'a>,
@@ -283,7 +354,7 @@ pub(crate) fn recognise_path<'a>(
         (Some(_), None) => recognise::Place::Bucket,
         (Some(_), Some(_)) => recognise::Place::Object,
     };
-    let op = recognise::operation(kind, parts)?;
+    let op = with_hoisted(parts, |parts| recognise::operation(kind, parts))?;
     let labels = [("Bucket", bucket), ("Key", key)];
     Ok((
         op,

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-use super::{Address, Recognised, Target};
+use super::{Address, Recognised, Target, with_hoisted};
 use crate::protocol::text::{Pair, pairs, percent_decode, shortened};
 use crate::protocol::{OperationRef, WireError, route};
 use crate::request::Parts;
@@ -160,7 +160,7 @@ pub fn recognise(address: &Address, parts: &Parts<'_>) -> Result<Recognised, Wir
             return Ok(Recognised::PostObject);
         }
     }
-    operation(place, parts).map(Recognised::Operation)
+    with_hoisted(parts, |parts| operation(place, parts)).map(Recognised::Operation)
 }
 
 fn is_form(parts: &Parts<'_>) -> bool {

@@ -101,7 +101,13 @@ pub fn verify_v2(
     }
     key.check_token(claim.session_token.as_ref())?;
     let text = string_to_sign(claim, parts, resource)?;
-    if !holds(key.secret, &text, &claim.signature) {
+    // Clients sign a bucket as `/bucket/`, with or without a slash in the path they send.
+    let bucket = resource.len() > 1 && resource.rfind('/') == Some(0);
+    let slashed = || {
+        string_to_sign(claim, parts, &format!("{resource}/"))
+            .is_ok_and(|text| holds(key.secret, &text, &claim.signature))
+    };
+    if !holds(key.secret, &text, &claim.signature) && !(bucket && slashed()) {
         return Err(AuthError::Mismatch(Box::new(Mismatch {
             access_key_id: claim.access_key_id.to_string(),
             signature: claim.signature.to_string(),

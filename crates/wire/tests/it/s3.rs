@@ -169,6 +169,38 @@ fn nothing_is_taken_for_a_cheaper_operation() {
 }
 
 #[test]
+fn headers_that_a_signer_moved_to_the_query_count() {
+    let uri = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Security-Token=t&X-Amz-Acl=private\
+        &x-amz-meta-a=1%202&x-amz-storage-class=GLACIER";
+    let (path, query) = uri.split_once('?').unwrap();
+    let address = s3::address(&Names::new("amazonaws.com"), HOST, path).unwrap();
+    let headers: [(&str, &[u8]); 1] = [("x-amz-storage-class", b"STANDARD_IA")];
+    let parts = Parts {
+        method: "PUT",
+        path,
+        query,
+        headers: Headers(&headers),
+        body: b"",
+    };
+    let Recognised::Operation(op) = s3::recognise(&address, &parts).unwrap() else {
+        panic!("an operation")
+    };
+    let wanted = map! {
+        "ACL" => "private",
+        "Bucket" => "b",
+        "Key" => "k",
+        "Metadata" => map! { "a" => "1 2" },
+        "StorageClass" => "STANDARD_IA",
+    };
+    assert_eq!(s3::decode(&op, &address, &parts).unwrap(), wanted);
+    assert_eq!(adit_wire::protocol::decode(&op, &parts).unwrap(), wanted);
+    assert_eq!(
+        name("PUT", "/b/k?X-Amz-Copy-Source=o%2Fk", &[]),
+        "CopyObject"
+    );
+}
+
+#[test]
 fn names_in_the_host_reach_the_input() {
     let v = "vpce-1a2b3c4d-5e6f.s3.us-east-1.vpce.amazonaws.com";
     for (host, uri, bucket, key) in [

@@ -706,6 +706,18 @@ fn version_2_urls_and_headers() {
         Err(AuthError::Mismatch(_))
     ));
 
+    // A bucket is signed with a slash at its end, and sent with or without.
+    for (path, text) in [("/b", "/b/?acl"), ("/b/", "/b/?acl"), ("/b", "/b?acl")] {
+        let tag = hmac_sha1(SECRET, &format!("GET\n\n\n1369353900\n{text}"));
+        let tag = tag.replace('+', "%2B").replace('=', "%3D");
+        let query = format!("acl&AWSAccessKeyId={ID}&Expires=1369353900&Signature={tag}");
+        check(
+            &Request::new("GET", path, &query, &[("host", "h")]),
+            &expect_s3(),
+        )
+        .unwrap();
+    }
+
     let date = time::http_date(NOON);
     let text = format!(
         "PUT\nmd5\ntext/plain\n{date}\nx-amz-acl:private\nx-amz-meta-a:1,2\n/b/k?acl&partNumber=3"
