@@ -71,10 +71,7 @@ pub(crate) fn head<'a>(parts: &'a Parts, max: usize) -> Result<Head<'a>, ErrorRe
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes())),
     );
-    Ok(Head {
-        host,
-        fields,
-    })
+    Ok(Head { host, fields })
 }
 
 /// The one host that a request names.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adit_gateway::ca::Authority;
@@ -20,32 +21,32 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub const ACCOUNT: &str = "111122223333";
-pub const STRANGER: &str = "444455556666";
+pub(crate) const ACCOUNT: &str = "111122223333";
+pub(crate) const STRANGER: &str = "444455556666";
 /// 2026-01-02T03:04:05Z
-pub const NOW: i64 = 1_767_323_045_000;
-pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-pub const ROOT: &str = "AKIAROOT000000000000";
-pub const USER: &str = "AKIAUSER000000000000";
-pub const FOREIGN: &str = "AKIAFOREIGN000000000";
-pub const INACTIVE: &str = "AKIAINACTIVE00000000";
+pub(crate) const NOW: i64 = 1_767_323_045_000;
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+pub(crate) const ROOT: &str = "AKIAROOT000000000000";
+pub(crate) const USER: &str = "AKIAUSER000000000000";
+pub(crate) const FOREIGN: &str = "AKIAFOREIGN000000000";
+pub(crate) const INACTIVE: &str = "AKIAINACTIVE00000000";
 
-pub const GATEWAY: &str = "vpce-0000000000000aaaa";
-pub const INTERFACE: &str = "vpce-0000000000000bbbb";
-pub const VPC: &str = "vpc-0000000000000cccc";
-pub const SUFFIX: &str = "5e6f7a8b";
+pub(crate) const GATEWAY: &str = "vpce-0000000000000aaaa";
+pub(crate) const INTERFACE: &str = "vpce-0000000000000bbbb";
+pub(crate) const VPC: &str = "vpc-0000000000000cccc";
+pub(crate) const SUFFIX: &str = "5e6f7a8b";
 
-pub fn interface_name() -> String {
+pub(crate) fn interface_name() -> String {
     format!("{INTERFACE}-{SUFFIX}.s3.us-east-1.vpce.amazonaws.com")
 }
 
 /// The default policy of an endpoint.
-pub const OPEN: &str =
+pub(crate) const OPEN: &str =
     r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
 
 /// Records that were handed over.
 #[derive(Default)]
-pub struct Records(Mutex<Vec<serde_json::Value>>);
+pub(crate) struct Records(Mutex<Vec<serde_json::Value>>);
 
 impl Recorder for Records {
     fn record(&self, record: &Record<'_>) {
@@ -57,26 +58,26 @@ impl Recorder for Records {
 }
 
 impl Records {
-    pub fn last(&self) -> serde_json::Value {
+    pub(crate) fn last(&self) -> serde_json::Value {
         self.0.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 }
 
 /// The intent, and who is told of it.
-pub struct Intents {
+pub(crate) struct Intents {
     intent: Mutex<Arc<Intent>>,
     told: watch::Sender<Option<Arc<Snapshot>>>,
-    pub calls: Mutex<Vec<String>>,
-    pub fail: Mutex<bool>,
+    pub(crate) calls: Mutex<Vec<String>>,
+    pub(crate) fail: Mutex<bool>,
 }
 
 impl Intents {
     /// Changes the intent; in force when it returns.
-    pub fn edit<T>(&self, change: impl FnOnce(&mut Draft) -> T) -> T {
+    pub(crate) fn edit<T>(&self, change: impl FnOnce(&mut Draft) -> T) -> T {
         let mut intent = self.intent.lock().unwrap();
         let mut draft = Draft::new(&intent);
         let value = change(&mut draft);
@@ -86,7 +87,7 @@ impl Intents {
         value
     }
 
-    pub fn policy(&self, bucket: &str, policy: &str) {
+    pub(crate) fn policy(&self, bucket: &str, policy: &str) {
         self.edit(|draft| {
             draft
                 .edit::<Bucket>(bucket, |b| b.policy = Some(policy.to_owned()))
@@ -94,7 +95,7 @@ impl Intents {
         });
     }
 
-    pub fn endpoint_policy(&self, id: &str, policy: &str) {
+    pub(crate) fn endpoint_policy(&self, id: &str, policy: &str) {
         self.edit(|draft| {
             draft
                 .edit::<VpcEndpoint>(id, |e| e.policy = policy.to_owned())
@@ -102,7 +103,7 @@ impl Intents {
         });
     }
 
-    pub fn user_policy(&self, policy: &str) {
+    pub(crate) fn user_policy(&self, policy: &str) {
         self.edit(|draft| {
             draft
                 .edit::<User>(format!("{ACCOUNT}/ana"), |user| {
@@ -174,10 +175,12 @@ impl Operations for Intents {
     }
 }
 
-pub fn bucket(name: &str, owner: &str, region: &str) -> Bucket {
+static INCARNATIONS: AtomicU64 = AtomicU64::new(0);
+
+pub(crate) fn bucket(name: &str, owner: &str, region: &str) -> Bucket {
     Bucket {
         name: name.parse().unwrap(),
-        incarnation: format!("incarnation-of-{name}"),
+        incarnation: format!("{name}-{}", INCARNATIONS.fetch_add(1, Ordering::Relaxed)),
         owner: owner.parse().unwrap(),
         region: region.parse().unwrap(),
         policy: None,
@@ -303,20 +306,20 @@ fn populate(draft: &mut Draft) {
     draft.put(bucket("abroad", ACCOUNT, "eu-west-1"));
 }
 
-pub struct World {
-    pub gateway: Gateway,
-    pub intents: Arc<Intents>,
-    pub records: Arc<Records>,
-    pub authority: Arc<Authority>,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) intents: Arc<Intents>,
+    pub(crate) records: Arc<Records>,
+    pub(crate) authority: Arc<Authority>,
     _dir: tempfile::TempDir,
 }
 
 impl World {
-    pub fn new() -> World {
+    pub(crate) fn new() -> World {
         World::with(Settings::default())
     }
 
-    pub fn with(settings: Settings) -> World {
+    pub(crate) fn with(settings: Settings) -> World {
         let dir = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::open_or_create(&dir.path().join("ca")).unwrap());
         let store =
@@ -351,11 +354,11 @@ impl World {
     }
 
     /// Listens on loopback as one way into the world.
-    pub fn listen(&self, via: Via) -> Port {
+    pub(crate) fn listen(&self, via: Via) -> Port {
         self.listen_as(via, Scheme::Both, "127.0.0.1:0")
     }
 
-    pub fn listen_as(&self, via: Via, scheme: Scheme, address: &str) -> Port {
+    pub(crate) fn listen_as(&self, via: Via, scheme: Scheme, address: &str) -> Port {
         let listener = TcpListener::bind(address).unwrap();
         let token = CancellationToken::new();
         let serving = self
@@ -369,24 +372,24 @@ impl World {
         }
     }
 
-    pub async fn api(&self) -> Client {
+    pub(crate) async fn api(&self) -> Client {
         self.listen(Via::Api).client().await
     }
 
-    pub fn way(&self, endpoint: &str) -> Port {
+    pub(crate) fn way(&self, endpoint: &str) -> Port {
         self.listen(Via::Endpoint(endpoint.parse().unwrap()))
     }
 }
 
-pub struct Port {
-    pub address: SocketAddr,
-    pub serving: Serving,
-    pub token: CancellationToken,
+pub(crate) struct Port {
+    pub(crate) address: SocketAddr,
+    pub(crate) serving: Serving,
+    pub(crate) token: CancellationToken,
 }
 
 impl Port {
     /// A kept-alive connection.
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let client = Client::over(TcpStream::connect(self.address).await.unwrap()).await;
         Client {
             again: Some(self.address),
@@ -395,7 +398,7 @@ impl Port {
     }
 }
 
-pub struct Client {
+pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
     /// Where to connect again, as clients do, when an answer said that the connection ends.
     again: Option<SocketAddr>,
@@ -403,7 +406,7 @@ pub struct Client {
 }
 
 impl Client {
-    pub async fn over<S>(stream: S) -> Client
+    pub(crate) async fn over<S>(stream: S) -> Client
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     {
@@ -419,7 +422,7 @@ impl Client {
     }
 
     /// Sends a request on this connection.
-    pub async fn try_send(&mut self, call: &Ask) -> Result<Answer, hyper::Error> {
+    pub(crate) async fn try_send(&mut self, call: &Ask) -> Result<Answer, hyper::Error> {
         if let (true, Some(address)) = (self.ended, self.again) {
             self.sender = Client::over(TcpStream::connect(address).await.unwrap())
                 .await
@@ -440,22 +443,22 @@ impl Client {
         })
     }
 
-    pub async fn send(&mut self, call: &Ask) -> Answer {
+    pub(crate) async fn send(&mut self, call: &Ask) -> Answer {
         self.try_send(call).await.unwrap()
     }
 }
 
 /// A request under construction.
 #[derive(Clone)]
-pub struct Ask {
-    pub method: &'static str,
-    pub path: String,
-    pub query: String,
-    pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+pub(crate) struct Ask {
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
-pub fn ask(method: &'static str, target: &str) -> Ask {
+pub(crate) fn ask(method: &'static str, target: &str) -> Ask {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     Ask {
         method,
@@ -467,22 +470,22 @@ pub fn ask(method: &'static str, target: &str) -> Ask {
 }
 
 impl Ask {
-    pub fn host(mut self, host: &str) -> Ask {
+    pub(crate) fn host(mut self, host: &str) -> Ask {
         self.headers[0].1 = host.to_owned();
         self
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Ask {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Ask {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Ask {
+    pub(crate) fn body(mut self, body: impl Into<Vec<u8>>) -> Ask {
         self.body = body.into();
         self
     }
 
-    pub fn parts<T>(&self, use_parts: impl FnOnce(&Parts<'_>) -> T) -> T {
+    pub(crate) fn parts<T>(&self, use_parts: impl FnOnce(&Parts<'_>) -> T) -> T {
         let fields: Vec<(&str, &[u8])> = self
             .headers
             .iter()
@@ -497,7 +500,7 @@ impl Ask {
         })
     }
 
-    pub fn signed_for(mut self, key: &str, region: &str, now: i64, say: Sign<'_>) -> Ask {
+    pub(crate) fn signed_for(mut self, key: &str, region: &str, now: i64, say: Sign<'_>) -> Ask {
         let secret = Signing::new(SECRET);
         let key = Key {
             access_key_id: key,
@@ -518,17 +521,17 @@ impl Ask {
     }
 
     /// Signed by a key, body hash and all.
-    pub fn by(self, key: &str) -> Ask {
+    pub(crate) fn by(self, key: &str) -> Ask {
         let body = self.body.clone();
         self.signed_for(key, "us-east-1", NOW, Sign::Bytes(&body))
     }
 
-    pub fn root(self) -> Ask {
+    pub(crate) fn root(self) -> Ask {
         self.by(ROOT)
     }
 
     /// As a presigned URL.
-    pub fn presigned(mut self, key: &str, expires: u32) -> Ask {
+    pub(crate) fn presigned(mut self, key: &str, expires: u32) -> Ask {
         let secret = Signing::new(SECRET);
         let key = Key {
             access_key_id: key,
@@ -545,14 +548,14 @@ impl Ask {
         self
     }
 
-    pub fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         match self.query.as_str() {
             "" => self.path.clone(),
             query => format!("{}?{query}", self.path),
         }
     }
 
-    pub fn request(&self) -> ::http::Request<Full<Bytes>> {
+    pub(crate) fn request(&self) -> ::http::Request<Full<Bytes>> {
         let mut request = ::http::Request::builder()
             .method(self.method)
             .uri(self.target());
@@ -566,47 +569,47 @@ impl Ask {
 }
 
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: ::http::HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: ::http::HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The error code, empty for a success.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         self.element("Code")
     }
 
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         self.element("Message").replace("&quot;", "\"")
     }
 
-    pub fn element(&self, name: &str) -> String {
+    pub(crate) fn element(&self, name: &str) -> String {
         let text = self.text();
         let rest = text.split_once(&format!("<{name}>")).map(|(_, rest)| rest);
         rest.and_then(|rest| rest.split_once(&format!("</{name}>")))
             .map_or(String::new(), |(value, _)| value.to_owned())
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
     #[track_caller]
-    pub fn is(self, status: u16) -> Answer {
+    pub(crate) fn is(self, status: u16) -> Answer {
         assert_eq!(self.status, status, "{:?} {}", self.headers, self.text());
         self
     }
 
     #[track_caller]
-    pub fn fails(self, status: u16, code: &str) -> Answer {
+    pub(crate) fn fails(self, status: u16, code: &str) -> Answer {
         assert_eq!(
             (self.status, self.code().as_str()),
             (status, code),
@@ -618,7 +621,7 @@ impl Answer {
 }
 
 /// A bucket policy of one statement.
-pub fn statement(effect: &str, action: &str, resource: &str, condition: &str) -> String {
+pub(crate) fn statement(effect: &str, action: &str, resource: &str, condition: &str) -> String {
     let condition = match condition {
         "" => String::new(),
         condition => format!(r#","Condition":{condition}"#),
