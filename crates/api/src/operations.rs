@@ -192,6 +192,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DeleteBucketEncryption s3::subresource::delete_encryption;
     }
     Adit "adit" {
+        Write CreateAccount own::account::create;
+        Read ListAccounts own::account::list;
         Write CreateRun own::run::create;
         Write DeleteRun own::run::delete;
         Read ListRuns own::run::list;

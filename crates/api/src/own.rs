@@ -1,6 +1,7 @@
 //! Adit's own service: programs that run as hosts, and on-premises sites. It has no wire table; its
 //! members are written here alone.
 
+pub(crate) mod account;
 pub(crate) mod run;
 pub(crate) mod site;
 

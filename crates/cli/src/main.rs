@@ -1,2 +1,65 @@
-//! The `adit` command.
-fn main() {}
+//! The `adit` command: the daemon, and what people do with it from a shell.
+
+mod args;
+mod client;
+mod demo;
+mod env;
+mod policy;
+mod run;
+mod site;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+
+fn main() -> ExitCode {
+    // The network agent changes its user and network namespaces, which only a process without
+    // threads can: it must come before everything else.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == adit_daemon::AGENT_COMMAND)
+    {
+        return adit_net::agent::main(std::env::args_os().skip(2));
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match dispatch(args) {
+        Ok(code) => code,
+        Err(error) => {
+            // One line that says what to do; the causes follow in the same line.
+            eprintln!("adit: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { target, command } = args;
+    match command {
+        Command::Up(up) => {
+            adit_daemon::up(up.options(&target)?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Down => {
+            adit_daemon::down(&target.state_dir()?)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reset => {
+            target.client()?.adit("Reset", serde_json::json!({}))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Env(options) => env::print(&target, &options),
+        Command::Run(run) => run::run(&target, &run),
+        Command::Site(site) => site::run(&target, &site),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Policy(policy) => policy::run(&policy),
+        Command::DemoClient(options) => demo::get(&options),
+    }
+}

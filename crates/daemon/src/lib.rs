@@ -1,1 +1,18 @@
 //! The adit daemon: configuration, wiring, listeners, signals.
+//!
+//! [`up`] opens the store, makes the first state if there is none, starts the loops that keep this
+//! node true to the newest snapshot, opens the API and waits for a signal. It decides nothing: it
+//! connects the crates that do.
+
+pub mod config;
+pub mod control;
+pub mod leases;
+pub mod places;
+pub mod planes;
+mod up;
+
+pub use config::DEFAULT_LISTEN;
+pub use up::{UpError, UpOptions, down, up};
+
+/// The hidden command under which the `adit` binary is the network agent.
+pub const AGENT_COMMAND: &str = "net-agent";

@@ -23,6 +23,7 @@ pub mod desired;
 pub mod exec;
 pub mod nft;
 pub mod protocol;
+pub mod render;
 
 mod apply;
 mod namespace;

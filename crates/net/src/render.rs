@@ -92,7 +92,9 @@ pub mod place {
 
 /// The last twelve digits of an id: unique enough inside one router, short enough for a device.
 fn short(digits: &str) -> &str {
-    digits.get(digits.len().saturating_sub(12)..).unwrap_or(digits)
+    digits
+        .get(digits.len().saturating_sub(12)..)
+        .unwrap_or(digits)
 }
 
 /// The router's device of a port.
@@ -134,7 +136,10 @@ fn link(third: u8, n: u16) -> (Ipv4Addr, Ipv4Addr) {
 }
 
 /// Both ends of the cable to the internet gateway.
-const IGW_LINK: (Ipv4Addr, Ipv4Addr) = (Ipv4Addr::new(169, 254, 10, 1), Ipv4Addr::new(169, 254, 10, 2));
+const IGW_LINK: (Ipv4Addr, Ipv4Addr) = (
+    Ipv4Addr::new(169, 254, 10, 1),
+    Ipv4Addr::new(169, 254, 10, 2),
+);
 
 /// Everything that one VPC shall have in the kernel.
 pub fn render(view: &VpcView) -> Desired {
@@ -151,7 +156,12 @@ pub fn render(view: &VpcView) -> Desired {
         let name = place::endpoint(&gateway.endpoint.id);
         let (near, far) = gateway_link(gateway.endpoint.number);
         let device = gateway_device(&gateway.endpoint.id);
-        router.links.push(veth(&device, Some(gateway.endpoint.id.as_str()), &name, "eth0"));
+        router.links.push(veth(
+            &device,
+            Some(gateway.endpoint.id.as_str()),
+            &name,
+            "eth0",
+        ));
         router.addresses.push(on(&device, near, 30));
         router.neighbours.push(neighbour(&device, far, FAR));
         router.sysctls.extend(device_sysctls(&device));
@@ -161,31 +171,54 @@ pub fn render(view: &VpcView) -> Desired {
         router.rules.push(rule(EARLY, mark));
         throw_local(&mut router, view, mark);
         for prefix in &gateway.prefixes {
-            router.routes.push(Route { table: mark, nexthop: Some(id), ..Route::to(IpNet::V4(*prefix)) });
+            router.routes.push(Route {
+                table: mark,
+                nexthop: Some(id),
+                ..Route::to(IpNet::V4(*prefix))
+            });
         }
-        desired.namespaces.insert(name, gateway_namespace(gateway, near, far));
+        desired
+            .namespaces
+            .insert(name, gateway_namespace(gateway, near, far));
     }
     for endpoint in &view.interfaces {
         let name = place::endpoint(&endpoint.endpoint.id);
-        desired.namespaces.insert(name, interface_namespace(view, &endpoint.interfaces));
+        desired
+            .namespaces
+            .insert(name, interface_namespace(view, &endpoint.interfaces));
     }
     add_tables(&mut router, view);
     outside::add_internet_gateway(&mut desired, &mut router, view);
     outside::add_sites(&mut desired, &mut router, view);
     router.nft = Some(filter::table(view));
-    desired.namespaces.insert(place::router(&view.vpc.id), router);
+    desired
+        .namespaces
+        .insert(place::router(&view.vpc.id), router);
     desired
 }
 
 fn router(view: &VpcView) -> Namespace {
-    let mut router = Namespace { sysctls: forwarding(), ..Namespace::default() };
-    router.sysctls.insert("ipv4/conf/default/proxy_arp".into(), "1".into());
-    router.sysctls.insert("ipv4/fwmark_reflect".into(), "1".into());
+    let mut router = Namespace {
+        sysctls: forwarding(),
+        ..Namespace::default()
+    };
+    router
+        .sysctls
+        .insert("ipv4/conf/default/proxy_arp".into(), "1".into());
+    router
+        .sysctls
+        .insert("ipv4/fwmark_reflect".into(), "1".into());
     for subnet in &view.subnets {
-        router.addresses.push(on("lo", addresses::router(subnet.subnet.cidr), 32));
+        router
+            .addresses
+            .push(on("lo", addresses::router(subnet.subnet.cidr), 32));
     }
-    router.addresses.push(on("lo", addresses::resolver(view.vpc.cidr()), 32));
-    router.addresses.push(on("lo", addresses::RESOLVER_LINK_LOCAL, 32));
+    router
+        .addresses
+        .push(on("lo", addresses::resolver(view.vpc.cidr()), 32));
+    router
+        .addresses
+        .push(on("lo", addresses::RESOLVER_LINK_LOCAL, 32));
     // A VPC of one subnet at its base has router and resolver apart; a /28 VPC may not.
     router.addresses.sort();
     router.addresses.dedup();
@@ -244,32 +277,54 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
         altname: Some(eni.id.to_string()),
         mac: Some(NEAR),
         mtu: None,
-        kind: LinkKind::Veth { peer_ns, peer_name, peer_mac: Some(Mac(eni.mac)) },
+        kind: LinkKind::Veth {
+            peer_ns,
+            peer_name,
+            peer_mac: Some(Mac(eni.mac)),
+        },
     });
     router.sysctls.extend(device_sysctls(&device));
-    router.sysctls.insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
-    router.sysctls.insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
+    router
+        .sysctls
+        .insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
+    router
+        .sysctls
+        .insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
     router.routes.push(Route {
         device: Some(device.clone()),
         ..Route::to(host(eni.private_ip))
     });
-    router.neighbours.push(neighbour(&device, eni.private_ip, Mac(eni.mac)));
+    router
+        .neighbours
+        .push(neighbour(&device, eni.private_ip, Mac(eni.mac)));
 }
 
 /// An instance: its address in its subnet, the router as default.
 fn instance(port: &PortView) -> Namespace {
     let eni = &port.interface;
     let router = addresses::router(port.subnet.cidr);
-    let mut space = Namespace { sysctls: quiet(), ..Namespace::default() };
-    space.addresses.push(on("eth0", eni.private_ip, port.subnet.cidr.prefix_len()));
+    let mut space = Namespace {
+        sysctls: quiet(),
+        ..Namespace::default()
+    };
+    space
+        .addresses
+        .push(on("eth0", eni.private_ip, port.subnet.cidr.prefix_len()));
     space.neighbours.push(neighbour("eth0", router, NEAR));
     space.routes.push(default_via("eth0", router));
     space
 }
 
 /// An endpoint that takes every address of its service (AnyIP) from one cable.
-fn gateway_namespace(gateway: &adit_snapshot::GatewayView, near: Ipv4Addr, far: Ipv4Addr) -> Namespace {
-    let mut space = Namespace { sysctls: quiet(), ..Namespace::default() };
+fn gateway_namespace(
+    gateway: &adit_snapshot::GatewayView,
+    near: Ipv4Addr,
+    far: Ipv4Addr,
+) -> Namespace {
+    let mut space = Namespace {
+        sysctls: quiet(),
+        ..Namespace::default()
+    };
     space.addresses.push(on("eth0", far, 30));
     space.neighbours.push(neighbour("eth0", near, NEAR));
     space.routes.push(default_via("eth0", near));
@@ -280,18 +335,31 @@ fn gateway_namespace(gateway: &adit_snapshot::GatewayView, near: Ipv4Addr, far: 
 }
 
 /// An endpoint with one port per subnet; replies leave by the port that was asked.
-fn interface_namespace(view: &VpcView, interfaces: &[std::sync::Arc<NetworkInterface>]) -> Namespace {
-    let mut space = Namespace { sysctls: quiet(), ..Namespace::default() };
-    space.sysctls.insert("ipv4/conf/all/arp_ignore".into(), "1".into());
+fn interface_namespace(
+    view: &VpcView,
+    interfaces: &[std::sync::Arc<NetworkInterface>],
+) -> Namespace {
+    let mut space = Namespace {
+        sysctls: quiet(),
+        ..Namespace::default()
+    };
+    space
+        .sysctls
+        .insert("ipv4/conf/all/arp_ignore".into(), "1".into());
     for eni in interfaces {
-        let Some(port) = view.port(&eni.id) else { continue };
+        let Some(port) = view.port(&eni.id) else {
+            continue;
+        };
         let device = place::endpoint_device(&eni.id);
         let router = addresses::router(port.subnet.cidr);
         // The subnet's place in its VPC is a number that stays while other subnets come and go.
         let table = 100 + u32::from(eni.private_ip) % 0xffff_ff00;
         space.addresses.push(on(&device, eni.private_ip, 32));
         space.neighbours.push(neighbour(&device, router, NEAR));
-        space.routes.push(Route { table, ..default_via(&device, router) });
+        space.routes.push(Route {
+            table,
+            ..default_via(&device, router)
+        });
         space.rules.push(PolicyRule {
             priority: 100,
             from: Some(host(eni.private_ip)),
@@ -311,13 +379,24 @@ fn add_tables(router: &mut Namespace, view: &VpcView) {
         router.rules.push(rule(number, number));
         throw_local(router, view, number);
         for route in &table.routes {
-            let to = Route { table: number, ..Route::to(IpNet::V4(route.destination)) };
+            let to = Route {
+                table: number,
+                ..Route::to(IpNet::V4(route.destination))
+            };
             router.routes.push(match target(view, &route.target) {
-                Some(Way::Nexthop(id)) => Route { nexthop: Some(id), ..to },
-                Some(Way::Port(device, address)) => {
-                    Route { device: Some(device), via: Some(IpAddr::V4(address)), ..to }
-                }
-                None => Route { kind: RouteKind::Blackhole, ..to },
+                Some(Way::Nexthop(id)) => Route {
+                    nexthop: Some(id),
+                    ..to
+                },
+                Some(Way::Port(device, address)) => Route {
+                    device: Some(device),
+                    via: Some(IpAddr::V4(address)),
+                    ..to
+                },
+                None => Route {
+                    kind: RouteKind::Blackhole,
+                    ..to
+                },
             });
         }
     }
@@ -336,7 +415,9 @@ fn target(view: &VpcView, target: &Target) -> Option<Way> {
         }
         Target::GatewayEndpoint(id) => {
             let gateway = view.gateways.iter().find(|g| g.endpoint.id == *id)?;
-            Some(Way::Nexthop(NEXTHOP_GATEWAYS + u32::from(gateway.endpoint.number)))
+            Some(Way::Nexthop(
+                NEXTHOP_GATEWAYS + u32::from(gateway.endpoint.number),
+            ))
         }
         Target::Site(name) => {
             let site = view.sites.iter().find(|s| s.name == *name)?;
@@ -352,20 +433,41 @@ fn target(view: &VpcView, target: &Target) -> Option<Way> {
 /// What every table has: the VPC's blocks are local, and no route means silence, as on AWS.
 fn throw_local(router: &mut Namespace, view: &VpcView, table: u32) {
     for block in &view.vpc.cidrs {
-        let to = Route { table, ..Route::to(IpNet::V4(block.cidr)) };
-        router.routes.push(Route { kind: RouteKind::Throw, ..to });
+        let to = Route {
+            table,
+            ..Route::to(IpNet::V4(block.cidr))
+        };
+        router.routes.push(Route {
+            kind: RouteKind::Throw,
+            ..to
+        });
     }
-    let last = Route { table, metric: METRIC_LAST, ..Route::to(IpNet::V4(Ipv4Net::default())) };
-    router.routes.push(Route { kind: RouteKind::Blackhole, ..last });
+    let last = Route {
+        table,
+        metric: METRIC_LAST,
+        ..Route::to(IpNet::V4(Ipv4Net::default()))
+    };
+    router.routes.push(Route {
+        kind: RouteKind::Blackhole,
+        ..last
+    });
 }
 
 fn rule(priority: u32, mark: u32) -> PolicyRule {
-    PolicyRule { priority, mark: Some(mark), table: mark, ..PolicyRule::default() }
+    PolicyRule {
+        priority,
+        mark: Some(mark),
+        table: mark,
+        ..PolicyRule::default()
+    }
 }
 
 pub(crate) fn nexthop(id: u32, gateway: Ipv4Addr, device: &str) -> Nexthop {
     let (gateway, device) = (IpAddr::V4(gateway), device.to_string());
-    Nexthop { id, target: NexthopTarget::Via { gateway, device } }
+    Nexthop {
+        id,
+        target: NexthopTarget::Via { gateway, device },
+    }
 }
 
 pub(crate) fn veth(name: &str, altname: Option<&str>, peer_ns: &str, peer_name: &str) -> Link {
@@ -384,7 +486,10 @@ pub(crate) fn veth(name: &str, altname: Option<&str>, peer_ns: &str, peer_name: 
 
 pub(crate) fn on(device: &str, address: Ipv4Addr, prefix: u8) -> Address {
     let net = Ipv4Net::new(address, prefix).unwrap_or_else(|_| Ipv4Net::from(address));
-    Address { device: device.to_string(), address: IpNet::V4(net) }
+    Address {
+        device: device.to_string(),
+        address: IpNet::V4(net),
+    }
 }
 
 pub(crate) fn host(address: Ipv4Addr) -> IpNet {
@@ -392,7 +497,11 @@ pub(crate) fn host(address: Ipv4Addr) -> IpNet {
 }
 
 pub(crate) fn neighbour(device: &str, address: Ipv4Addr, mac: Mac) -> Neighbour {
-    Neighbour { device: device.to_string(), address: IpAddr::V4(address), mac: Some(mac) }
+    Neighbour {
+        device: device.to_string(),
+        address: IpAddr::V4(address),
+        mac: Some(mac),
+    }
 }
 
 pub(crate) fn default_via(device: &str, router: Ipv4Addr) -> Route {

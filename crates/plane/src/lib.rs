@@ -8,22 +8,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_model::{Generation, Intent};
-use adit_snapshot::{Snapshot, Status, StatusBoard};
+use adit_snapshot::{Snapshot, Status, StatusBoard, build};
 use tokio::sync::watch;
 
-/// The newest snapshot, for everybody who reads it.
-pub type Snapshots = watch::Receiver<Arc<Snapshot>>;
+/// The newest snapshot, for everybody who reads it; none before the first (I11: refuse, never guess).
+pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 
 /// Builds a snapshot of every newer intent and hands it out, until the store is gone.
 pub async fn build_snapshots(
     mut intents: watch::Receiver<Arc<Intent>>,
-    publish: watch::Sender<Arc<Snapshot>>,
+    publish: watch::Sender<Option<Arc<Snapshot>>>,
 ) {
     loop {
         let intent = intents.borrow_and_update().clone();
         let held = publish.borrow().clone();
-        if intent.generation > held.generation {
-            publish.send_replace(Arc::new(held.next(&intent)));
+        let next = match held {
+            None => Some(build(&intent)),
+            Some(held) if intent.generation > held.generation => Some(held.next(&intent)),
+            Some(_) => None,
+        };
+        if let Some(next) = next {
+            publish.send_replace(Some(Arc::new(next)));
         }
         if intents.changed().await.is_err() {
             return;

@@ -16,12 +16,12 @@ const SCHEMA: i64 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The directory or a file in it cannot be made or opened.
-    #[error("cannot use the state directory `{path}`: {source}")]
+    #[error("cannot use the state directory `{path}`: {why}")]
     Directory {
         /// Which path.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// Another process has it.
     #[error(
@@ -64,7 +64,7 @@ impl Database {
     pub(crate) fn open(directory: &Path) -> Result<(Database, Intent), OpenError> {
         let fail = |path: &Path| {
             let path = path.to_path_buf();
-            move |source| OpenError::Directory { path, source }
+            move |why| OpenError::Directory { path, why }
         };
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -131,13 +131,13 @@ impl Database {
 
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
-    let file = private(&path).map_err(|source| OpenError::Directory { path, source })?;
+    let file = private(&path).map_err(|why| OpenError::Directory { path, why })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_path_buf())),
-        Err(std::fs::TryLockError::Error(source)) => Err(OpenError::Directory {
+        Err(std::fs::TryLockError::Error(why)) => Err(OpenError::Directory {
             path: directory.to_path_buf(),
-            source,
+            why,
         }),
     }
 }

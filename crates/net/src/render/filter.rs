@@ -28,7 +28,12 @@ pub(super) fn table(view: &VpcView) -> Table {
 }
 
 fn base(hook: Hook, priority: i32, drop: bool) -> Option<Base> {
-    Some(Base { kind: ChainKind::Filter, hook, priority, drop })
+    Some(Base {
+        kind: ChainKind::Filter,
+        hook,
+        priority,
+        drop,
+    })
 }
 
 fn name(device: &str) -> Datum {
@@ -40,7 +45,12 @@ fn table_of(view: &VpcView) -> Set {
     let mut elements: Vec<(String, u32)> = view
         .ports
         .iter()
-        .map(|port| (port_device(&port.interface.id), TABLES + u32::from(port.table)))
+        .map(|port| {
+            (
+                port_device(&port.interface.id),
+                TABLES + u32::from(port.table),
+            )
+        })
         .collect();
     for gateway in &view.gateways {
         let mark = REFLECT + u32::from(gateway.endpoint.number);
@@ -58,20 +68,29 @@ fn table_of(view: &VpcView) -> Set {
         interval: false,
         elements: elements
             .into_iter()
-            .map(|(device, mark)| Element { key: vec![name(&device)], value: Some(Value::Mark(mark)) })
+            .map(|(device, mark)| Element {
+                key: vec![name(&device)],
+                value: Some(Value::Mark(mark)),
+            })
             .collect(),
     }
 }
 
 /// Ports whose source and destination are checked.
 fn checked(view: &VpcView) -> Set {
-    let ports = view.ports.iter().filter(|port| port.interface.source_dest_check);
+    let ports = view
+        .ports
+        .iter()
+        .filter(|port| port.interface.source_dest_check);
     Set {
         key: vec![KeyType::Interface],
         value: None,
         interval: false,
         elements: ports
-            .map(|port| Element { key: vec![name(&port_device(&port.interface.id))], value: None })
+            .map(|port| Element {
+                key: vec![name(&port_device(&port.interface.id))],
+                value: None,
+            })
             .collect(),
     }
 }
@@ -103,15 +122,24 @@ fn pre() -> Chain {
         ],
         comment: Some("source check".into()),
     };
-    let mark = Expr::SetMarkFrom { fields: vec![Field::Iifname], map: "table_of".into() };
-    Chain { base: base(Hook::Prerouting, -150, false), rules: vec![spoofed, Rule::from([mark])] }
+    let mark = Expr::SetMarkFrom {
+        fields: vec![Field::Iifname],
+        map: "table_of".into(),
+    };
+    Chain {
+        base: base(Hook::Prerouting, -150, false),
+        rules: vec![spoofed, Rule::from([mark])],
+    }
 }
 
 /// The router itself answers echo requests and, to ports of the VPC, names.
 fn input(view: &VpcView) -> Chain {
-    let resolvers = [addresses::resolver(view.vpc.cidr()), addresses::RESOLVER_LINK_LOCAL]
-        .map(|address| Datum::Addr(IpAddr::V4(address)))
-        .to_vec();
+    let resolvers = [
+        addresses::resolver(view.vpc.cidr()),
+        addresses::RESOLVER_LINK_LOCAL,
+    ]
+    .map(|address| Datum::Addr(IpAddr::V4(address)))
+    .to_vec();
     let names = |protocol: u32| Rule {
         exprs: vec![
             Expr::in_set(&[Field::Iifname], "ports"),
@@ -125,7 +153,10 @@ fn input(view: &VpcView) -> Chain {
     Chain {
         base: base(Hook::Input, 0, true),
         rules: vec![
-            Rule::from([Expr::CtState(vec![CtState::Established, CtState::Related]), Expr::ACCEPT]),
+            Rule::from([
+                Expr::CtState(vec![CtState::Established, CtState::Related]),
+                Expr::ACCEPT,
+            ]),
             Rule::from([Expr::is(Field::Iifname, name("lo")), Expr::ACCEPT]),
             Rule::from([Expr::is(Field::IcmpType, Datum::Number(8)), Expr::ACCEPT]),
             names(17),
@@ -148,7 +179,10 @@ fn forward() -> Chain {
         base: base(Hook::Forward, 0, true),
         rules: vec![
             misdirected,
-            Rule::from([Expr::CtState(vec![CtState::Established, CtState::Related]), Expr::ACCEPT]),
+            Rule::from([
+                Expr::CtState(vec![CtState::Established, CtState::Related]),
+                Expr::ACCEPT,
+            ]),
             Rule::from([Expr::CtState(vec![CtState::Invalid]), Expr::DROP]),
             Rule::from([Expr::vmap(&[Field::Iifname], "groups_out")]),
             Rule::from([Expr::jump("fwd_in")]),
@@ -158,22 +192,33 @@ fn forward() -> Chain {
 
 /// The receiver's side: its groups, or a gateway, which has none.
 fn forward_in(view: &VpcView) -> Chain {
-    let mut gateways: Vec<Datum> =
-        view.gateways.iter().map(|g| name(&gateway_device(&g.endpoint.id))).collect();
-    gateways.extend(view.sites.iter().map(|site| name(&site_device(site.number))));
+    let mut gateways: Vec<Datum> = view
+        .gateways
+        .iter()
+        .map(|g| name(&gateway_device(&g.endpoint.id)))
+        .collect();
+    gateways.extend(
+        view.sites
+            .iter()
+            .map(|site| name(&site_device(site.number))),
+    );
     if view.internet_gateway.is_some() {
         gateways.push(name(IGW_DEVICE));
     }
     let mut rules = vec![Rule::from([Expr::vmap(&[Field::Oifname], "groups_in")])];
     if !gateways.is_empty() {
-        rules.push(Rule::from([Expr::one_of(Field::Oifname, gateways), Expr::ACCEPT]));
+        rules.push(Rule::from([
+            Expr::one_of(Field::Oifname, gateways),
+            Expr::ACCEPT,
+        ]));
     }
     Chain { base: None, rules }
 }
 
 /// One chain per set of groups that some port has, in each direction, and the maps that lead there.
 fn add_groups(table: &mut Table, view: &VpcView) {
-    let groups: BTreeMap<&SecurityGroupId, &GroupView> = view.groups.iter().map(|g| (&g.id, g)).collect();
+    let groups: BTreeMap<&SecurityGroupId, &GroupView> =
+        view.groups.iter().map(|g| (&g.id, g)).collect();
     let mut combinations: BTreeSet<Vec<&SecurityGroupId>> = BTreeSet::new();
     let (mut into, mut out, mut ports) = (Vec::new(), Vec::new(), Vec::new());
     for port in &view.ports {
@@ -187,12 +232,24 @@ fn add_groups(table: &mut Table, view: &VpcView) {
         };
         into.push(lead("in"));
         out.push(lead("out"));
-        ports.push(Element { key: vec![device.clone()], value: None });
+        ports.push(Element {
+            key: vec![device.clone()],
+            value: None,
+        });
         combinations.insert(ids);
     }
-    let set = |value, elements| Set { key: vec![KeyType::Interface], value, interval: false, elements };
-    table.sets.insert("groups_in".into(), set(Some(ValueType::Verdict), into));
-    table.sets.insert("groups_out".into(), set(Some(ValueType::Verdict), out));
+    let set = |value, elements| Set {
+        key: vec![KeyType::Interface],
+        value,
+        interval: false,
+        elements,
+    };
+    table
+        .sets
+        .insert("groups_in".into(), set(Some(ValueType::Verdict), into));
+    table
+        .sets
+        .insert("groups_out".into(), set(Some(ValueType::Verdict), out));
     table.sets.insert("ports".into(), set(None, ports));
     for ids in combinations {
         let members = || ids.iter().filter_map(|id| groups.get(id));
@@ -202,7 +259,13 @@ fn add_groups(table: &mut Table, view: &VpcView) {
                 ingress.extend(encode(table, rule, Field::IpSaddr, Expr::ACCEPT, &group.id));
             }
             for rule in &group.egress {
-                egress.extend(encode(table, rule, Field::IpDaddr, Expr::goto("fwd_in"), &group.id));
+                egress.extend(encode(
+                    table,
+                    rule,
+                    Field::IpDaddr,
+                    Expr::goto("fwd_in"),
+                    &group.id,
+                ));
             }
         }
         let refuse = |what: &str| Rule {
@@ -211,8 +274,20 @@ fn add_groups(table: &mut Table, view: &VpcView) {
         };
         ingress.push(refuse("ingress"));
         egress.push(refuse("egress"));
-        table.chains.insert(chain_name("in", &ids), Chain { base: None, rules: ingress });
-        table.chains.insert(chain_name("out", &ids), Chain { base: None, rules: egress });
+        table.chains.insert(
+            chain_name("in", &ids),
+            Chain {
+                base: None,
+                rules: ingress,
+            },
+        );
+        table.chains.insert(
+            chain_name("out", &ids),
+            Chain {
+                base: None,
+                rules: egress,
+            },
+        );
     }
 }
 
@@ -237,9 +312,19 @@ fn encode(
         PeerSet::Cidr(block) => exprs.push(Expr::is(peer, Datum::Net(*block))),
         PeerSet::Named { name, blocks } => {
             let set_name = format!("s_{}", name.replace('-', "_"));
-            let elements =
-                blocks.iter().map(|b| Element { key: vec![Datum::Net(IpNet::V4(*b))], value: None }).collect();
-            let set = Set { key: vec![KeyType::Ipv4], value: None, interval: true, elements };
+            let elements = blocks
+                .iter()
+                .map(|b| Element {
+                    key: vec![Datum::Net(IpNet::V4(*b))],
+                    value: None,
+                })
+                .collect();
+            let set = Set {
+                key: vec![KeyType::Ipv4],
+                value: None,
+                interval: true,
+                elements,
+            };
             table.sets.insert(set_name.clone(), set);
             exprs.push(Expr::in_set(&[peer], &set_name));
         }
@@ -249,14 +334,20 @@ fn encode(
         None => return Vec::new(),
     }
     exprs.push(then);
-    vec![Rule { exprs, comment: Some(group.to_string()) }]
+    vec![Rule {
+        exprs,
+        comment: Some(group.to_string()),
+    }]
 }
 
 /// The protocol's conditions; `None` when no IPv4 packet has it.
 fn protocol(rule: &ResolvedRule) -> Option<Vec<Expr>> {
     let l4 = |number: u32| Expr::is(Field::L4proto, Datum::Number(number));
     let range = |field: Field, from: i32, to: i32| {
-        let (from, to) = (u32::try_from(from).unwrap_or(0), u32::try_from(to).unwrap_or(0));
+        let (from, to) = (
+            u32::try_from(from).unwrap_or(0),
+            u32::try_from(to).unwrap_or(0),
+        );
         match from == to {
             true => Expr::is(field, Datum::Number(from)),
             false => Expr::one_of(field, vec![Datum::NumberRange(from, to)]),

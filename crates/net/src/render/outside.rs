@@ -9,8 +9,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::*;
 use crate::nft::{
-    Base, Chain, ChainKind, Datum, Element, Expr, Field, Hook, KeyType, NatTarget, Rule, Set, Table,
-    Value, ValueType,
+    Base, Chain, ChainKind, Datum, Element, Expr, Field, Hook, KeyType, NatTarget, Rule, Set,
+    Table, Value, ValueType,
 };
 
 /// What the internet namespace holds: the public addresses of the service in every Region.
@@ -28,7 +28,10 @@ const TRANSIT_FAR: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 2);
 
 /// The desired state of the internet's group.
 pub fn render_internet(internet: &Internet) -> Desired {
-    let mut space = Namespace { sysctls: forwarding(), ..Namespace::default() };
+    let mut space = Namespace {
+        sysctls: forwarding(),
+        ..Namespace::default()
+    };
     for block in &internet.service {
         space.routes.push(any_ip(*block));
     }
@@ -56,7 +59,9 @@ pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace
     router.addresses.push(on(IGW_DEVICE, near, 30));
     router.neighbours.push(neighbour(IGW_DEVICE, far, FAR));
     router.sysctls.extend(device_sysctls(IGW_DEVICE));
-    router.nexthops.push(nexthop(NEXTHOP_INTERNET, far, IGW_DEVICE));
+    router
+        .nexthops
+        .push(nexthop(NEXTHOP_INTERNET, far, IGW_DEVICE));
 
     let mut pairs: Vec<(Ipv4Addr, Ipv4Addr)> = view
         .ports
@@ -64,12 +69,19 @@ pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace
         .filter_map(|port| Some((port.interface.private_ip, port.interface.public_ip?)))
         .collect();
     pairs.sort();
-    let mut space = Namespace { sysctls: forwarding(), ..Namespace::default() };
+    let mut space = Namespace {
+        sysctls: forwarding(),
+        ..Namespace::default()
+    };
     space.addresses.push(on("vpc", far, 30));
     space.neighbours.push(neighbour("vpc", near, NEAR));
     for block in &view.vpc.cidrs {
         let to = Route::to(IpNet::V4(block.cidr));
-        space.routes.push(Route { device: Some("vpc".into()), via: Some(IpAddr::V4(near)), ..to });
+        space.routes.push(Route {
+            device: Some("vpc".into()),
+            via: Some(IpAddr::V4(near)),
+            ..to
+        });
     }
     space.nft = Some(one_to_one(&pairs));
     let public: Vec<Ipv4Addr> = pairs.iter().map(|(_, public)| *public).collect();
@@ -80,7 +92,9 @@ pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace
 /// The name of a cable's end in the internet: of a VPC's internet gateway (0) or a site (its number).
 fn uplink(vpc: &VpcId, number: u16) -> String {
     let digits = vpc.digits();
-    let tail = digits.get(digits.len().saturating_sub(8)..).unwrap_or(digits);
+    let tail = digits
+        .get(digits.len().saturating_sub(8)..)
+        .unwrap_or(digits);
     format!("u{number}-{tail}")
 }
 
@@ -96,7 +110,11 @@ fn attach(desired: &mut Desired, space: &mut Namespace, far_name: &str, public: 
     for address in public {
         let to = Route::to(host(*address));
         let device = Some(far_name.to_string());
-        far.routes.push(Route { device, via: Some(IpAddr::V4(TRANSIT_FAR)), ..to });
+        far.routes.push(Route {
+            device,
+            via: Some(IpAddr::V4(TRANSIT_FAR)),
+            ..to
+        });
     }
 }
 
@@ -110,26 +128,53 @@ fn one_to_one(pairs: &[(Ipv4Addr, Ipv4Addr)]) -> Table {
         elements: pairs
             .iter()
             .map(pick)
-            .map(|(from, to)| Element { key: vec![address(from)], value: Some(Value::Addr(IpAddr::V4(to))) })
+            .map(|(from, to)| Element {
+                key: vec![address(from)],
+                value: Some(Value::Addr(IpAddr::V4(to))),
+            })
             .collect(),
     };
-    table.sets.insert("public_of".into(), map(|(private, public)| (*private, *public)));
-    table.sets.insert("private_of".into(), map(|(private, public)| (*public, *private)));
+    table.sets.insert(
+        "public_of".into(),
+        map(|(private, public)| (*private, *public)),
+    );
+    table.sets.insert(
+        "private_of".into(),
+        map(|(private, public)| (*public, *private)),
+    );
     let known = Set {
         key: vec![KeyType::Ipv4],
         value: None,
         interval: false,
-        elements: pairs.iter().map(|(p, _)| Element { key: vec![address(*p)], value: None }).collect(),
+        elements: pairs
+            .iter()
+            .map(|(p, _)| Element {
+                key: vec![address(*p)],
+                value: None,
+            })
+            .collect(),
     };
     table.sets.insert("known".into(), known);
-    let base = |kind, hook, priority| Some(Base { kind, hook, priority, drop: false });
+    let base = |kind, hook, priority| {
+        Some(Base {
+            kind,
+            hook,
+            priority,
+            drop: false,
+        })
+    };
     let from = |device: &str| Expr::is(Field::Iifname, Datum::name(device));
     table.chains.insert(
         "unknown".into(),
         Chain {
             base: base(ChainKind::Filter, Hook::Prerouting, -300),
             rules: vec![Rule {
-                exprs: vec![from("vpc"), Expr::not_in_set(&[Field::IpSaddr], "known"), Expr::COUNTER, Expr::DROP],
+                exprs: vec![
+                    from("vpc"),
+                    Expr::not_in_set(&[Field::IpSaddr], "known"),
+                    Expr::COUNTER,
+                    Expr::DROP,
+                ],
                 comment: Some("no public address".into()),
             }],
         },
@@ -143,7 +188,10 @@ fn one_to_one(pairs: &[(Ipv4Addr, Ipv4Addr)]) -> Table {
         "in".into(),
         Chain {
             base: base(ChainKind::Nat, Hook::Prerouting, -100),
-            rules: vec![Rule::from([from("up"), Expr::Dnat(nat(Field::IpDaddr, "private_of"))])],
+            rules: vec![Rule::from([
+                from("up"),
+                Expr::Dnat(nat(Field::IpDaddr, "private_of")),
+            ])],
         },
     );
     table.chains.insert(
@@ -172,12 +220,20 @@ pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &Vp
         let id = NEXTHOP_SITES + u32::from(site.number);
         router.nexthops.push(nexthop(id, far, &device));
         // The router's own packets (errors, answers of the resolver) find the site too.
-        router.routes.push(Route { nexthop: Some(id), ..Route::to(IpNet::V4(site.cidr)) });
+        router.routes.push(Route {
+            nexthop: Some(id),
+            ..Route::to(IpNet::V4(site.cidr))
+        });
 
         let mut space = site_namespace(view, site, near, far);
         if let Some(public) = site.public_ip {
             space.nft = Some(masquerade(public));
-            attach(desired, &mut space, &uplink(&view.vpc.id, site.number), &[public]);
+            attach(
+                desired,
+                &mut space,
+                &uplink(&view.vpc.id, site.number),
+                &[public],
+            );
         }
         let router_ip = addresses::router(site.cidr);
         for at in view.site_hosts.iter().filter(|at| at.site == site.name) {
@@ -194,12 +250,26 @@ pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &Vp
                     peer_mac: Some(Mac(at.mac)),
                 },
             });
-            space.sysctls.insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
-            space.sysctls.insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
-            space.routes.push(Route { device: Some(device.clone()), ..Route::to(host(at.ip)) });
-            space.neighbours.push(neighbour(&device, at.ip, Mac(at.mac)));
-            let mut inside = Namespace { sysctls: quiet(), ..Namespace::default() };
-            inside.addresses.push(on("eth0", at.ip, site.cidr.prefix_len()));
+            space
+                .sysctls
+                .insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
+            space
+                .sysctls
+                .insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
+            space.routes.push(Route {
+                device: Some(device.clone()),
+                ..Route::to(host(at.ip))
+            });
+            space
+                .neighbours
+                .push(neighbour(&device, at.ip, Mac(at.mac)));
+            let mut inside = Namespace {
+                sysctls: quiet(),
+                ..Namespace::default()
+            };
+            inside
+                .addresses
+                .push(on("eth0", at.ip, site.cidr.prefix_len()));
             inside.neighbours.push(neighbour("eth0", router_ip, NEAR));
             inside.routes.push(default_via("eth0", router_ip));
             desired.namespaces.insert(at.id.clone(), inside);
@@ -209,13 +279,22 @@ pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &Vp
 }
 
 fn site_namespace(view: &VpcView, site: &Site, near: Ipv4Addr, far: Ipv4Addr) -> Namespace {
-    let mut space = Namespace { sysctls: forwarding(), ..Namespace::default() };
-    space.addresses.push(on("lo", addresses::router(site.cidr), 32));
+    let mut space = Namespace {
+        sysctls: forwarding(),
+        ..Namespace::default()
+    };
+    space
+        .addresses
+        .push(on("lo", addresses::router(site.cidr), 32));
     space.addresses.push(on("vpn", far, 30));
     space.neighbours.push(neighbour("vpn", near, NEAR));
     for block in &view.vpc.cidrs {
         let to = Route::to(IpNet::V4(block.cidr));
-        space.routes.push(Route { device: Some("vpn".into()), via: Some(IpAddr::V4(near)), ..to });
+        space.routes.push(Route {
+            device: Some("vpn".into()),
+            via: Some(IpAddr::V4(near)),
+            ..to
+        });
     }
     space.routes.push(Route {
         kind: RouteKind::Unreachable,
@@ -236,7 +315,12 @@ fn masquerade(public: Ipv4Addr) -> Table {
     table.chains.insert(
         "out".into(),
         Chain {
-            base: Some(Base { kind: ChainKind::Nat, hook: Hook::Postrouting, priority: 100, drop: false }),
+            base: Some(Base {
+                kind: ChainKind::Nat,
+                hook: Hook::Postrouting,
+                priority: 100,
+                drop: false,
+            }),
             rules: vec![Rule::from([
                 Expr::is(Field::Oifname, Datum::name("up")),
                 Expr::Snat(NatTarget::Addr(IpAddr::V4(public))),

@@ -1,0 +1,276 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::client::Client;
+
+/// Private VPC endpoints for S3-compatible storage.
+#[derive(Debug, Parser)]
+#[command(name = "adit", version, max_term_width = 100)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which daemon is meant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Target {
+    /// Where the daemon answers [default: http://127.0.0.1:4566].
+    #[arg(long, global = true, env = "ADIT_ENDPOINT", value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// The state directory [default: the XDG state home].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the daemon until it is told to stop.
+    Up(Up),
+    /// Stops the daemon and removes every namespace, route and filter it made; the state stays.
+    Down,
+    /// Brings an ephemeral installation back to its first state.
+    Reset,
+    /// Prints shell exports that point AWS's tools at the daemon: `eval "$(adit env)"`.
+    Env(EnvOptions),
+    /// Runs a program as a host in a subnet or at an on-premises site.
+    Run(Run),
+    /// On-premises networks.
+    Site(SiteCommand),
+    /// Builds a hybrid network and shows who reaches which bucket, and why.
+    Demo(Demo),
+    /// Checks and decides IAM policies; needs no daemon.
+    Policy(Policy),
+    /// Asks for one object: the demonstration's client where the AWS CLI is missing.
+    #[command(hide = true)]
+    DemoClient(crate::demo::Get),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Up {
+    /// A configuration file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where the API answers, in plain HTTP and in TLS [default: 127.0.0.1:4566].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Keeps the state in a temporary place and removes everything at the end.
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
+    /// The account made at first start: twelve digits.
+    #[arg(long, value_name = "ID")]
+    pub(crate) account: Option<String>,
+    /// Gives each Region the default VPC that AWS gives.
+    #[arg(long)]
+    pub(crate) default_vpc: bool,
+    /// Access key id of the root user, for a first start.
+    #[arg(long, env = "ADIT_ROOT_ACCESS_KEY_ID", hide = true)]
+    pub(crate) root_access_key_id: Option<String>,
+    /// Uses a user namespace even when the process has the privileges to do without.
+    #[arg(long)]
+    pub(crate) rootless: bool,
+    /// What is logged: error, warn, info, debug or trace.
+    #[arg(long, default_value = "info", value_name = "LEVEL")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnvOptions {
+    /// Prints KEY=value lines instead of shell exports.
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// The subnet to run in.
+    #[arg(
+        long,
+        value_name = "ID",
+        required_unless_present = "site",
+        conflicts_with = "site"
+    )]
+    pub(crate) subnet: Option<String>,
+    /// The on-premises site to run at.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) site: Option<String>,
+    /// Security groups instead of the VPC's default group.
+    #[arg(long = "security-group", value_name = "ID", conflicts_with = "site")]
+    pub(crate) security_groups: Vec<String>,
+    /// Gives the host a public address behind the internet gateway.
+    #[arg(long, conflicts_with = "site")]
+    pub(crate) public_ip: bool,
+    /// The program and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SiteCommand {
+    #[command(subcommand)]
+    pub(crate) action: SiteAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteAction {
+    /// Attaches an on-premises network to a VPC.
+    Create {
+        /// Its name.
+        name: String,
+        /// Its block of addresses.
+        #[arg(long)]
+        cidr: String,
+        /// The VPC at the other end of the private link.
+        #[arg(long)]
+        vpc: String,
+        /// The resolver that its hosts use; without one they know public names only.
+        #[arg(long)]
+        resolver: Option<IpAddr>,
+        /// Leaves it without a way to the internet.
+        #[arg(long)]
+        no_internet: bool,
+    },
+    /// Lists the sites.
+    List,
+    /// Detaches a site.
+    Delete {
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Demo {
+    /// Leaves the demonstration running and says how to look around.
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) action: PolicyAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyAction {
+    /// Says what is wrong with policies, and what looks wrong; `-` reads standard input.
+    Check {
+        /// Policy documents.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Where they belong: identity, bucket, access-point, gateway-endpoint, interface-endpoint,
+        /// boundary, session, scp, rcp, trust [default: guessed from the document].
+        #[arg(long, value_name = "KIND")]
+        kind: Option<String>,
+        /// The bucket of a bucket policy.
+        #[arg(long, value_name = "NAME")]
+        bucket: Option<String>,
+        /// Prints findings as JSON lines.
+        #[arg(long)]
+        json: bool,
+        /// Fails for warnings too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Decides cases, one JSON object a line; `-` reads standard input.
+    Decide {
+        /// The cases.
+        #[arg(value_name = "CASES.jsonl")]
+        cases: PathBuf,
+        /// Prints why each decision went as it did.
+        #[arg(long)]
+        trace: bool,
+        /// Compares with each case's `expected`, and fails when one differs.
+        #[arg(long)]
+        expect: bool,
+    },
+}
+
+impl Up {
+    pub(crate) fn options(self, target: &Target) -> anyhow::Result<adit_daemon::UpOptions> {
+        // The secret comes from the environment alone: command lines are visible to everybody.
+        let secret = std::env::var("ADIT_ROOT_SECRET_ACCESS_KEY")
+            .ok()
+            .filter(|s| !s.is_empty());
+        let root_key = match (self.root_access_key_id.filter(|id| !id.is_empty()), secret) {
+            (Some(id), Some(secret)) => Some((id, secret)),
+            (None, None) => None,
+            _ => anyhow::bail!(
+                "ADIT_ROOT_ACCESS_KEY_ID and ADIT_ROOT_SECRET_ACCESS_KEY go together: set both or none"
+            ),
+        };
+        if self.ephemeral && target.state.is_some() {
+            anyhow::bail!("--ephemeral keeps its state in a temporary place: leave out --state");
+        }
+        Ok(adit_daemon::UpOptions {
+            config: self.config,
+            state: target.state.clone(),
+            listen: self.listen,
+            ephemeral: self.ephemeral,
+            account: self.account,
+            default_vpc: self.default_vpc,
+            root_key,
+            rootless: self.rootless,
+            log: self.log,
+        })
+    }
+}
+
+impl Target {
+    /// The endpoint, explicit or default.
+    pub(crate) fn endpoint(&self) -> String {
+        let default = || format!("http://{}", adit_daemon::DEFAULT_LISTEN);
+        self.endpoint
+            .clone()
+            .filter(|url| !url.is_empty())
+            .unwrap_or_else(default)
+    }
+
+    /// The address of the endpoint, when it is given as one.
+    fn address(&self) -> Option<SocketAddr> {
+        let endpoint = self.endpoint();
+        let authority = endpoint.split("://").last()?.trim_end_matches('/');
+        authority.parse().ok().or_else(|| {
+            let (host, port) = authority.rsplit_once(':')?;
+            let port = port.parse().ok()?;
+            (host == "localhost").then(|| SocketAddr::from(([127, 0, 0, 1], port)))
+        })
+    }
+
+    /// The state directory that is meant: given, or that of the daemon behind the endpoint, or
+    /// the default one.
+    pub(crate) fn state_dir(&self) -> anyhow::Result<PathBuf> {
+        if let Some(state) = &self.state {
+            return Ok(state.clone());
+        }
+        let running = self
+            .address()
+            .and_then(|a| adit_daemon::places::state_of_address(a).ok());
+        Ok(running.unwrap_or_else(adit_daemon::places::default_state))
+    }
+
+    /// What the daemon left for commands like this one.
+    pub(crate) fn client_file(&self) -> anyhow::Result<adit_daemon::places::ClientFile> {
+        let state = self.state_dir()?;
+        adit_daemon::places::client_of_state(&state).with_context(|| {
+            format!(
+                "no adit answers at {} for this user (state directory `{}`): start one with `adit up`",
+                self.endpoint(),
+                state.display()
+            )
+        })
+    }
+
+    /// A client that signs with the caller's keys, else with the state directory's root key.
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
+        Client::find(self)
+    }
+}

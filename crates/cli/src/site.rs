@@ -1,0 +1,49 @@
+//! `adit site`: on-premises networks.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::args::{SiteAction, SiteCommand, Target};
+
+pub(crate) fn run(target: &Target, command: &SiteCommand) -> anyhow::Result<ExitCode> {
+    let client = target.client()?;
+    match &command.action {
+        SiteAction::Create {
+            name,
+            cidr,
+            vpc,
+            resolver,
+            no_internet,
+        } => {
+            let resolver = resolver.map(|address| address.to_string());
+            client.adit(
+                "CreateSite",
+                json!({"Name": name, "Cidr": cidr, "VpcId": vpc, "Resolver": resolver, "Internet": !no_internet}),
+            )?;
+            println!("{name}");
+        }
+        SiteAction::List => {
+            let answer = client.adit("ListSites", json!({}))?;
+            for site in answer
+                .get("Sites")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                let text = |name: &str| site.get(name).and_then(Value::as_str).unwrap_or("-");
+                println!(
+                    "{}\t{}\t{}\t{}",
+                    text("Name"),
+                    text("Cidr"),
+                    text("VpcId"),
+                    text("Resolver")
+                );
+            }
+        }
+        SiteAction::Delete { name } => {
+            client.adit("DeleteSite", json!({"Name": name}))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

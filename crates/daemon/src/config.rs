@@ -1,0 +1,273 @@
+//! The configuration file: what an operator decides once. Everything that may change at run time is
+//! intent and goes through the API.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use adit_model::{Region, Zone};
+use ipnet::Ipv4Net;
+use serde::Deserialize;
+
+/// Where the API answers unless told otherwise.
+pub const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
+
+/// The virtual public addresses of Adit: 198.18.0.0/15 is set aside for testing networks
+/// (RFC 2544), so it never shadows an address that somebody wants to reach.
+const SERVICE_SPACE: [u8; 2] = [198, 18];
+const INSTANCE_SPACE: [u8; 2] = [198, 19];
+/// How many Regions fit into these spaces.
+const MOST_REGIONS: usize = 32;
+
+/// The whole file. Unknown keys are refused.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the API answers; `--listen` wins.
+    pub listen: Option<SocketAddr>,
+    /// The Region that answers when a caller names none.
+    pub default_region: Option<Region>,
+    /// The Regions; only `us-east-1` when none is named.
+    pub region: Vec<RegionConfig>,
+    /// S3 manners.
+    pub s3: S3Config,
+}
+
+/// One Region.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegionConfig {
+    /// Its name.
+    pub name: Region,
+    /// Its zones by letter: `["a", "b", "c"]`.
+    #[serde(default)]
+    pub zones: Vec<String>,
+    /// The virtual public blocks of S3.
+    #[serde(default)]
+    pub s3_prefixes: Vec<Ipv4Net>,
+    /// The block from which instances get public addresses.
+    pub public_addresses: Option<Ipv4Net>,
+}
+
+/// S3 manners.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct S3Config {
+    /// Whether presigned URLs of signature version 2 are accepted: unmodified clients in
+    /// us-east-1 still make them. Policies can refuse them by `s3:signatureversion`.
+    pub signature_v2: bool,
+}
+
+impl Default for S3Config {
+    fn default() -> S3Config {
+        S3Config { signature_v2: true }
+    }
+}
+
+/// One Region with nothing left open.
+#[derive(Debug, Clone)]
+pub struct RegionPlan {
+    /// Its name.
+    pub name: Region,
+    /// Its zones.
+    pub zones: Vec<Zone>,
+    /// The virtual public blocks of S3.
+    pub s3_prefixes: Vec<Ipv4Net>,
+    /// The block from which instances get public addresses.
+    pub public_addresses: Ipv4Net,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration `{path}`: {why}")]
+    Read {
+        /// Which file.
+        path: String,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration `{path}` is not valid: {why}")]
+    Parse {
+        /// Which file.
+        path: String,
+        /// What the parser said, in one line.
+        why: String,
+    },
+    /// Values that do not go together.
+    #[error("the configuration is not valid: {0}")]
+    Inconsistent(String),
+}
+
+impl Config {
+    /// Reads a file.
+    pub fn read(path: &Path) -> Result<Config, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|why| ConfigError::Read {
+            path: shown.clone(),
+            why,
+        })?;
+        toml::from_str(&text).map_err(|error| {
+            let why = error
+                .to_string()
+                .split_whitespace()
+                .collect::<Vec<_>>()
+                .join(" ");
+            ConfigError::Parse { path: shown, why }
+        })
+    }
+
+    /// Every Region with its defaults filled in, and the default Region.
+    pub fn regions(&self) -> Result<(Vec<RegionPlan>, Region), ConfigError> {
+        let bad = |why: String| ConfigError::Inconsistent(why);
+        let default = match (&self.default_region, self.region.first()) {
+            (Some(name), _) => name.clone(),
+            (None, Some(first)) => first.name.clone(),
+            (None, None) => "us-east-1"
+                .parse()
+                .map_err(|e: adit_model::IdError| bad(e.to_string()))?,
+        };
+        let mut named = self.region.clone();
+        if named.is_empty() {
+            let (zones, s3_prefixes) = (Vec::new(), Vec::new());
+            named.push(RegionConfig {
+                name: default.clone(),
+                zones,
+                s3_prefixes,
+                public_addresses: None,
+            });
+        }
+        if named.len() > MOST_REGIONS {
+            return Err(bad(format!(
+                "{} Regions; the most is {MOST_REGIONS}",
+                named.len()
+            )));
+        }
+        let mut plans: Vec<RegionPlan> = Vec::new();
+        for (index, region) in named.iter().enumerate() {
+            if plans.iter().any(|p| p.name == region.name) {
+                return Err(bad(format!("Region `{}` stands twice", region.name)));
+            }
+            plans.push(plan(index as u8, region)?);
+        }
+        check_apart(&plans)?;
+        if !plans.iter().any(|p| p.name == default) {
+            return Err(bad(format!(
+                "default_region `{default}` is not among the Regions"
+            )));
+        }
+        Ok((plans, default))
+    }
+}
+
+fn plan(index: u8, region: &RegionConfig) -> Result<RegionPlan, ConfigError> {
+    let bad = |why: String| ConfigError::Inconsistent(why);
+    let letters = match region.zones.is_empty() {
+        true => vec!["a".to_string(), "b".into(), "c".into()],
+        false => region.zones.clone(),
+    };
+    let mut zones = Vec::new();
+    for letter in letters {
+        let zone: Zone = format!("{}{letter}", region.name).parse().map_err(|_| {
+            bad(format!(
+                "zone `{letter}` of Region `{}` is not a letter",
+                region.name
+            ))
+        })?;
+        if zones.contains(&zone) {
+            return Err(bad(format!(
+                "zone `{letter}` of Region `{}` stands twice",
+                region.name
+            )));
+        }
+        zones.push(zone);
+    }
+    // Eight /24 each: six for S3 in two blocks of different size, as AWS's lists have.
+    let block = |space: [u8; 2], third: u8, length: u8| {
+        let base = std::net::Ipv4Addr::new(space[0], space[1], index * 8 + third, 0);
+        Ipv4Net::new(base, length).map_err(|e| bad(e.to_string()))
+    };
+    let s3_prefixes = match region.s3_prefixes.is_empty() {
+        true => vec![block(SERVICE_SPACE, 0, 22)?, block(SERVICE_SPACE, 4, 23)?],
+        false => region.s3_prefixes.iter().map(Ipv4Net::trunc).collect(),
+    };
+    let public_addresses = match region.public_addresses {
+        Some(block) => block.trunc(),
+        None => block(INSTANCE_SPACE, 0, 21)?,
+    };
+    Ok(RegionPlan {
+        name: region.name.clone(),
+        zones,
+        s3_prefixes,
+        public_addresses,
+    })
+}
+
+/// No two blocks may share an address: the address says the Region.
+fn check_apart(plans: &[RegionPlan]) -> Result<(), ConfigError> {
+    let blocks: Vec<(&Region, Ipv4Net)> = plans
+        .iter()
+        .flat_map(|p| {
+            p.s3_prefixes
+                .iter()
+                .chain([&p.public_addresses])
+                .map(move |b| (&p.name, *b))
+        })
+        .collect();
+    for (i, (region, block)) in blocks.iter().enumerate() {
+        for (other, with) in blocks.iter().skip(i + 1) {
+            if adit_model::net::overlaps(*block, *with) {
+                return Err(ConfigError::Inconsistent(format!(
+                    "block {block} of Region `{region}` overlaps {with} of Region `{other}`"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_region_by_default() {
+        let (regions, default) = Config::default().regions().unwrap();
+        assert_eq!(default.as_str(), "us-east-1");
+        assert_eq!(regions.len(), 1);
+        assert_eq!(regions[0].zones.len(), 3);
+        assert_eq!(regions[0].s3_prefixes.len(), 2);
+    }
+
+    #[test]
+    fn bad_files_are_named() {
+        for (text, word) in [
+            ("listen = 5", "listen"),
+            ("speed = 9", "speed"),
+            ("default_region = 'mars'", "mars"),
+            (
+                "default_region = 'eu-west-1'\n[[region]]\nname = 'us-east-1'",
+                "eu-west-1",
+            ),
+            (
+                "[[region]]\nname = 'us-east-1'\n[[region]]\nname = 'us-east-1'",
+                "twice",
+            ),
+            ("[[region]]\nname = 'us-east-1'\nzones = ['a', '7']", "7"),
+            (
+                "[[region]]\nname = 'us-east-1'\ns3_prefixes = ['198.19.0.0/24']",
+                "overlaps",
+            ),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("adit.toml");
+            std::fs::write(&path, text).unwrap();
+            let why = match Config::read(&path) {
+                Err(error) => error.to_string(),
+                Ok(config) => config.regions().unwrap_err().to_string(),
+            };
+            assert!(why.contains(word) && !why.contains('\n'), "{text}: {why}");
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The API address: control services for whoever signs for them, S3 for the rest.
+//!
+//! One port, one gateway: it accepts, speaks TLS and HTTP, and guards against ambiguous requests.
+//! What is signed for a control service comes here: read, authenticate, hand to the api.
+
+mod own;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use adit_api::{Api, Caller, Ctx, Ids, Planes, Request, Settled};
+use adit_gateway::ca::Authority;
+use adit_gateway::{
+    Call, Caller as S3Caller, Connection, Gateway, JsonLines, Scheme, Settings, Setup, Via,
+};
+use adit_model::{Generation, Millis, Region};
+use adit_plane::{Board, Snapshots};
+use adit_snapshot::{KeyView, Snapshot, StatusBoard};
+use adit_store::Store;
+use adit_wire::sigv4::{self, AuthError, Body, Claim, Expect, Key, KeyCache, Secret};
+use adit_wire::{
+    ErrorReply, Headers, HttpReply, OperationRef, Parts as WireParts, Service, Value, protocol,
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+
+use crate::planes::net::chain;
+use crate::up::{FirstState, now_millis};
+
+/// Largest body of a control request: the longest policy, many times over.
+const MOST: usize = 1 << 20;
+/// How long a caller may take to send one.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the API address is made of.
+pub struct Parts {
+    /// Durable intent.
+    pub store: Arc<Store>,
+    /// What planes report.
+    pub board: Board,
+    /// The newest snapshot.
+    pub snapshots: Snapshots,
+    /// How long a change waits for the planes.
+    pub settle: Duration,
+    /// The local certificate authority.
+    pub authority: Arc<Authority>,
+    /// Objects.
+    pub objects: adit_objects::Store,
+    /// Decision records.
+    pub records: Arc<JsonLines>,
+    /// Whether signature version 2 is accepted.
+    pub signature_v2: bool,
+    /// Where commands find the network agent.
+    pub agent_directory: PathBuf,
+    /// The authority's certificate.
+    pub ca_bundle: PathBuf,
+    /// What a reset makes again.
+    pub first: FirstState,
+    /// Whether a reset is allowed.
+    pub ephemeral: bool,
+    /// The bound API address.
+    pub listener: tokio::net::TcpListener,
+}
+
+/// The API address, being served.
+pub struct Control {
+    gateway: Gateway,
+    shutdown: CancellationToken,
+    serving: adit_gateway::Serving,
+}
+
+/// What answers control requests.
+struct Desk {
+    api: Api,
+    world: Arc<World>,
+    keys: KeyCache,
+    store: Arc<Store>,
+    objects: adit_objects::Store,
+    agent_directory: PathBuf,
+    ca_bundle: PathBuf,
+    first: FirstState,
+    ephemeral: bool,
+}
+
+/// What the api may know of the planes.
+struct World {
+    board: Board,
+    snapshots: Snapshots,
+    settle: Duration,
+}
+
+impl Planes for World {
+    fn board(&self) -> Arc<StatusBoard> {
+        self.board.read()
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshots.borrow().clone().unwrap_or_default()
+    }
+
+    fn settled(&self, generation: Generation) -> Settled<'_> {
+        Box::pin(self.board.settled(generation, self.settle))
+    }
+}
+
+impl Control {
+    /// Serves the API address.
+    pub fn start(parts: Parts) -> Result<Control, String> {
+        let world = Arc::new(World {
+            board: parts.board,
+            snapshots: parts.snapshots.clone(),
+            settle: parts.settle,
+        });
+        let desk = Arc::new(Desk {
+            api: Api::new(parts.store.clone(), world.clone()),
+            world,
+            keys: KeyCache::default(),
+            store: parts.store,
+            objects: parts.objects.clone(),
+            agent_directory: parts.agent_directory,
+            ca_bundle: parts.ca_bundle,
+            first: parts.first,
+            ephemeral: parts.ephemeral,
+        });
+        let gateway = Gateway::new(Setup {
+            snapshots: parts.snapshots,
+            store: parts.objects,
+            operations: desk.clone(),
+            control: Some(desk),
+            recorder: parts.records,
+            authority: parts.authority,
+            clock: None,
+            settings: Settings {
+                signature_v2: parts.signature_v2,
+                ..Settings::default()
+            },
+        })
+        .map_err(|e| chain(&e))?;
+        let shutdown = CancellationToken::new();
+        let listener = parts.listener.into_std().map_err(|e| e.to_string())?;
+        let serving = gateway
+            .serve_listener(listener, Via::Api, Scheme::Both, shutdown.clone())
+            .map_err(|e| e.to_string())?;
+        Ok(Control {
+            gateway,
+            shutdown,
+            serving,
+        })
+    }
+
+    /// The S3 front door, for further listeners.
+    pub fn gateway(&self) -> Gateway {
+        self.gateway.clone()
+    }
+
+    /// Stops taking requests and waits a moment for those in flight.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.serving.finished()).await;
+    }
+}
+
+/// The service a request is signed for, by its credential scope alone.
+fn signed_for(head: &http::request::Parts) -> Option<String> {
+    let header = head
+        .headers
+        .get("authorization")
+        .and_then(|v| v.to_str().ok());
+    let credential = match header {
+        Some(header) => header
+            .split("Credential=")
+            .nth(1)?
+            .split([',', ' '])
+            .next()?
+            .to_string(),
+        None => {
+            let query = head.uri.query()?;
+            let value = query
+                .split('&')
+                .find_map(|p| p.strip_prefix("X-Amz-Credential="))?;
+            value.replace("%2F", "/").replace("%2f", "/")
+        }
+    };
+    credential.split('/').nth(3).map(str::to_string)
+}
+
+impl adit_gateway::Control for Desk {
+    fn wants(&self, head: &http::request::Parts) -> bool {
+        match signed_for(head) {
+            Some(service) => service != "s3",
+            // Not signed: a form or a JSON target at the root is no S3 request.
+            None => {
+                head.uri.path() == "/"
+                    && head.method == http::Method::POST
+                    && !head
+                        .headers
+                        .get("content-type")
+                        .is_some_and(|v| v.as_bytes().starts_with(b"multipart/"))
+            }
+        }
+    }
+
+    fn answer<'a>(
+        &'a self,
+        head: http::request::Parts,
+        body: Incoming,
+        _: &'a Connection,
+    ) -> adit_gateway::ControlAnswer<'a> {
+        Box::pin(async move {
+            let name = signed_for(&head);
+            let service = name
+                .as_deref()
+                .map_or(Some(Service::Ec2), Service::from_signing_name);
+            let Some(service) = service else {
+                let what = name.unwrap_or_default();
+                let message =
+                    format!("The service {what} is not served here. See docs/compatibility.md.");
+                let error = ErrorReply::new("UnknownOperationException", 501, message);
+                return protocol::encode_error(Service::Adit, &error, &Ids::random().uuid());
+            };
+            let refused =
+                |error: ErrorReply| protocol::encode_error(service, &error, &Ids::random().uuid());
+            let body = match read(body).await {
+                Ok(body) => body,
+                Err(error) => return refused(error),
+            };
+            self.dispatch(service, &head, &body)
+                .await
+                .unwrap_or_else(refused)
+        })
+    }
+}
+
+async fn read(body: Incoming) -> Result<Vec<u8>, ErrorReply> {
+    let all = tokio::time::timeout(PATIENCE, Limited::new(body, MOST).collect()).await;
+    match all {
+        Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
+        Ok(Err(_)) => Err(ErrorReply::new(
+            "RequestEntityTooLarge",
+            413,
+            format!("The request body is incomplete or longer than {MOST} bytes."),
+        )),
+        Err(_) => Err(ErrorReply::new(
+            "RequestTimeout",
+            408,
+            "The request body did not arrive in time.",
+        )),
+    }
+}
+
+impl Desk {
+    async fn dispatch(
+        &self,
+        service: Service,
+        head: &http::request::Parts,
+        body: &[u8],
+    ) -> Result<HttpReply, ErrorReply> {
+        let fields: Vec<(&str, &[u8])> = head
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        let parts = WireParts {
+            method: head.method.as_str(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+            headers: Headers(&fields),
+            body,
+        };
+        let now = now_millis();
+        let snapshot = self.world.snapshot();
+        let (key, region) = self.authenticate(service, &parts, &snapshot, now)?;
+        let caller = Caller {
+            account: key.key.account.clone(),
+            arn: key.arn.clone(),
+            key,
+        };
+        if service == Service::Adit
+            && let Some(answer) = self.own(&parts, &caller, &region, now, &snapshot).await
+        {
+            return answer;
+        }
+        Ok(self
+            .api
+            .serve(Request {
+                service,
+                parts,
+                caller,
+                region,
+                now,
+            })
+            .await)
+    }
+
+    /// Who signed the request, and for which Region.
+    fn authenticate(
+        &self,
+        service: Service,
+        parts: &WireParts<'_>,
+        snapshot: &Snapshot,
+        now: Millis,
+    ) -> Result<(Arc<KeyView>, Region), ErrorReply> {
+        let refuse = |error: AuthError| error.reply(service);
+        let claim = match sigv4::claim(parts).map_err(refuse)? {
+            Claim::V4(claim) => claim,
+            Claim::Anonymous => return Err(unsigned(service)),
+            Claim::V2(_) => {
+                return Err(refuse(AuthError::UnsupportedMechanism {
+                    mechanism: "AWS".into(),
+                }));
+            }
+        };
+        let Some(view) = snapshot
+            .key(&claim.access_key_id)
+            .filter(|view| view.key.active)
+        else {
+            return Err(unknown_key(service));
+        };
+        let secret = Secret::new(view.key.secret.expose());
+        let key = Key {
+            access_key_id: &view.key.id,
+            secret: &secret,
+            session_token: None,
+        };
+        let expect = Expect {
+            service,
+            region: None,
+            now,
+            body: Body::Whole,
+        };
+        let verified = sigv4::verify(&claim, parts, &key, &expect, &self.keys).map_err(refuse)?;
+        let region = self.region(service, &verified.region, snapshot)?;
+        Ok((view.clone(), region))
+    }
+
+    /// The Region a request was signed for must be one of the installation's. Global services sign
+    /// for us-east-1 wherever they are; Adit's own operations know no Region.
+    fn region(
+        &self,
+        service: Service,
+        signed: &str,
+        snapshot: &Snapshot,
+    ) -> Result<Region, ErrorReply> {
+        let known = signed
+            .parse::<Region>()
+            .ok()
+            .filter(|r| snapshot.intent.get::<adit_model::RegionInfo>(r).is_some());
+        let fallback = || {
+            snapshot
+                .intent
+                .installation()
+                .map(|i| i.default_region.clone())
+        };
+        let global = matches!(
+            service,
+            Service::Iam | Service::Sts | Service::Route53 | Service::Adit
+        );
+        match known {
+            Some(region) => Ok(region),
+            None if global => fallback().ok_or_else(|| unknown_region(service, signed)),
+            None => Err(unknown_region(service, signed)),
+        }
+    }
+}
+
+fn unsigned(service: Service) -> ErrorReply {
+    match service {
+        Service::Ec2 => ErrorReply::new(
+            "AuthFailure",
+            401,
+            "AWS was not able to validate the provided access credentials",
+        ),
+        _ => ErrorReply::new(
+            "MissingAuthenticationToken",
+            403,
+            "Request is missing Authentication Token",
+        ),
+    }
+}
+
+fn unknown_key(service: Service) -> ErrorReply {
+    match service {
+        Service::Ec2 => ErrorReply::new(
+            "AuthFailure",
+            401,
+            "AWS was not able to validate the provided access credentials",
+        ),
+        _ => ErrorReply::new(
+            "InvalidClientTokenId",
+            403,
+            "The security token included in the request is invalid.",
+        ),
+    }
+}
+
+fn unknown_region(service: Service, region: &str) -> ErrorReply {
+    let message =
+        format!("Credential should be scoped to a Region of this installation, not '{region}'.");
+    match service {
+        Service::Ec2 => ErrorReply::new("AuthFailure", 401, message),
+        _ => ErrorReply::new("SignatureDoesNotMatch", 403, message),
+    }
+}
+
+impl adit_gateway::Operations for Desk {
+    fn call<'a>(
+        &'a self,
+        op: &'a OperationRef,
+        input: &'a Value,
+        caller: &'a S3Caller,
+        region: &'a Region,
+        now: Millis,
+    ) -> Call<'a> {
+        Box::pin(async move {
+            let S3Caller::Signed(key) = caller else {
+                return Err(ErrorReply::new("AccessDenied", 403, "Access Denied"));
+            };
+            let caller = Caller {
+                account: key.key.account.clone(),
+                arn: key.arn.clone(),
+                key: key.clone(),
+            };
+            let ctx = Ctx {
+                caller,
+                region: region.clone(),
+                now,
+                ids: Ids::random(),
+            };
+            self.api.call(op, input, ctx).await
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Which sockets a snapshot asks for, and the difference to those that are open.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use adit_model::{Region, SiteName, VpcEndpointId, VpcId};
+use adit_net::protocol::Listen;
+use adit_net::render::{self, place};
+use adit_snapshot::Snapshot;
+
+/// Where an S3 listener stands, and so what it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Door {
+    /// A gateway endpoint: every address of its namespace.
+    Gateway(VpcEndpointId),
+    /// One interface of an interface endpoint, by its device.
+    Interface(VpcEndpointId, String),
+    /// The service's public addresses.
+    Internet,
+}
+
+/// The S3 listeners that a snapshot asks for, each for 443 and 80.
+pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
+    let mut doors = BTreeMap::new();
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let mut open = |door: Door, ns: &str, device: Option<String>| {
+        for port in [443, 80] {
+            let listen = Listen {
+                device: device.clone(),
+                ..Listen::tcp(ns, any, port)
+            };
+            doors.insert((door.clone(), port), listen);
+        }
+    };
+    open(Door::Internet, render::INTERNET, None);
+    for vpc in snapshot.vpcs() {
+        for gateway in &vpc.gateways {
+            let id = &gateway.endpoint.id;
+            open(
+                Door::Gateway(id.clone()),
+                &place::endpoint(id),
+                Some("eth0".into()),
+            );
+        }
+        for endpoint in &vpc.interfaces {
+            let id = &endpoint.endpoint.id;
+            for eni in &endpoint.interfaces {
+                let device = place::endpoint_device(&eni.id);
+                open(
+                    Door::Interface(id.clone(), device.clone()),
+                    &place::endpoint(id),
+                    Some(device),
+                );
+            }
+        }
+    }
+    doors
+}
+
+/// Whose names a resolver socket answers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Desk {
+    /// A VPC's resolver.
+    Vpc(VpcId),
+    /// A site's own resolver: public names.
+    Site(SiteName),
+}
+
+/// The resolver sockets that a snapshot asks for, by desk and address.
+pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, Ipv4Addr), String> {
+    let mut desks = BTreeMap::new();
+    for view in snapshot.vpcs() {
+        let vpc = &view.vpc;
+        let ns = place::router(&vpc.id);
+        for address in [
+            adit_model::net::resolver(vpc.cidr()),
+            adit_model::net::RESOLVER_LINK_LOCAL,
+        ] {
+            desks.insert((Desk::Vpc(vpc.id.clone()), address), ns.clone());
+        }
+        for site in &view.sites {
+            let address = place::site_resolver(site.cidr);
+            desks.insert(
+                (Desk::Site(site.name.clone()), address),
+                place::site(&site.name),
+            );
+        }
+    }
+    desks
+}
+
+/// The Region of a public address, for a request that came over the internet.
+pub fn region_of(snapshot: &Snapshot, address: Ipv4Addr) -> Option<Region> {
+    snapshot.region_of_address(address)
+}

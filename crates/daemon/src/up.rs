@@ -1,0 +1,497 @@
+//! `adit up`, from the first check to the last clean-up.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use adit_api::bootstrap::{self, Bootstrap};
+use adit_api::{Api, Ids};
+use adit_gateway::JsonLines;
+use adit_gateway::ca::Authority;
+use adit_model::{AccountId, KeyOwner};
+use adit_net::client::{Agent, Mode, Options as AgentOptions};
+use adit_plane::Board;
+use adit_store::{Author, Store};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
+use crate::control::{Control, Parts};
+use crate::places::{self, ClientFile};
+use crate::planes::net::{NetPlane, Placed, chain};
+use crate::planes::{self, DNS, GATEWAY, NET};
+use crate::{AGENT_COMMAND, leases};
+
+/// What the command line says.
+#[derive(Clone, Default)]
+pub struct UpOptions {
+    /// The configuration file.
+    pub config: Option<PathBuf>,
+    /// The state directory.
+    pub state: Option<PathBuf>,
+    /// Where the API answers.
+    pub listen: Option<SocketAddr>,
+    /// State in a temporary place, nothing left at the end.
+    pub ephemeral: bool,
+    /// The account made at first start.
+    pub account: Option<String>,
+    /// A default VPC in each Region.
+    pub default_vpc: bool,
+    /// The root user's access key at first start: id and secret.
+    pub root_key: Option<(String, String)>,
+    /// A user namespace in any case.
+    pub rootless: bool,
+    /// Log level.
+    pub log: String,
+}
+
+/// Why the daemon did not start, in one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The state directory.
+    #[error(transparent)]
+    Store(#[from] adit_store::OpenError),
+    /// An option's value.
+    #[error("{0}")]
+    Option(String),
+    /// The API's address.
+    #[error("cannot listen on {address}: {why}; choose another address with --listen")]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// What the system said.
+        why: std::io::Error,
+    },
+    /// The network agent.
+    #[error("{0}")]
+    Agent(String),
+    /// A part that could not be opened.
+    #[error("cannot open {what}: {why}")]
+    Open {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+}
+
+impl std::fmt::Debug for UpOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UpOptions")
+    }
+}
+
+/// How long a mutating call waits for the planes before it answers `pending`.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Runs the daemon until SIGTERM, SIGINT, or `adit down`.
+pub fn up(options: UpOptions) -> Result<(), UpError> {
+    start_log(&options.log)?;
+    let config = match &options.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default(),
+    };
+    let (temporary, state) = state_directory(&options)?;
+    let store = Store::open(&state)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| UpError::Open {
+            what: "the runtime",
+            why: e.to_string(),
+        })?;
+    let done = runtime.block_on(serve(&options, &config, &state, store));
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    if options.ephemeral {
+        remove_network(&state);
+    }
+    drop(temporary);
+    done
+}
+
+/// Removes everything a daemon made in the kernel; stops the daemon first if one runs.
+pub fn down(state: &Path) -> Result<(), UpError> {
+    if let Ok(file) = places::client_of_state(state) {
+        stop_process(file.pid, &state.join("lock"));
+    }
+    if !state.exists() {
+        return Err(UpError::Option(format!(
+            "there is no state directory `{}`",
+            state.display()
+        )));
+    }
+    remove_network(state);
+    Ok(())
+}
+
+/// Sends SIGTERM and waits until the state's lock is free.
+fn stop_process(pid: u32, lock: &Path) {
+    let lease = leases::lease_of(pid);
+    let Some(lease) = lease else { return };
+    let Ok(file) = std::fs::File::open(lock) else {
+        return;
+    };
+    // Somebody who holds no lock is not the daemon: its pid was taken by another process.
+    if file.try_lock().is_ok() {
+        return;
+    }
+    let _ = std::process::Command::new("/bin/kill")
+        .arg(lease.pid.to_string())
+        .status();
+    for _ in 0..200 {
+        if file.try_lock().is_ok() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn remove_network(state: &Path) {
+    match Agent::find(&agent_directory(state)) {
+        Ok(Some(agent)) => {
+            if let Err(error) = agent.shutdown() {
+                tracing::warn!(
+                    error = chain(&error),
+                    "something of the network stayed behind"
+                );
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::warn!(error = chain(&error), "the network agent does not answer"),
+    }
+}
+
+fn agent_directory(state: &Path) -> PathBuf {
+    state.join("net")
+}
+
+fn start_log(level: &str) -> Result<(), UpError> {
+    use tracing_subscriber::prelude::*;
+    let level: tracing_subscriber::filter::LevelFilter = level.parse().map_err(|_| {
+        UpError::Option(format!(
+            "--log `{level}` is none of error, warn, info, debug, trace"
+        ))
+    })?;
+    let targets = tracing_subscriber::filter::Targets::new().with_default(level);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // Only the first daemon of a process sets it.
+    let _ = tracing_subscriber::registry()
+        .with(lines.with_filter(targets))
+        .try_init();
+    Ok(())
+}
+
+fn state_directory(options: &UpOptions) -> Result<(Option<tempfile::TempDir>, PathBuf), UpError> {
+    if options.ephemeral {
+        let directory = tempfile::Builder::new()
+            .prefix("adit-")
+            .tempdir()
+            .map_err(|e| UpError::Open {
+                what: "a temporary directory",
+                why: e.to_string(),
+            })?;
+        let path = directory.path().to_path_buf();
+        return Ok((Some(directory), path));
+    }
+    Ok((
+        None,
+        options.state.clone().unwrap_or_else(places::default_state),
+    ))
+}
+
+async fn serve(
+    options: &UpOptions,
+    config: &Config,
+    state: &Path,
+    store: Store,
+) -> Result<(), UpError> {
+    let wanted = options.listen.or(config.listen);
+    let address = match wanted {
+        Some(address) => address,
+        None => DEFAULT_LISTEN
+            .parse()
+            .map_err(|_| UpError::Option("the default address".into()))?,
+    };
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|why| UpError::Listen { address, why })?;
+    let address = listener
+        .local_addr()
+        .map_err(|why| UpError::Listen { address, why })?;
+
+    let first = FirstState::of(options, config)?;
+    if store.intent().installation().is_none() {
+        first.write(&store).await?;
+    }
+    let store = Arc::new(store);
+    let open = |what| {
+        move |e: &dyn std::fmt::Display| UpError::Open {
+            what,
+            why: e.to_string(),
+        }
+    };
+    let authority = Authority::open_or_create(&state.join("ca"))
+        .map_err(|e| open("the certificate authority")(&e))?;
+    let objects =
+        adit_objects::Store::open(&state.join("objects"), adit_objects::Options::default())
+            .map_err(|e| open("the object store")(&e))?;
+    let records = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(state.join("decisions.jsonl"))
+        .and_then(JsonLines::new)
+        .map_err(|e| open("the decision log")(&e))?;
+
+    let (publish, snapshots) = watch::channel(None);
+    let board = Board::expecting(&[NET, DNS, GATEWAY]);
+    tokio::spawn(adit_plane::build_snapshots(store.subscribe(), publish));
+
+    let mut net = NetPlane::new(agent_options(options, state, &store));
+    let net = tokio::task::spawn_blocking(move || net.connect().map(|_| net))
+        .await
+        .map_err(|e| UpError::Agent(e.to_string()))?
+        .map_err(|e| UpError::Agent(chain(&e)))?;
+    let (place, placed) = watch::channel(Placed::default());
+    tokio::spawn(planes::net::run(
+        net,
+        snapshots.clone(),
+        board.clone(),
+        place,
+    ));
+    tokio::spawn(planes::names::run(
+        placed.clone(),
+        snapshots.clone(),
+        board.clone(),
+    ));
+    tokio::spawn(leases::run(store.clone()));
+
+    let control = Control::start(Parts {
+        store: store.clone(),
+        board: board.clone(),
+        snapshots: snapshots.clone(),
+        settle: SETTLE,
+        authority: Arc::new(authority),
+        objects,
+        records: Arc::new(records),
+        signature_v2: config.s3.signature_v2,
+        agent_directory: agent_directory(state),
+        ca_bundle: state.join("ca").join("ca.pem"),
+        first,
+        ephemeral: options.ephemeral,
+        listener,
+    })
+    .map_err(|why| UpError::Open {
+        what: "the S3 front door",
+        why,
+    })?;
+    tokio::spawn(planes::gateway::run(
+        control.gateway(),
+        placed,
+        board.clone(),
+    ));
+
+    board.settled(store.intent().generation, SETTLE).await;
+    let file = client_file(&store, address, state, options.ephemeral)?;
+    places::publish(state, address, &file).map_err(|e| UpError::Open {
+        what: "the client file",
+        why: e.to_string(),
+    })?;
+    say_ready(&file, state, options);
+    wait_for_end().await;
+    places::withdraw(state, address);
+    control.stop().await;
+    Ok(())
+}
+
+fn agent_options(options: &UpOptions, state: &Path, store: &Store) -> AgentOptions {
+    let id = store
+        .intent()
+        .installation()
+        .map(|i| i.id.clone())
+        .unwrap_or_default();
+    AgentOptions {
+        program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("adit")),
+        args: vec![AGENT_COMMAND.to_string()],
+        state_dir: agent_directory(state),
+        run_dir: PathBuf::from("/run/adit").join(id),
+        mode: if options.rootless {
+            Mode::Rootless
+        } else {
+            Mode::Auto
+        },
+        allow_uid: None,
+        clean: false,
+    }
+}
+
+/// One line on standard output: scripts wait for it.
+fn say_ready(file: &ClientFile, state: &Path, options: &UpOptions) {
+    let from_state = match options.ephemeral || options.state.is_some() {
+        true => format!(" --state {}", state.display()),
+        false => String::new(),
+    };
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(
+        out,
+        "adit ready: API {} (HTTP and TLS), Region {}, credentials: eval \"$(adit env{from_state})\"",
+        file.endpoint, file.region
+    );
+    let _ = out.flush();
+}
+
+async fn wait_for_end() {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn client_file(
+    store: &Store,
+    address: SocketAddr,
+    state: &Path,
+    ephemeral: bool,
+) -> Result<ClientFile, UpError> {
+    let intent = store.intent();
+    let no_root = || UpError::Open {
+        what: "the root access key",
+        why: "the state has none".into(),
+    };
+    let root = intent
+        .access_keys
+        .values()
+        .find(|key| key.owner == KeyOwner::Root && key.active);
+    let root = root.ok_or_else(no_root)?;
+    let installation = intent.installation().ok_or_else(no_root)?;
+    // A wildcard address is not one to connect to.
+    let shown = match address.ip().is_unspecified() {
+        true => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        false => address,
+    };
+    Ok(ClientFile {
+        endpoint: format!("http://{shown}"),
+        region: installation.default_region.to_string(),
+        access_key_id: root.id.clone(),
+        secret_access_key: root.secret.expose().to_string(),
+        ca_bundle: state.join("ca").join("ca.pem"),
+        pid: std::process::id(),
+        ephemeral,
+    })
+}
+
+/// What a first start, and a reset, writes.
+#[derive(Clone)]
+pub struct FirstState {
+    account: AccountId,
+    root_key: (String, String),
+    regions: Vec<RegionPlan>,
+    default_region: adit_model::Region,
+    default_vpc: bool,
+}
+
+impl FirstState {
+    fn of(options: &UpOptions, config: &Config) -> Result<FirstState, UpError> {
+        let mut ids = Ids::random();
+        let account = match &options.account {
+            Some(text) => text.parse().map_err(|_| {
+                UpError::Option(format!(
+                    "--account `{text}` is not an account id: twelve digits"
+                ))
+            })?,
+            None => {
+                let digits = ids.digits() % 900_000_000_000 + 100_000_000_000;
+                format!("{digits:012}")
+                    .parse()
+                    .map_err(|_| UpError::Option("account".into()))?
+            }
+        };
+        if let Some((id, secret)) = &options.root_key {
+            let word = |t: &str| {
+                t.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b))
+            };
+            if !(16..=128).contains(&id.len()) || !word(id) {
+                return Err(UpError::Option(
+                    "ADIT_ROOT_ACCESS_KEY_ID must have 16 to 128 letters and digits".into(),
+                ));
+            }
+            if !(8..=256).contains(&secret.len()) || !word(secret) {
+                return Err(UpError::Option(
+                    "ADIT_ROOT_SECRET_ACCESS_KEY must have 8 to 256 letters, digits and +/=".into(),
+                ));
+            }
+        }
+        let root_key = options
+            .root_key
+            .clone()
+            .unwrap_or_else(|| (ids.unique("AKIA"), ids.secret()));
+        let (regions, default_region) = config.regions()?;
+        Ok(FirstState {
+            account,
+            root_key,
+            regions,
+            default_region,
+            default_vpc: options.default_vpc,
+        })
+    }
+
+    /// Makes the first state, or makes it again: everything else goes.
+    pub async fn write(&self, store: &Store) -> Result<(), UpError> {
+        let author = Author {
+            who: "adit",
+            operation: "adit:FirstStart",
+        };
+        let written = store
+            .write(author, |draft| {
+                draft.clear();
+                bootstrap::first_start(draft, &self.bootstrap())
+            })
+            .await;
+        written.map(|_| ()).map_err(|e| UpError::Open {
+            what: "the first state",
+            why: chain(&e),
+        })
+    }
+
+    fn bootstrap(&self) -> Bootstrap {
+        Bootstrap {
+            account: self.account.clone(),
+            access_key_id: self.root_key.0.clone(),
+            secret_access_key: adit_model::Secret::new(self.root_key.1.clone()),
+            regions: self.regions.iter().map(region).collect(),
+            default_region: self.default_region.clone(),
+            default_vpc: self.default_vpc,
+            now: now_millis(),
+            ids: Ids::random(),
+        }
+    }
+}
+
+fn region(plan: &RegionPlan) -> bootstrap::RegionStart {
+    bootstrap::RegionStart {
+        name: plan.name.clone(),
+        zones: plan.zones.clone(),
+        s3_prefixes: plan.s3_prefixes.clone(),
+        public_addresses: plan.public_addresses,
+    }
+}
+
+/// Milliseconds since the epoch, UTC.
+pub(crate) fn now_millis() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_millis() as i64)
+}
