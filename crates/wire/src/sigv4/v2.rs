@@ -107,7 +107,8 @@ pub fn verify_v2(
         string_to_sign(claim, parts, &format!("{resource}/"))
             .is_ok_and(|text| holds(key.secret, &text, &claim.signature))
     };
-    if !holds(key.secret, &text, &claim.signature) && !(bucket && slashed()) {
+    let fine = holds(key.secret, &text, &claim.signature) || (bucket && slashed());
+    if !fine {
         return Err(AuthError::Mismatch(Box::new(Mismatch {
             access_key_id: claim.access_key_id.to_string(),
             signature: claim.signature.to_string(),

@@ -7,6 +7,7 @@
     reason = "helpers of tests stop at what they did not expect"
 )]
 
+mod botocore;
 mod chunked;
 mod codec;
 mod common;
