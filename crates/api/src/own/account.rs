@@ -21,8 +21,12 @@ pub(crate) fn create(
             "Only the installation's first account may make accounts.",
         ));
     }
-    let id: AccountId = match input.parsed("AccountId")? {
-        Some(id) => id,
+    let id: AccountId = match input.text("AccountId") {
+        Some(text) => text.parse().map_err(|_| {
+            Refusal::invalid_value(format!(
+                "Value ({text}) for parameter AccountId is invalid. Expecting twelve digits."
+            ))
+        })?,
         None => fresh(draft, ctx)?,
     };
     let name = input.text("Name").unwrap_or(id.as_str()).to_string();
@@ -56,7 +60,9 @@ pub(crate) fn create(
 }
 
 fn is_first(intent: &Intent, id: &AccountId) -> bool {
-    intent.get::<Account>(id).is_some_and(|account| account.name == FIRST)
+    intent
+        .get::<Account>(id)
+        .is_some_and(|account| account.name == FIRST)
 }
 
 /// Twelve digits that no account has.
@@ -74,7 +80,11 @@ fn fresh(draft: &Draft, ctx: &mut Ctx) -> Result<AccountId, Refusal> {
 
 pub(crate) fn list(_: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let all = is_first(view.intent, &ctx.caller.account);
-    let seen = view.intent.accounts.values().filter(|a| all || a.id == ctx.caller.account);
+    let seen = view
+        .intent
+        .accounts
+        .values()
+        .filter(|a| all || a.id == ctx.caller.account);
     let show = |account: &std::sync::Arc<Account>| {
         map! { "AccountId" => account.id.as_str(), "Name" => account.name.as_str() }
     };
