@@ -267,14 +267,14 @@ impl Store {
             .writer
             .submit(move |tx| {
                 let head = tx.settled_head(to.bucket, &to.key, &to.conditions)?;
+                // Look before writing: the source may have gone meanwhile.
                 for piece in &record.pieces {
-                    if !tx.share(piece.blob)? {
-                        // What was shared so far is given back with the failed operation.
-                        return Err(Error::NoSuchKey {
-                            key: String::new(),
-                            delete_marker: None,
-                        });
+                    if tx.blob_digests(piece.blob)?.is_none() {
+                        return Ok(None);
                     }
+                }
+                for piece in &record.pieces {
+                    tx.share(piece.blob)?;
                 }
                 let single = match record.pieces.as_slice() {
                     [one] => Some(one.blob),
@@ -292,23 +292,19 @@ impl Store {
                 if single.is_none() {
                     tx.insert_pieces(row, &record.pieces)?;
                 }
-                Ok((row, etag, tx.now))
+                Ok(Some((row, etag, tx.now)))
             })
-            .await;
-        match done {
-            Ok((row, etag, last_modified)) => {
-                let version_id = self.inner.written_id(versioning, row);
-                Ok(Some(PutResult {
-                    etag,
-                    version_id,
-                    checksum,
-                    size,
-                    last_modified,
-                }))
+            .await?;
+        Ok(done.map(|(row, etag, last_modified)| {
+            let version_id = self.inner.written_id(versioning, row);
+            PutResult {
+                etag,
+                version_id,
+                checksum,
+                size,
+                last_modified,
             }
-            Err(Error::NoSuchKey { key, .. }) if key.is_empty() => Ok(None),
-            Err(error) => Err(error),
-        }
+        }))
     }
 
     /// The copy's entity tag and checksum: the source's where they hold, else computed.

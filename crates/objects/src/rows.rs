@@ -585,10 +585,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// One user of a blob more; false if the blob is gone.
-    pub(crate) fn share(&mut self, blob: i64) -> Result<bool, Error> {
+    /// One user of a blob more.
+    pub(crate) fn share(&mut self, blob: i64) -> Result<(), Error> {
         let text = "UPDATE blob SET refs = refs + 1 WHERE id = ?1";
         let mut statement = sql(self.conn.prepare_cached(text))?;
-        Ok(sql(statement.execute([blob]))? > 0)
+        sql(statement.execute([blob])).map(drop)
     }
 }

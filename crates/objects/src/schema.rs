@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use crate::error::{Doing, Error, Fault};
@@ -149,8 +150,7 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     ))?;
-    sql(conn.busy_timeout(Duration::from_secs(5)))?;
-    conn.set_prepared_statement_cache_capacity(128);
+    prepare(&conn, 128)?;
     // Checkpoints are the writer's, after it has answered.
     sql(conn.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
@@ -172,6 +172,15 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
         }
     }
     Ok(conn)
+}
+
+/// What every connection has. Without the stable plans, SQLite would plan a statement anew whenever a
+/// value bound to it could matter to a partial index.
+fn prepare(conn: &Connection, statements: usize) -> Result<(), Error> {
+    sql(conn.busy_timeout(Duration::from_secs(5)))?;
+    sql(conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true))?;
+    conn.set_prepared_statement_cache_capacity(statements);
+    Ok(())
 }
 
 /// A value of `meta`, made if it is not there.
@@ -263,8 +272,7 @@ impl Readers {
             &self.path,
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
         ))?;
-        sql(conn.busy_timeout(Duration::from_secs(5)))?;
-        conn.set_prepared_statement_cache_capacity(64);
+        prepare(&conn, 64)?;
         sql(conn.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048;"))?;
         Ok(conn)
     }

@@ -1,11 +1,12 @@
 //! The one writer of the index. All operations that wait share a transaction and its `fsync`; each is
-//! answered after the commit, and one that fails leaves the others alone.
+//! answered after the commit. An operation that is refused leaves the others alone.
 
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, params};
@@ -25,6 +26,9 @@ const QUEUE: usize = 1024;
 const BATCH: usize = 512;
 /// Row numbers reserved with one write; a crash wastes the rest.
 const RESERVE: i64 = 4096;
+/// How often, and for how long, a batch waits to become as large as the last one.
+const PATIENCE: usize = 3;
+const MOMENT: Duration = Duration::from_micros(20);
 /// Pages in the log at which it is written back into the index.
 const CHECKPOINT_PAGES: i64 = 2000;
 
@@ -46,6 +50,8 @@ pub(crate) struct Tx<'c> {
     touched: Vec<CacheKey>,
     freed: Vec<(i64, Box<str>)>,
     placed: Vec<Placed>,
+    /// An operation failed after it wrote.
+    spoiled: bool,
 }
 
 /// How an operation changes a bucket's counts.
@@ -88,32 +94,22 @@ impl Tx<'_> {
         self.placed.push(file);
     }
 
-    /// Runs one operation; if it fails, nothing of it stays.
+    /// Runs one operation. It must look before it writes: one that fails after it wrote fails the whole
+    /// transaction, with all that share it (it would be a fault of the index; a savepoint for each
+    /// operation would cost a copy of every page it touches).
     pub(crate) fn attempt<T>(
         &mut self,
         work: impl FnOnce(&mut Tx<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         // After some failures SQLite has rolled everything back: nothing may run outside a transaction.
-        if self.conn.is_autocommit() {
-            return Err(Error::Fault(Fault::new(
-                "use the index",
-                INDEX,
-                "the transaction has ended",
-            )));
+        if self.spoiled || self.conn.is_autocommit() {
+            self.spoiled = true;
+            let cause = "an operation before it failed";
+            return Err(Error::Fault(Fault::new("use the index", INDEX, cause)));
         }
-        let marks = (self.usage.len(), self.freed.len(), self.placed.len());
-        let run = |conn: &Connection, sql: &str| conn.prepare_cached(sql)?.execute([]);
-        sql(run(self.conn, "SAVEPOINT operation"))?;
+        let before = self.conn.total_changes();
         let result = work(self);
-        if result.is_err() {
-            self.usage.truncate(marks.0);
-            self.freed.truncate(marks.1);
-            self.placed.truncate(marks.2);
-            // A reservation made in here is rolled back with it: make the next one anew.
-            *self.reserved = *self.next;
-            sql(run(self.conn, "ROLLBACK TO operation"))?;
-        }
-        sql(run(self.conn, "RELEASE operation"))?;
+        self.spoiled = result.is_err() && self.conn.total_changes() != before;
         result
     }
 }
@@ -191,24 +187,21 @@ fn serve(tools: Tools, mut inbox: mpsc::Receiver<Job>) {
     }
     let mut next = reserved;
     let mut reserved = reserved;
+    let mut last = 1;
     while let Some(first) = inbox.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(job) = inbox.try_recv()
-        {
-            batch.push(job);
+        let batch = gather(first, &mut inbox, last);
+        last = batch.len();
+        let ids = (&mut next, &mut reserved);
+        let done = commit(&conn, &cache, &files, clock(), ids, batch);
+        if done == Outcome::Broken {
+            break;
         }
-        commit(
-            &conn,
-            &cache,
-            &files,
-            clock(),
-            (&mut next, &mut reserved),
-            batch,
-        );
-        if logged.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
-            checkpoint(&conn);
+        // A log that cannot grow begins anew once it is written back.
+        if done == Outcome::Failed || logged.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             logged.store(0, Ordering::Relaxed);
+            if !checkpoint(&conn) {
+                break;
+            }
         }
     }
     checkpoint(&conn);
@@ -216,6 +209,35 @@ fn serve(tools: Tools, mut inbox: mpsc::Receiver<Job>) {
     drop(lock);
 }
 
+/// All that waits. Those answered together come back together: if fewer are here than there were the
+/// last time, a moment's patience saves a sync of its own for the first of them.
+fn gather(first: Job, inbox: &mut mpsc::Receiver<Job>, last: usize) -> Vec<Job> {
+    let mut batch = vec![first];
+    for patience in (0..PATIENCE).rev() {
+        while batch.len() < BATCH
+            && let Ok(job) = inbox.try_recv()
+        {
+            batch.push(job);
+        }
+        if batch.len() >= last || patience == 0 {
+            break;
+        }
+        std::thread::sleep(MOMENT);
+    }
+    batch
+}
+
+/// How a transaction ended.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Failed,
+    /// There may be no further one.
+    Broken,
+}
+
+/// Runs a batch in one transaction and answers it.
 fn commit(
     conn: &Connection,
     cache: &Cache<Record>,
@@ -223,7 +245,7 @@ fn commit(
     now: UnixMillis,
     (next, reserved): (&mut i64, &mut i64),
     batch: Vec<Job>,
-) {
+) -> Outcome {
     let mut tx = Tx {
         conn,
         now,
@@ -233,36 +255,78 @@ fn commit(
         touched: Vec::new(),
         freed: Vec::new(),
         placed: Vec::new(),
+        spoiled: false,
     };
     let mut answers = Vec::with_capacity(batch.len());
-    let mut result = sql(conn.execute_batch("BEGIN IMMEDIATE"));
+    let mut result = run(conn, "BEGIN IMMEDIATE");
     if result.is_ok() {
         answers.extend(batch.into_iter().map(|job| job(&mut tx)));
         result = settle(conn, &tx.usage);
     }
+    if tx.spoiled {
+        result = Err(Error::Fault(Fault::new(
+            "use the index",
+            INDEX,
+            "an operation failed half-way",
+        )));
+    }
     cache.changing(&tx.touched);
-    result = result.and_then(|()| sql(conn.execute_batch("COMMIT")));
+    if result.is_ok() {
+        result = run(conn, "COMMIT");
+        // A commit that failed may still be found in the log after a crash: the files stay for the next
+        // start to judge.
+        std::mem::take(&mut tx.placed)
+            .into_iter()
+            .for_each(Placed::keep);
+    }
     if result.is_err() && !conn.is_autocommit() {
         let _ = conn.execute_batch("ROLLBACK");
     }
     cache.changed(&tx.touched);
     match result {
         Ok(()) => {
-            tx.placed.into_iter().for_each(Placed::keep);
             tx.freed
                 .into_iter()
                 .for_each(|(blob, file)| files.discard(blob, file));
             answers.into_iter().for_each(|answer| answer(Ok(())));
+            Outcome::Done
         }
         Err(error) => {
             *tx.reserved = *tx.next;
-            tracing::error!(error = ?error, "could not commit to the object index");
+            let sound = !sync_failed(&error);
+            tracing::error!(error = ?error, sound, "could not commit to the object index");
             for answer in answers {
                 let fault = Fault::new("commit to the index", INDEX, error.to_string());
                 answer(Err(Error::Fault(fault)));
             }
+            if sound {
+                Outcome::Failed
+            } else {
+                Outcome::Broken
+            }
         }
     }
+}
+
+/// After a failed sync nobody knows what is on the disk, and the next sync may succeed without it: the
+/// store takes no more writes until it is opened again.
+fn sync_failed(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    let Some(rusqlite::Error::SqliteFailure(failure, _)) = cause else {
+        return false;
+    };
+    const FAILED: [c_int; 2] = [
+        rusqlite::ffi::SQLITE_IOERR_FSYNC,
+        rusqlite::ffi::SQLITE_IOERR_DIR_FSYNC,
+    ];
+    FAILED.contains(&failure.extended_code)
+}
+
+fn run(conn: &Connection, text: &str) -> Result<(), Error> {
+    sql(conn
+        .prepare_cached(text)
+        .and_then(|mut statement| statement.execute([])))
+    .map(drop)
 }
 
 /// Adds up what the operations counted: one update per bucket.
@@ -295,10 +359,10 @@ fn settle(conn: &Connection, usage: &[(i64, Delta)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the log back into the index.
-fn checkpoint(conn: &Connection) {
-    let done = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-    if let Err(error) = done {
-        tracing::warn!(%error, "could not write the index log back");
-    }
+/// Writes the log back into the index; false if there may be no further commit.
+fn checkpoint(conn: &Connection) -> bool {
+    let done = sql(conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
+    let Err(error) = done else { return true };
+    tracing::error!(?error, "could not write the index log back");
+    !sync_failed(&error)
 }

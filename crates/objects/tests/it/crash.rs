@@ -332,3 +332,103 @@ fn a_killed_writer_loses_nothing_it_was_told() {
 fn a_writer_killed_many_times_loses_nothing_it_was_told() {
     kill_rounds(std::env::var(ROUNDS).map_or(200, |rounds| rounds.parse().unwrap()));
 }
+
+const FULL_DIR: &str = "ADIT_OBJECTS_FULL_DIR";
+
+/// A process whose files cannot grow beyond a few megabytes: the index log meets the end of the disk.
+#[test]
+#[ignore = "started by the test of a full disk"]
+fn child_on_a_full_disk() {
+    let Some(dir) = std::env::var_os(FULL_DIR) else {
+        return;
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = open(&PathBuf::from(dir));
+        let mut refused = 0;
+        for n in 0..8000u64 {
+            let size = if n % 10 == 0 { 3000 } else { 2000 };
+            let key = format!("k{n:05}");
+            match put_with(
+                &store,
+                &bucket(),
+                &key,
+                bytes(n, size),
+                PutOptions::default(),
+            )
+            .await
+            {
+                Ok(_) => say(&format!("done {n} {size}")),
+                Err(error) => {
+                    assert_eq!(error.code(), "InternalError");
+                    refused += 1;
+                    if refused == 20 {
+                        break;
+                    }
+                }
+            }
+        }
+        assert_eq!(refused, 20, "the disk did not fill up");
+        // What is there can still be read.
+        let first = drain(get(&store, &bucket(), "k00000").await.unwrap())
+            .await
+            .unwrap();
+        assert_eq!(first, bytes(0, 3000));
+        say("end");
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_and_loses_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("store");
+    // 6 MiB per file; writing beyond fails instead of killing.
+    let output = Command::new("/bin/sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f $((6 * 1024 * 1024 / 512)); exec \"$0\" \"$@\"",
+        ])
+        .arg(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "crash::child_on_a_full_disk",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(FULL_DIR, &dir)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.lines().any(|line| line == "end"),
+        "{text} {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = open(&dir);
+        let mut count = 0;
+        for line in text.lines() {
+            let ["done", n, size] = line.split(' ').collect::<Vec<_>>()[..] else {
+                continue;
+            };
+            let (n, size): (u64, usize) = (n.parse().unwrap(), size.parse().unwrap());
+            let object = get(&store, &bucket(), &format!("k{n:05}")).await.unwrap();
+            assert_eq!(drain(object).await.unwrap(), bytes(n, size));
+            count += 1;
+        }
+        assert!(count > 1000, "{count}");
+        assert_eq!(store.usage(&bucket()).await.unwrap().objects, count);
+        assert_eq!(store.verify().await.unwrap().problems, []);
+        put_with(
+            &store,
+            &bucket(),
+            "after",
+            "room again",
+            PutOptions::default(),
+        )
+        .await
+        .unwrap();
+        nothing_left_over(&dir).await;
+    });
+}
