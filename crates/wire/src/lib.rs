@@ -14,6 +14,28 @@
 //! Everything is driven by [`tables`]: facts of the public service models in a compact form.
 //! No code here knows a parameter name that a table knows.
 //!
+//! ```
+//! use adit_wire::{Headers, Parts, Service, list, map, protocol};
+//!
+//! let request = Parts {
+//!     method: "POST",
+//!     path: "/",
+//!     query: "",
+//!     headers: Headers(&[]),
+//!     body: b"Action=DescribeVpcs&Version=2016-11-15&VpcId.1=vpc-1",
+//! };
+//! let op = protocol::identify(Service::Ec2, &request)?;
+//! assert_eq!(op.name(), "DescribeVpcs");
+//! assert_eq!(protocol::decode(&op, &request)?, map! { "VpcIds" => list!["vpc-1"] });
+//!
+//! let output = map! { "Vpcs" => list![map! { "VpcId" => "vpc-1", "NoSuchThing" => None::<bool> }] };
+//! let reply = protocol::encode(&op, &output, "request-1");
+//! assert!(reply.body.ends_with(
+//!     b"<vpcSet><item><vpcId>vpc-1</vpcId></item></vpcSet></DescribeVpcsResponse>"
+//! ));
+//! # Ok::<(), adit_wire::WireError>(())
+//! ```
+//!
 //! The crate refuses to know sockets, files, clocks and randomness: time and request ids are
 //! arguments. All input is hostile: every decoder is bounded and none panics.
 

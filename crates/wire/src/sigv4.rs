@@ -203,11 +203,10 @@ pub enum Payload {
     UnsignedWithTrailer,
 }
 
-/// A signature that holds.
+/// A signature that holds: what follows from it. Who signed, and for which Region, the claim says,
+/// which is true now.
 #[derive(Debug, Clone)]
 pub struct Verified {
-    /// Access key id.
-    pub access_key_id: String,
     /// How it travelled.
     pub carrier: Carrier,
     /// `AWS4-HMAC-SHA256` or `AWS`, S3's `s3:signatureversion`.
@@ -216,10 +215,6 @@ pub struct Verified {
     pub age: i64,
     /// What it says about the body.
     pub payload: Payload,
-    /// The value of `x-amz-content-sha256` as sent, S3's key of that name.
-    pub content_sha256: Option<String>,
-    /// Scope Region; empty for version 2.
-    pub region: String,
     /// What a chunked body needs to be verified, for the chunked payloads.
     pub chain: Option<crate::chunked::Chain>,
 }

@@ -109,7 +109,7 @@ pub fn verify_form(
             canonical_request: String::new(),
         }))
     };
-    let (version, age, region) = match claim {
+    let (version, age) = match claim {
         Claim::Anonymous => return Err(AuthError::Missing),
         Claim::V4(v4) => {
             check_scope(v4, expect)?;
@@ -121,28 +121,21 @@ pub fn verify_form(
                 return Err(mismatch(&v4.access_key_id, &v4.signature));
             }
             cache.keep(&v4.credential, &found);
-            (
-                ALGORITHM,
-                (expect.now - v4.signed_at).max(0),
-                v4.region.to_string(),
-            )
+            (ALGORITHM, (expect.now - v4.signed_at).max(0))
         }
         Claim::V2(claim) => {
             key.check_token(claim.session_token.as_ref())?;
             if !v2::holds(key.secret, policy, &claim.signature) {
                 return Err(mismatch(&claim.access_key_id, &claim.signature));
             }
-            ("AWS", 0, String::new())
+            ("AWS", 0)
         }
     };
     Ok(Verified {
-        access_key_id: key.access_key_id.to_owned(),
         carrier: Carrier::Form,
         version,
         age,
         payload: Payload::Unsigned,
-        content_sha256: None,
-        region,
         chain: None,
     })
 }

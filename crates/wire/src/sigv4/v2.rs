@@ -117,13 +117,10 @@ pub fn verify_v2(
         })));
     }
     Ok(Verified {
-        access_key_id: key.access_key_id.to_owned(),
         carrier: claim.carrier,
         version: "AWS",
         age: 0,
         payload: Payload::Unsigned,
-        content_sha256: parts.headers.get("x-amz-content-sha256").map(str::to_owned),
-        region: String::new(),
         chain: None,
     })
 }

@@ -130,7 +130,6 @@ pub fn verify(
     cache.keep(&claim.credential, &found);
     check_body(&bound, parts, expect)?;
     Ok(Verified {
-        access_key_id: key.access_key_id.to_owned(),
         carrier: claim.carrier,
         version: ALGORITHM,
         age: (expect.now - claim.signed_at).max(0),
@@ -141,8 +140,6 @@ pub fn verify(
             _ => None,
         },
         payload: bound.payload,
-        content_sha256: parts.headers.get("x-amz-content-sha256").map(str::to_owned),
-        region: claim.region.to_string(),
     })
 }
 
