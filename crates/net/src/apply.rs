@@ -282,6 +282,7 @@ fn encode(
     match &step.act {
         Act::AddLink(link) => add_link(place, w, step, link)?,
         Act::RemoveLink(name) => rt::remove_link(w, name),
+        Act::RemoveLinks { far } => rt::remove_links(w, *far),
         Act::SetLink { name, mac, mtu } => rt::set_link(w, name, true, *mac, *mtu),
         Act::AddAltname { name, alt } => rt::alt_name(w, name, alt, true),
         Act::RemoveAltname { name, alt } => rt::alt_name(w, name, alt, false),

@@ -87,6 +87,7 @@ pub struct Attachment {
 
 /// A network device and what it is connected to. It is always set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Link {
     /// Kernel name, 1 to 15 bytes of `[a-zA-Z0-9._-]`, unique in its namespace.
     pub name: String,
@@ -100,13 +101,12 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtu: Option<u32>,
     /// What kind of device it is.
-    #[serde(flatten)]
     pub kind: LinkKind,
 }
 
 /// The kinds of device that the agent can make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LinkKind {
     /// A cable between two namespaces.
@@ -258,17 +258,17 @@ pub struct PolicyRule {
 
 /// A nexthop object: one message re-points all routes that name it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Nexthop {
     /// Its number in the namespace, not 0.
     pub id: u32,
     /// Where it leads.
-    #[serde(flatten)]
     pub target: NexthopTarget,
 }
 
 /// Where a [`Nexthop`] leads.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "target", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum NexthopTarget {
     /// To a router behind a device.
     Via {

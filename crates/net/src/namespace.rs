@@ -92,11 +92,34 @@ impl Shelf {
     pub(crate) fn keep(&self, group: &str, ns: &str, held: &Held) -> io::Result<()> {
         use std::os::fd::AsRawFd;
         let path = self.path(group, ns);
-        fs::create_dir_all(self.dir.join(group))?;
+        if !self.dir.join(group).is_dir() {
+            self.add_group(group)?;
+        }
         fs::File::create(&path)?;
         let source = sys::c_string(format!("/proc/self/fd/{}", held.fd.as_raw_fd()))?;
         sys::mount(&source, &sys::c_string(&path)?, None, libc::MS_BIND, None)
             .inspect_err(|_| drop(fs::remove_file(&path)))
+    }
+
+    /// A file system of its own for a group: taken away, it takes all its namespaces along. One by
+    /// one the kernel would wait for each.
+    fn add_group(&self, group: &str) -> io::Result<()> {
+        let dir = self.dir.join(group);
+        fs::create_dir(&dir)?;
+        let path = sys::c_string(&dir)?;
+        let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+        sys::mount(c"adit", &path, Some(c"tmpfs"), flags, Some(c"mode=700"))
+            .and_then(|()| sys::mount(c"none", &path, None, libc::MS_SHARED, None))
+            .inspect_err(|_| self.forget_group(group))
+    }
+
+    /// Takes a whole group off the shelf.
+    pub(crate) fn forget_group(&self, group: &str) {
+        let dir = self.dir.join(group);
+        if let Ok(path) = sys::c_string(&dir) {
+            while sys::unmount(&path).is_ok() {}
+        }
+        let _ = fs::remove_dir_all(&dir);
     }
 
     /// Takes a namespace off the shelf. What is not there is fine.
@@ -108,8 +131,6 @@ impl Shelf {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // Succeeds when the group has nothing left.
-        let _ = fs::remove_dir(self.dir.join(group));
         Ok(())
     }
 
@@ -136,14 +157,11 @@ impl Shelf {
         Ok(found)
     }
 
-    /// Removes the directory and the mount on it, once empty.
+    /// Removes the directory with all that is left in it.
     pub(crate) fn close(&self) {
         if let Ok(path) = sys::c_string(&self.dir) {
-            for group in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-                let _ = fs::remove_dir(group.path());
-            }
             let _ = sys::unmount(&path);
-            let _ = fs::remove_dir(&self.dir);
+            let _ = fs::remove_dir_all(&self.dir);
         }
     }
 }

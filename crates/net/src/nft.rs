@@ -17,7 +17,7 @@ mod text;
 pub const TABLE_PREFIX: &str = "adit";
 
 /// A table with all it contains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// Which packets its chains see.
@@ -64,7 +64,7 @@ pub enum Family {
 }
 
 /// A named set, or a map when it has a value type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
     /// The key: one type, or several for a concatenation.
@@ -82,7 +82,7 @@ pub struct Set {
 }
 
 /// An element of a set or map.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Element {
     /// One value per type of [`Set::key`].
@@ -179,7 +179,7 @@ pub enum Verdict {
 }
 
 /// A chain; one with a base is called by the kernel, others by jumps.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Chain {
     /// Where the kernel calls it.
@@ -191,7 +191,7 @@ pub struct Chain {
 }
 
 /// Where and when the kernel calls a base chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Base {
     /// What the chain may do.
@@ -206,7 +206,7 @@ pub struct Base {
 }
 
 /// What a base chain may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChainKind {
     /// Accept and drop.
@@ -218,7 +218,7 @@ pub enum ChainKind {
 }
 
 /// A place in the packet's way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "netfilter's own words")]
 pub enum Hook {
@@ -230,7 +230,7 @@ pub enum Hook {
 }
 
 /// A rule: expressions that must all hold, then what to do.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Conditions and actions, in order. Conditions on the protocol that a field needs (an IPv4
@@ -251,7 +251,7 @@ impl<const N: usize> From<[Expr; N]> for Rule {
 }
 
 /// One condition or action of a rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expr {
     /// The field has one of the values (with `negate`: none of them).
@@ -383,7 +383,7 @@ impl Expr {
 }
 
 /// Where NAT sends a packet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NatTarget {
     /// Always this address.
@@ -401,7 +401,7 @@ pub enum NatTarget {
 }
 
 /// How a packet is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RejectWith {
     /// A TCP reset; the packet must be TCP.
@@ -413,7 +413,7 @@ pub enum RejectWith {
 }
 
 /// The state of a packet's connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "conntrack's own words")]
 pub enum CtState {

@@ -33,6 +33,10 @@ pub(crate) enum Act {
     Filter(Box<Change>),
     AddLink(Box<Link>),
     RemoveLink(String),
+    /// All links of ours whose near (or far) ends are here.
+    RemoveLinks {
+        far: bool,
+    },
     SetLink {
         name: String,
         mac: Option<Mac>,
@@ -73,6 +77,13 @@ impl fmt::Display for Step {
                 write!(f, "add link {} to {peer_name} in {peer_ns}", link.name)
             }
             Act::RemoveLink(name) => write!(f, "remove link {name}"),
+            Act::RemoveLinks { far } => {
+                write!(
+                    f,
+                    "remove all links whose {} ends are here",
+                    if *far { "far" } else { "near" }
+                )
+            }
             Act::SetLink { name, mac, mtu } => {
                 write!(f, "set link {name} up")?;
                 mac.map_or(Ok(()), |mac| write!(f, " mac {mac}"))?;
@@ -184,13 +195,10 @@ impl<'a> Planner<'a> {
                 self.remove_link(name, &link);
             }
         }
-        for member in self.task.members {
-            if !self.task.desired.namespaces.contains_key(member) {
-                for link in self.near_ends(member, |_| true) {
-                    self.remove_link(member, &link);
-                }
-                for link in self.ends(member, Owner::Far, |_| true) {
-                    self.remove_link(member, &link);
+        for owner in [Owner::Near, Owner::Far] {
+            for member in self.task.members {
+                if !self.task.desired.namespaces.contains_key(member) {
+                    self.remove_links(member, owner);
                 }
             }
         }
@@ -351,6 +359,23 @@ impl<'a> Planner<'a> {
         if let Some((ns, name)) = other {
             self.device_goes(&ns, &name);
         }
+    }
+
+    /// Removes all links of a namespace that goes: one by one would wait for each.
+    fn remove_links(&mut self, ns: &str, owner: Owner) {
+        let links = self.ends(ns, owner, |_| true);
+        if links.is_empty() {
+            return;
+        }
+        let far = owner == Owner::Far;
+        for name in &links {
+            let other = self.other_end(ns, name);
+            self.device_goes(ns, name);
+            if let Some((ns, name)) = other {
+                self.device_goes(&ns, &name);
+            }
+        }
+        self.push(Phase::OldLinks, ns, Act::RemoveLinks { far });
     }
 
     fn device_goes(&mut self, ns: &str, device: &str) {
@@ -666,6 +691,7 @@ impl Act {
             self,
             Self::RemoveNamespace
                 | Self::RemoveLink(_)
+                | Self::RemoveLinks { .. }
                 | Self::RemoveAltname { .. }
                 | Self::RemoveAddress(_)
                 | Self::RemoveNeighbour(_)

@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 use crate::protocol::MAX_FRAME;
 use crate::sys;
 
+/// Room for a frame before any of it has arrived.
+const FIRST_ROOM: usize = 64 * 1024;
+
 /// Why a frame could not be sent or received.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
@@ -77,8 +80,8 @@ pub(crate) fn receive<T: DeserializeOwned>(
     if length > MAX_FRAME {
         return Err(WireError::TooLarge(length as usize));
     }
-    // Grows with what really arrives: a false length alone costs no memory.
-    let mut frame = Vec::new();
+    // Grows with what really arrives: a false length alone costs little memory.
+    let mut frame = Vec::with_capacity(FIRST_ROOM.min(length as usize));
     let mut limited = stream.take(u64::from(length));
     if limited.read_to_end(&mut frame)? < length as usize {
         return Err(WireError::Closed);

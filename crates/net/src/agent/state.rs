@@ -14,7 +14,7 @@ use crate::desired::{Attachment, Desired, Link, LinkKind, Namespace};
 use crate::namespace::{self, Held, Shelf};
 use crate::nft::change::Change as TableChange;
 use crate::observe::{self, FarEnd, Memory, ObserveError, Seen};
-use crate::plan::{self, Step, Task};
+use crate::plan::{self, Act, Step, Task};
 use crate::protocol::{Applied, Change, Counters, Listen, Reply, SocketSpec, Transport};
 use crate::verify::{self, NotKept};
 
@@ -483,28 +483,45 @@ impl State {
         plan::plan(&task, seen)
     }
 
+    /// Removes a group. Links first: their routes go at once and open connections with them, also
+    /// where somebody still holds a namespace.
     fn remove(&mut self, group: &str) -> Result<(), RequestError> {
         let members = self.members(group);
-        let desired = Desired::default();
-        // Only which links there are matters; if even that cannot be read, the namespaces go.
-        let seen = self.observe_all(&members, &desired).unwrap_or_default();
-        let task = Task {
-            desired: &desired,
-            old: None,
-            members: &members,
-            scope: &members,
-        };
-        let steps = plan::plan(&task, seen);
-        self.groups.remove(group);
         let mut failures = Vec::new();
-        for step in &steps {
-            let result = apply::apply(&mut Site { state: self, group }, std::slice::from_ref(step));
-            failures.extend(result.err().map(|error| error.to_string()));
+        // Near ends first: a router's go all at once.
+        for far in [false, true] {
+            for ns in &members {
+                let step = Step {
+                    ns: ns.clone(),
+                    act: Act::RemoveLinks { far },
+                };
+                let result = apply::apply(&mut Site { state: self, group }, &[step]);
+                failures.extend(result.err().map(|error| error.to_string()));
+            }
+        }
+        if let Some(shelf) = &self.shelf {
+            shelf.forget_group(group);
+        }
+        self.groups.remove(group);
+        for ns in &members {
+            self.forget(group, ns);
         }
         if failures.is_empty() {
             Ok(())
         } else {
             Err(RequestError::Leftovers(failures.join("; ")))
+        }
+    }
+
+    /// Lets go of a namespace.
+    fn forget(&mut self, group: &str, ns: &str) {
+        locked(&self.directory).remove(ns);
+        self.namespaces.remove(ns);
+        // Groups that hung on it have lost links: their next apply must look.
+        for (name, other) in &mut self.groups {
+            if name != group && other.trusted && other.desired.needed().contains(ns) {
+                other.trusted = false;
+            }
         }
     }
 }
@@ -626,14 +643,7 @@ impl Place for Site<'_> {
         if let Some(shelf) = &self.state.shelf {
             shelf.forget(self.group, ns)?;
         }
-        locked(&self.state.directory).remove(ns);
-        self.state.namespaces.remove(ns);
-        // Groups that hung on it have lost links: their next apply must look.
-        for (name, group) in &mut self.state.groups {
-            if name != self.group && group.desired.needed().contains(ns) {
-                group.trusted = false;
-            }
-        }
+        self.state.forget(self.group, ns);
         Ok(())
     }
 

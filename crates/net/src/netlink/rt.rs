@@ -220,6 +220,13 @@ pub(crate) fn remove_link(w: &mut Writer, name: &str) {
     });
 }
 
+/// Removes all devices of ours whose near (or far) ends are here, and their other ends.
+pub(crate) fn remove_links(w: &mut Writer, far: bool) {
+    w.message(DELLINK, ACK, &link_header(0, 0, 0), |w| {
+        w.attr_u32(IFLA_GROUP, if far { FAR } else { NEAR });
+    });
+}
+
 /// Adds or removes an address.
 pub(crate) fn put_address(w: &mut Writer, index: u32, net: &IpNet, add: bool) {
     let local = net.addr();

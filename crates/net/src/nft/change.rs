@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::expr::RuleWriter;
 use super::raw::{RawKey, RawSet, RawValue};
@@ -100,13 +100,12 @@ impl Table {
 
     /// A fingerprint of the content, kept in the kernel's table to recognise it later.
     pub(crate) fn marker(&self) -> String {
-        // Two runs of SipHash with different beginnings. If another version of the standard
-        // library changes the function, tables are loaded once more, nothing else.
-        let text = serde_json::to_vec(self).unwrap_or_default();
+        // Two runs of SipHash with different beginnings. If another version of the compiler or of
+        // this crate hashes differently, tables are loaded once more, nothing else.
         let part = |seed: u8| {
             let mut hasher = DefaultHasher::new();
             hasher.write_u8(seed);
-            hasher.write(&text);
+            self.hash(&mut hasher);
             hasher.finish()
         };
         format!("{MARKER}{:016x}{:016x}", part(1), part(2))

@@ -110,10 +110,20 @@ fn measure(arguments: &[String]) {
     let count: u16 = arguments[0].parse().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let agent = Agent::start(&options(dir.path(), Mode::Auto)).unwrap();
+    // Nanoseconds on a processor, exact.
     let ticks = |pid: &str| -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
-        fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let stats = tasks.map(|t| std::fs::read_to_string(t.unwrap().path().join("schedstat")));
+        stats
+            .map(|s| {
+                s.unwrap()
+                    .split(' ')
+                    .next()
+                    .unwrap()
+                    .parse::<u64>()
+                    .unwrap()
+            })
+            .sum()
     };
     let pid = agent.hello().pid.to_string();
     let mut vpc = Vpc::new('a', 1);
@@ -122,15 +132,21 @@ fn measure(arguments: &[String]) {
     for n in 1..=count {
         vpc.endpoint_number(n);
         agent.apply("vpc-a", &vpc.build()).unwrap();
-        if n == count || n % 100 == 0 {
+        if n == count || n % 50 == 0 {
             let made = f64::from(n - mark.0);
-            let cost = |now: u64, then: u64| (now - then) as f64 * 10.0 / made;
+            let cost = |now: u64, then: u64| (now - then) as f64 / 1e6 / made;
             let (agent_cpu, own) = (cost(ticks(&pid), mark.1), cost(ticks("self"), mark.2));
             let wall = mark.3.elapsed().as_secs_f64() * 1000.0 / made;
             println!("{n}: agent {agent_cpu:.2} ms CPU, client {own:.2} ms CPU, {wall:.2} ms wall");
             mark = (n, ticks(&pid), ticks("self"), std::time::Instant::now());
         }
     }
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+    println!(
+        "agent in all: user {}0 ms, system {}0 ms",
+        fields[12], fields[13]
+    );
     let start = std::time::Instant::now();
     let steps = agent.reconcile("vpc-a", &vpc.build()).unwrap().steps;
     println!("look at everything: {:?}, {steps} steps", start.elapsed());
