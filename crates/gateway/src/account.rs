@@ -128,7 +128,7 @@ fn explain_into(decided: &mut Decided, facts: &RequestFacts<'_>, decision: &Deci
             .iter()
             .find(|layer| layer.layer == denial.layer),
         // Of the layers that grant, the one nearer to the data.
-        None => [Layer::Resource, Layer::Identity]
+        None => [Layer::Resource, Layer::Identity, Layer::VpcEndpoint]
             .iter()
             .find_map(|wanted| {
                 trace

@@ -103,7 +103,24 @@ async fn settings(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorRepl
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     let body = uses.upload.whole(MAX_DOCUMENT).await?;
     let input = ask.decode(&body)?;
+    own_account(ask, &input)?;
     call(ask, &input).await
+}
+
+/// S3 Control names an account in every request: it must be the caller's own.
+fn own_account(ask: &Ask<'_>, input: &Value) -> Result<(), ErrorReply> {
+    if ask.op.service() != Service::S3Control {
+        return Ok(());
+    }
+    let caller = ask
+        .identity
+        .key
+        .as_ref()
+        .map(|key| key.key.account.as_str());
+    match input.get("AccountId").str() {
+        Some(account) if Some(account) == caller => Ok(()),
+        _ => Err(ErrorReply::new("AccessDenied", 403, "Access Denied")),
+    }
 }
 
 async fn call(ask: &Ask<'_>, input: &Value) -> Result<Reply, ErrorReply> {

@@ -25,6 +25,7 @@
 //! a connection that was kept alive. Without a snapshot nothing is served (fail closed).
 
 mod account;
+mod activity;
 mod address;
 mod ask;
 mod authenticate;

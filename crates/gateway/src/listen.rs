@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::activity::Activity;
 use crate::connection::{Connection, Scheme, Via};
 use crate::gateway::Gateway;
 use crate::hello::Stream;
@@ -184,10 +185,15 @@ impl Gateway {
     ) -> Result<(), hyper::Error> {
         let settings = &self.inner.settings;
         let connection = Arc::new(connection);
-        let (gateway, token) = (self.clone(), shutdown.clone());
+        let activity = Activity::new();
+        let (gateway, token, moves) = (self.clone(), shutdown.clone(), activity.clone());
         let service = service_fn(move |request| {
             let (gateway, connection, token) = (gateway.clone(), connection.clone(), token.clone());
-            async move { gateway.one(request, &connection, &token, None).await }
+            let active = moves.begin();
+            async move {
+                let response = gateway.one(request, &connection, &token, None).await;
+                response.map(|response| response.map(|body| body.during(active)))
+            }
         });
         let http = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -206,6 +212,11 @@ impl Gateway {
         tokio::select! {
             done = &mut http => return done,
             () = shutdown.cancelled() => http.as_mut().graceful_shutdown(),
+            () = activity.stalled(settings.idle_timeout, settings.body_timeout) => {
+                http.as_mut().graceful_shutdown();
+                // A client that does not move does not say goodbye either.
+                return tokio::time::timeout(settings.head_timeout, http).await.unwrap_or(Ok(()));
+            }
         }
         tokio::time::timeout(settings.drain, http)
             .await

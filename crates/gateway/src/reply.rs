@@ -10,6 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::activity::Active;
 use crate::ids::RequestId;
 use crate::io::Exchange;
 
@@ -18,6 +19,7 @@ use crate::io::Exchange;
 pub struct ReplyBody {
     content: Content,
     ends: Option<Ends>,
+    activity: Option<Active>,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl ReplyBody {
         ReplyBody {
             content: Content::Bytes(bytes.into()),
             ends: None,
+            activity: None,
         }
     }
 
@@ -52,7 +55,13 @@ impl ReplyBody {
         ReplyBody {
             content: Content::Object(Box::new(body)),
             ends: None,
+            activity: None,
         }
+    }
+
+    pub(crate) fn during(mut self, active: Active) -> ReplyBody {
+        self.activity = Some(active);
+        self
     }
 
     pub(crate) fn ending(mut self, exchange: Arc<Exchange>) -> ReplyBody {
@@ -69,6 +78,9 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, adit_objects::Error>>> {
+        if let Some(active) = &self.activity {
+            active.touch();
+        }
         match &mut self.content {
             Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),

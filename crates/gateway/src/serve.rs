@@ -5,6 +5,7 @@ use std::sync::Arc;
 use adit_model::Millis;
 use adit_snapshot::Snapshot;
 use adit_wire::s3::{self, Bucket, Recognised, Target};
+use adit_wire::sigv4::Carrier;
 use adit_wire::{ErrorReply, Headers, Parts, Service};
 use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
@@ -16,7 +17,7 @@ use crate::authenticate::authenticate;
 use crate::connection::Connection;
 use crate::decide::not_implemented;
 use crate::gateway::Inner;
-use crate::head::head;
+use crate::head::{head, hoisted};
 use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
@@ -123,6 +124,26 @@ async fn phases(
     };
     let identity = authenticate(gateway, snapshot, &wire, &place, service, now)?;
     uses.account.caller = Some(identity.key.clone());
+    let carried = match &identity.signature {
+        Some(signature) if signature.carrier == Carrier::Query && signature.chain.is_none() => {
+            hoisted(wire.query)
+        }
+        _ => Vec::new(),
+    };
+    let fields: Vec<(&str, &[u8])>;
+    let wire = if carried.is_empty() {
+        wire
+    } else {
+        let added = carried
+            .iter()
+            .filter(|(name, _)| !wire.headers.has(name))
+            .map(|(name, value)| (name.as_str(), value.as_slice()));
+        fields = wire.headers.iter().chain(added).collect();
+        Parts {
+            headers: Headers(&fields),
+            ..wire
+        }
+    };
     let recognised = s3::recognise(&place.address, &wire).map_err(|why| why.reply(service))?;
     let op = match recognised {
         Recognised::Operation(op) => op,

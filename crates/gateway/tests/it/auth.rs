@@ -151,6 +151,53 @@ async fn presigned_urls() {
     api.send(&stolen).await.fails(403, "SignatureDoesNotMatch");
 }
 
+#[tokio::test]
+async fn headers_in_a_presigned_url_count() {
+    let (world, mut api) = with_object().await;
+    let put = |query: &str| {
+        ask("PUT", &format!("/reports/k?{query}"))
+            .presigned(ROOT, 60)
+            .body("x")
+    };
+    api.send(&put("x-amz-tagging=team%3Dblue&x-amz-meta-a=b"))
+        .await
+        .is(200);
+    let got = api.send(&ask("GET", "/reports/k").root()).await.is(200);
+    assert_eq!(
+        (
+            got.header("x-amz-tagging-count"),
+            got.header("x-amz-meta-a")
+        ),
+        ("1", "b")
+    );
+    // They are decided like headers, and refused like headers.
+    world.intents.policy(
+        "reports",
+        &statement(
+            "Deny",
+            "s3:PutObject",
+            r#""arn:aws:s3:::reports/*""#,
+            r#"{"StringEquals":{"s3:RequestObjectTag/team":"blue"}}"#,
+        ),
+    );
+    api.send(&put("x-amz-tagging=team%3Dblue"))
+        .await
+        .fails(403, "AccessDenied");
+    let sealed = put("x-amz-server-side-encryption-customer-algorithm=AES256");
+    api.send(&sealed).await.fails(501, "NotImplemented");
+    // A copy by query is a copy, of what its signer may read.
+    let copied = ask("PUT", "/reports/c?x-amz-copy-source=other%2Fsecret").presigned(ROOT, 60);
+    assert!(
+        api.send(&copied)
+            .await
+            .is(200)
+            .text()
+            .contains("CopyObjectResult")
+    );
+    let copied = ask("PUT", "/reports/c?x-amz-copy-source=other%2Fsecret").presigned(USER, 60);
+    api.send(&copied).await.fails(403, "AccessDenied");
+}
+
 /// The query of a presigned URL with signature version 2.
 fn presign_v2(method: &str, resource: &str, expires: i64) -> String {
     use base64::Engine as _;

@@ -794,3 +794,79 @@ async fn virtual_hosts() {
         .await
         .fails(404, "NoSuchAccessPoint");
 }
+
+/// The published example of a chunked upload: 65 KiB of `a` in chunks of 64 KiB, each signed.
+#[tokio::test]
+async fn chunks_that_are_signed() {
+    // 2013-05-24T00:00:00Z
+    let world = World::at(1_369_353_600_000, adit_gateway::Settings::default());
+    world.intents.edit(|draft| {
+        draft.put(bucket("examplebucket", ACCOUNT, "us-east-1"));
+        draft.put(adit_model::AccessKey {
+            id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret: adit_model::Secret::new(SECRET),
+            account: ACCOUNT.parse().unwrap(),
+            owner: adit_model::KeyOwner::Root,
+            active: true,
+            created: NOW,
+        });
+    });
+    let upload = |last: &str| {
+        let mut body = Vec::new();
+        let chunks = [
+            (
+                65_536,
+                "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+            ),
+            (
+                1024,
+                "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+            ),
+            (0, last),
+        ];
+        for (size, signature) in chunks {
+            body.extend_from_slice(format!("{size:x};chunk-signature={signature}\r\n").as_bytes());
+            body.extend(std::iter::repeat_n(b'a', size));
+            body.extend_from_slice(b"\r\n");
+        }
+        assert_eq!(body.len(), 66_824);
+        ask("PUT", "/examplebucket/chunkObject.txt")
+            .host("s3.amazonaws.com")
+            .header("x-amz-date", "20130524T000000Z")
+            .header("x-amz-storage-class", "REDUCED_REDUNDANCY")
+            .header("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+            .header("content-encoding", "aws-chunked")
+            .header("x-amz-decoded-content-length", "66560")
+            .header("content-length", "66824")
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,SignedHeaders=content-encoding;content-length;host;x-amz-content-sha256;x-amz-date;x-amz-decoded-content-length;x-amz-storage-class,Signature=4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9")
+            .body(body)
+    };
+    let mut internet = world.listen(Via::Internet).client().await;
+    let good = "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9";
+    let done = internet.send(&upload(good)).await.is(200);
+    assert_eq!(done.header("etag"), md5_etag(&vec![b'a'; 66_560]));
+    // The last chunk's signature alone is wrong: nothing is kept of what came before it.
+    world.intents.edit(|draft| {
+        draft.remove::<adit_model::Bucket>("examplebucket");
+        draft.put(bucket("examplebucket", ACCOUNT, "us-east-1"));
+    });
+    internet
+        .send(&upload(&good.replace('b', "c")))
+        .await
+        .fails(403, "SignatureDoesNotMatch");
+    let list = ask("GET", "/examplebucket").host("s3.amazonaws.com");
+    let list = list.signed_for(
+        "AKIAIOSFODNN7EXAMPLE",
+        "us-east-1",
+        1_369_353_600_000,
+        Sign::Bytes(b""),
+    );
+    assert!(
+        !internet
+            .send(&list)
+            .await
+            .is(200)
+            .text()
+            .contains("<Contents>")
+    );
+}

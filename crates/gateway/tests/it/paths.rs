@@ -405,3 +405,33 @@ async fn without_a_snapshot_nothing_is_served() {
         .await
         .fails(503, "ServiceUnavailable");
 }
+
+#[tokio::test]
+async fn the_root_user_can_always_repair_a_bucket_policy() {
+    let world = World::new();
+    let locked = statement("Deny", "s3:*", BOTH, "");
+    world.intents.policy("reports", &locked);
+    let mut api = world.api().await;
+    api.send(&put()).await.fails(403, "AccessDenied");
+    // An endpoint's policy still stops it.
+    world.intents.endpoint_policy(
+        GATEWAY,
+        &statement("Deny", "s3:DeleteBucketPolicy", "\"*\"", ""),
+    );
+    let delete = ask("DELETE", "/reports?policy")
+        .host("s3.us-east-1.amazonaws.com")
+        .root();
+    world
+        .way(GATEWAY)
+        .client()
+        .await
+        .send(&delete)
+        .await
+        .fails(403, "AccessDenied");
+    api.send(&ask("DELETE", "/reports?policy").root())
+        .await
+        .is(204);
+    api.send(&ask("PUT", "/reports/k").body("x").root())
+        .await
+        .is(200);
+}

@@ -320,6 +320,11 @@ impl World {
     }
 
     pub(crate) fn with(settings: Settings) -> World {
+        World::at(NOW, settings)
+    }
+
+    /// At another time.
+    pub(crate) fn at(now: i64, settings: Settings) -> World {
         let dir = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::open_or_create(&dir.path().join("ca")).unwrap());
         let store =
@@ -340,7 +345,7 @@ impl World {
             control: None,
             recorder: records.clone(),
             authority: authority.clone(),
-            clock: Some(Arc::new(|| NOW)),
+            clock: Some(Arc::new(move || now)),
             settings,
         })
         .unwrap();
