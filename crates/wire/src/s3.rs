@@ -11,9 +11,11 @@ use crate::request::Parts;
 use crate::tables::Service;
 use crate::value::Value;
 
+mod form;
 mod host;
 mod recognise;
 
+pub use form::{FileFacts, FormBodyError, FormReader, FormStep};
 pub use host::address;
 pub use recognise::recognise;
 

@@ -105,6 +105,27 @@ fn near_chunks() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..30).prop_map(|pieces| pieces.concat().into_bytes())
 }
 
+fn near_multipart() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "--x\r\n",
+        "\r\n--x\r\n",
+        "\r\n--x--\r\n",
+        "\r\n",
+        "\r",
+        "\n",
+        "-",
+        "--",
+        "x",
+        "value",
+        "Content-Disposition: form-data; name=\"key\"\r\n\r\n",
+        "Content-Disposition: form-data; name=\"file\"\r\n\r\n",
+    ]);
+    prop::collection::vec(piece, 0..16).prop_map(|pieces| {
+        let head = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+        (head.to_owned() + &pieces.concat()).into_bytes()
+    })
+}
+
 /// Runs every entry of the crate that takes a request.
 fn everything(parts: &Parts<'_>) {
     for service in Service::ALL {
@@ -233,6 +254,26 @@ proptest! {
         let pieces = run(&mut other, &body, piece);
         // How a body is cut does not matter.
         prop_assert_eq!(whole.map(|(out, _)| out), pieces.map(|(out, _)| out));
+    }
+
+    #[test]
+    fn forms(body in near_multipart(), piece in 1_usize..20) {
+        let split = |piece: usize| {
+            let mut reader = s3::FormReader::new("multipart/form-data; boundary=x").unwrap();
+            let mut out = Vec::new();
+            for mut input in body.chunks(piece) {
+                loop {
+                    match reader.step(&mut input) {
+                        Ok(s3::FormStep::Data(data)) => out.extend_from_slice(&data),
+                        Ok(s3::FormStep::File) => {}
+                        Ok(_) => break,
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+            reader.finish().map(|()| (out, reader.fields().to_vec()))
+        };
+        prop_assert_eq!(split(body.len().max(1)), split(piece));
     }
 
     #[test]
