@@ -72,7 +72,11 @@ impl<R: Owned> Describe<R> {
             query.matches(|name| match tag_values(resource.tags(), name) {
                 Some(values) => values,
                 None if name == "owner-id" => vec![resource.owner().to_string()],
-                None => (self.filter)(resource, name, view).unwrap_or_default(),
+                None => {
+                    let values = (self.filter)(resource, name, view);
+                    debug_assert!(values.is_some(), "filter {name} is listed and not known");
+                    values.unwrap_or_default()
+                }
             })
         });
         let (items, next) = query.page(matching, |r| r.key(), |r| (self.show)(&r, view));

@@ -8,7 +8,7 @@ use adit_wire::{Value, list, map};
 use crate::addresses;
 use crate::context::{Answer, Ctx, View};
 use crate::describe::{Describe, tags, yes};
-use crate::ec2::route;
+use crate::ec2::route::shown;
 use crate::input::Input;
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -242,7 +242,7 @@ const DESCRIBE: Describe<RouteTable> = Describe {
     filter: |table, name, view| {
         let associations = table.associations.iter();
         let of_routes = |member: &str| {
-            let routes = route::shown(table, view.intent).into_iter();
+            let routes = shown::all(table, view.intent).into_iter();
             routes
                 .filter_map(|r| r.get(member).str().map(str::to_string))
                 .collect()
@@ -299,7 +299,7 @@ fn show(table: &RouteTable, view: View<'_>) -> Value {
         "RouteTableId" => table.id.as_str(),
         "VpcId" => table.vpc.as_str(),
         "OwnerId" => table.owner.as_str(),
-        "Routes" => Value::List(route::shown(table, view.intent)),
+        "Routes" => Value::List(shown::all(table, view.intent)),
         "Associations" => table.associations.iter().map(association).collect::<Value>(),
         "PropagatingVgws" => list![],
         "Tags" => tags(&table.tags),

@@ -252,11 +252,12 @@ fn own(tour: &mut Tour) {
 
 fn identity(tour: &mut Tour) {
     tour.at(Service::Sts, "GetCallerIdentity", map! {});
-    tour.at(
-        Service::Sts,
-        "GetAccessKeyInfo",
-        map! { "AccessKeyId" => ROOT },
-    );
+    let other = tour.at(Service::Adit, "CreateAccount", map! { "Name" => "other" });
+    let accounts = tour.at(Service::Adit, "ListAccounts", map! {});
+    assert_eq!(accounts.get("Accounts").list().len(), 2);
+    let input = map! { "AccessKeyId" => text(&other, "AccessKeyId") };
+    let account = tour.at(Service::Sts, "GetAccessKeyInfo", input);
+    assert_eq!(text(&account, "Account"), text(&other, "AccountId"));
     let ana = map! { "UserName" => "ana" };
     let iam = Service::Iam;
     tour.at(iam, "CreateUser", ana.clone());

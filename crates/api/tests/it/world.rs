@@ -192,15 +192,7 @@ impl World {
     ) -> Result<Value, ErrorReply> {
         let op = OperationRef::find(service, name).unwrap_or_else(|| panic!("no {name}"));
         check_input(&op, &input);
-        let key = self.key.lock().unwrap().clone();
-        let snapshot = self.planes.snapshot();
-        let key = snapshot.key(&key).expect("the key exists");
-        let ctx = Ctx {
-            caller: Caller::of(key),
-            region: self.region.lock().unwrap().parse().unwrap(),
-            now: *self.now.lock().unwrap(),
-            ids: Ids::random(),
-        };
+        let ctx = self.ctx();
         let answer = self.runtime.block_on(self.api.call(&op, &input, ctx));
         if let Ok(output) = &answer
             && service != Service::Adit
@@ -212,6 +204,46 @@ impl World {
             assert!(reply.status < 300, "{name}: {}", reply.status);
         }
         answer
+    }
+
+    /// The caller, here and now.
+    fn ctx(&self) -> Ctx {
+        let key = self.key.lock().unwrap().clone();
+        let snapshot = self.planes.snapshot();
+        Ctx {
+            caller: Caller::of(snapshot.key(&key).expect("the key exists")),
+            region: self.region.lock().unwrap().parse().unwrap(),
+            now: *self.now.lock().unwrap(),
+            ids: Ids::random(),
+        }
+    }
+
+    /// Calls of EC2 that race each other.
+    pub(crate) fn all_at_once(&self, calls: Vec<(&str, Value)>) -> Vec<Result<Value, ErrorReply>> {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = calls
+                .into_iter()
+                .map(|(name, input)| {
+                    let op = OperationRef::find(Service::Ec2, name).unwrap();
+                    let ctx = self.ctx();
+                    scope.spawn(move || {
+                        let runtime = tokio::runtime::Builder::new_current_thread()
+                            .build()
+                            .unwrap();
+                        runtime.block_on(self.api.call(&op, &input, ctx))
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .collect()
+        })
+    }
+
+    /// Answers a whole request.
+    pub(crate) fn serve(&self, request: adit_api::Request<'_>) -> adit_wire::HttpReply {
+        self.runtime.block_on(self.api.serve(request))
     }
 
     /// An EC2 operation that must succeed.
