@@ -9,6 +9,8 @@ mod lockout;
 mod names;
 mod statements;
 
+use std::collections::HashSet;
+
 use crate::compiled::Compiled;
 use crate::document::{self, Document, Findings};
 use crate::finding::{Finding, Severity};
@@ -118,6 +120,9 @@ impl Checker<'_, '_> {
         self.version();
         self.sids();
         for at in 0..self.document.statements.len() {
+            if self.findings.is_full() {
+                return;
+            }
             self.statement(at);
             self.conditions(at);
         }
@@ -157,6 +162,9 @@ impl Checker<'_, '_> {
         message: String,
         help: String,
     ) {
+        if self.findings.is_full() {
+            return;
+        }
         let (line, column) = json::position(self.findings.text, self.tree.key_start(at));
         let path = self.tree.path(at);
         self.findings.list.push(Finding {
@@ -200,7 +208,7 @@ impl Checker<'_, '_> {
     }
 
     fn sids(&mut self) {
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen = HashSet::new();
         for statement in &self.document.statements {
             let Some(at) = statement.sid else {
                 continue;
@@ -214,7 +222,7 @@ impl Checker<'_, '_> {
             if sid.is_empty() {
                 continue;
             }
-            if seen.contains(&sid) {
+            if !seen.insert(sid) {
                 let help = format!("`{sid}` names an earlier statement too");
                 if is_iam {
                     self.error(at, Problem::SidTwice, help);
@@ -227,7 +235,6 @@ impl Checker<'_, '_> {
                     );
                 }
             }
-            seen.push(sid);
         }
     }
 }

@@ -71,6 +71,9 @@ pub(crate) struct ConditionView {
     pub(crate) values: Vec<NodeId>,
 }
 
+/// Most findings that are reported for one document.
+pub(crate) const MAX_FINDINGS: usize = 100;
+
 /// Collects findings with their places.
 pub(crate) struct Findings<'t> {
     pub(crate) text: &'t str,
@@ -98,6 +101,11 @@ impl<'t> Findings<'t> {
         self.error_at(tree.start(at), tree.path(at), problem, help);
     }
 
+    /// Whether no more findings are kept: each costs a look at the whole text.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_FINDINGS
+    }
+
     pub(crate) fn error_at(
         &mut self,
         offset: usize,
@@ -105,6 +113,9 @@ impl<'t> Findings<'t> {
         problem: Problem<'_>,
         help: String,
     ) {
+        if self.is_full() {
+            return;
+        }
         let (line, column) = json::position(self.text, offset);
         self.list.push(Finding {
             severity: Severity::Error,
@@ -169,7 +180,11 @@ impl Reader<'_, '_, '_> {
         let tree = self.tree;
         let root = tree.root();
         if tree.kind(root) != Kind::Object {
-            self.expected(root, "an object");
+            if self.findings.dialect == Dialect::S3 {
+                self.error(root, Problem::FirstByte, "");
+            } else {
+                self.expected(root, "an object");
+            }
             return None;
         }
         for id in tree.duplicates.clone() {
