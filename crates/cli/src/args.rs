@@ -173,6 +173,9 @@ pub(crate) enum PolicyAction {
         /// The bucket of a bucket policy.
         #[arg(long, value_name = "NAME")]
         bucket: Option<String>,
+        /// The account that owns the resource or identity.
+        #[arg(long, value_name = "ID")]
+        account: Option<String>,
         /// Prints findings as JSON lines.
         #[arg(long)]
         json: bool,

@@ -17,6 +17,7 @@ pub(crate) fn run(options: &Policy) -> anyhow::Result<ExitCode> {
             files,
             kind,
             bucket,
+            account,
             json,
             deny_warnings,
         } => {
@@ -28,12 +29,13 @@ pub(crate) fn run(options: &Policy) -> anyhow::Result<ExitCode> {
             let options = CheckRunOptions {
                 kind,
                 bucket: bucket.clone(),
+                account: account.clone(),
                 json: *json,
                 deny_warnings: *deny_warnings,
             };
             let pairs = documents
                 .iter()
-                .map(|(name, text)| (name.as_str(), text.as_str()));
+                .map(|(name, text)| (name.as_str(), text.as_bytes()));
             let summary = run_check(pairs, BufWriter::new(std::io::stdout().lock()), &options)?;
             Ok(ExitCode::from(summary.exit_status(&options)))
         }

@@ -330,8 +330,8 @@ impl Desk {
             now,
             body: Body::Whole,
         };
-        let verified = sigv4::verify(&claim, parts, &key, &expect, &self.keys).map_err(refuse)?;
-        let region = self.region(service, &verified.region, snapshot)?;
+        sigv4::verify(&claim, parts, &key, &expect, &self.keys).map_err(refuse)?;
+        let region = self.region(service, &claim.region, snapshot)?;
         Ok((view.clone(), region))
     }
 

@@ -224,19 +224,16 @@ fn route_of(place: &Place, record: &Value) -> String {
 
 fn reason_of(record: &Value) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str);
-    let mut why = match (text("layer"), text("statement")) {
-        (Some(layer), Some(statement)) => format!("{layer}, statement {statement}"),
-        (Some(layer), None) => layer.to_string(),
-        (None, _) => text("decision").unwrap_or_default().to_lowercase(),
+    let decided = match (text("layer"), text("statement")) {
+        (Some(layer), Some(statement)) => format!("{layer} policy, statement {statement}"),
+        (Some(layer), None) => format!("{layer} policy"),
+        (None, _) => return text("decision").unwrap_or_default().to_lowercase(),
     };
-    if let Some(message) = text("message").filter(|_| text("decision") == Some("Deny")) {
-        let short = message.split(" on resource: ").last().unwrap_or(message);
-        let short = short
-            .split_once("\" ")
-            .map_or(short, |(_, context)| context);
-        why = format!("{why}: {short}");
+    // The record's first sentence says who asked for what, which the table says already.
+    match text("message").and_then(|message| message.split_once(". ")) {
+        Some((_, rest)) => format!("{decided}: {rest}"),
+        None => decided,
     }
-    why
 }
 
 fn print(world: &World, cells: &[Cell], paint: &Paint) {

@@ -244,7 +244,7 @@ pub(super) fn build(daemon: &Daemon, paint: &Paint) -> anyhow::Result<World> {
             },
             Bucket {
                 name: "partner",
-                title: "another account's bucket, shared with this account",
+                title: "another account's bucket, shared; an endpoint policy denies unless s3:ResourceAccount is one's own",
                 open_to: &["public", "site"],
             },
         ],
