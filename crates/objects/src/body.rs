@@ -323,6 +323,10 @@ impl BodyWriter {
         })
     }
 
+    pub(crate) fn etag_kind(&self) -> EtagKind {
+        self.options.etag
+    }
+
     pub(crate) async fn write(&mut self, data: Bytes) -> Result<(), Error> {
         self.received += data.len() as u64;
         if self.received > self.limit {

@@ -11,9 +11,10 @@ use crate::multipart::{
 };
 use crate::object::{Bucket, UnixMillis, VersionId, Versioning};
 use crate::put::{Destination, PutResult};
-use crate::rows::{NewVersion, read_checksum};
+use crate::rows::read_checksum;
 use crate::schema::sql;
 use crate::store::{Limits, Store, collect};
+use crate::versions::NewVersion;
 use crate::writer::Tx;
 
 /// A part as stored.

@@ -14,12 +14,13 @@ use crate::object::{
     Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, ObjectInfo, ReadConditions, UnixMillis,
     VersionId, WriteConditions,
 };
-use crate::put::{Destination, PutResult};
+use crate::put::{Destination, PutResult, no_md5};
 use crate::reading::{Body, Reader};
-use crate::rows::{NewVersion, Piece, Record};
+use crate::rows::{Piece, Record};
 use crate::schema::sql;
 use crate::seal::random;
 use crate::store::Store;
+use crate::versions::NewVersion;
 use crate::writer::Tx;
 
 /// The object a copy is made of.
@@ -129,8 +130,13 @@ impl Store {
             let put = if must_rewrite(record, to.attributes.encrypt) {
                 let options = body_options(&request, &record.info);
                 let size = record.info.size;
-                let stored = self.rewrite(taken.located, 0, size, options, to.attributes.encrypt);
-                Some(self.inner.put_stored(to, stored.await?).await?)
+                let opaque = options.etag == EtagKind::Opaque;
+                let rewrite = self.rewrite(taken.located, 0, size, options, to.attributes.encrypt);
+                let mut stored = rewrite.await?;
+                if opaque {
+                    stored.etag = no_md5(stored.etag);
+                }
+                Some(self.inner.put_stored(to, stored).await?)
             } else {
                 self.share(taken.located, to, &request).await?
             };
@@ -320,7 +326,7 @@ impl Store {
             .then_some(info.checksum);
         let etag = match (info.parts, request.etag) {
             (None, _) => Some(info.etag.clone()),
-            (Some(_), EtagKind::Opaque) => Some(hex(&random::<16>()?)),
+            (Some(_), EtagKind::Opaque) => Some(no_md5(hex(&random::<16>()?))),
             (Some(_), EtagKind::Md5) => None,
         };
         if let (Some(etag), Some(known)) = (&etag, known) {

@@ -4,8 +4,9 @@ use crate::condition::check_write;
 use crate::error::Error;
 use crate::key::check_key;
 use crate::object::{Bucket, VersionId, Versioning, WriteConditions};
-use crate::rows::{Found, Head, Which, find, head};
+use crate::rows::{Found, Which, find};
 use crate::store::{Inner, Store};
+use crate::versions::{Head, head};
 use crate::writer::Tx;
 
 /// What is to be deleted.

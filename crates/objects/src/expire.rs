@@ -99,6 +99,7 @@ struct Candidate {
     key: String,
     latest: bool,
     marker: bool,
+    written: UnixMillis,
     /// Written, or for a noncurrent version superseded.
     since: UnixMillis,
     size: u64,
@@ -256,6 +257,7 @@ fn candidates(
             key: key_text(sql(row.get_ref(1))?)?.to_owned(),
             latest: sql(row.get(2))?,
             marker: sql(row.get(3))?,
+            written: UnixMillis(written),
             since: UnixMillis(sql(row.get::<_, Option<i64>>(5))?.unwrap_or(written)),
             size: sql(row.get(6))?,
             tags: decode_tags(row, 7)?,
@@ -347,10 +349,10 @@ impl Tx<'_> {
         let mut done = ExpireReport::default();
         for (version, fate) in due {
             let key = version.key.as_str();
-            let text = "SELECT 1 FROM version WHERE id = ?1 AND latest = ?2";
+            let text = "SELECT 1 FROM version WHERE id = ?1 AND latest = ?2 AND modified = ?3";
             let same = {
                 let mut statement = sql(self.conn.prepare_cached(text))?;
-                sql(statement.exists(params![version.row, version.latest]))?
+                sql(statement.exists(params![version.row, version.latest, version.written.0]))?
             };
             if !same || (matches!(fate, Fate::Marker) && !is_alone(self.conn, bucket, &version)?) {
                 continue;

@@ -40,6 +40,7 @@ mod key;
 mod list;
 mod multipart;
 mod object;
+mod pages;
 mod put;
 mod reading;
 mod rows;
@@ -49,6 +50,7 @@ mod seal;
 mod store;
 mod tags;
 mod verify;
+mod versions;
 mod writer;
 
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};

@@ -241,8 +241,9 @@ pub enum EtagKind {
     /// The body's MD5, as S3 does for plain and SSE-S3 objects; clients such as rclone compare it.
     #[default]
     Md5,
-    /// 32 hex digits that are not an MD5 (as S3 does under SSE-KMS). Saves the cost of MD5, by far the
-    /// slowest thing done to a body; right where the client gave a checksum of its own.
+    /// Random digits followed by `-1`, which clients know not to be an MD5 (a multipart object of one part
+    /// looks the same). Saves the cost of MD5, by far the slowest thing done to a body; right where the
+    /// client gave a checksum of its own. A part's is 32 random digits.
     Opaque,
 }
 

@@ -10,10 +10,11 @@ use crate::condition::check_write;
 use crate::error::{Condition, Error};
 use crate::key::{check_attributes, check_key};
 use crate::object::{
-    Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, VersionId, Versioning, WriteConditions,
+    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, UnixMillis, VersionId, Versioning,
+    WriteConditions,
 };
-use crate::rows::{Head, NewVersion, head};
 use crate::store::{Inner, Store};
+use crate::versions::{Head, NewVersion, head};
 use crate::writer::Tx;
 
 /// How an object is put.
@@ -106,9 +107,18 @@ impl PutWriter {
     /// `IncompleteBody`, `BadDigest`, `ContentSha256Mismatch`; `PreconditionFailed`,
     /// `ConditionalRequestConflict`; `NoSuchBucket`; [`Error::Fault`].
     pub async fn finish(self, checks: BodyChecks) -> Result<PutResult, Error> {
-        let stored = self.body.finish(checks).await?;
+        let opaque = self.body.etag_kind() == EtagKind::Opaque;
+        let mut stored = self.body.finish(checks).await?;
+        if opaque {
+            stored.etag = no_md5(stored.etag);
+        }
         self.inner.put_stored(self.destination, stored).await
     }
+}
+
+/// An object's entity tag in a form that no client takes for an MD5.
+pub(crate) fn no_md5(digits: String) -> String {
+    digits + "-1"
 }
 
 impl Inner {
@@ -208,6 +218,10 @@ impl Tx<'_> {
         version: &NewVersion<'_>,
     ) -> Result<i64, Error> {
         let nul = to.versioning != Versioning::Enabled;
+        if let Some(head) = head.filter(|head| nul && head.nul && !head.marker) {
+            self.overwrite_version(to.bucket, &to.key, head, version)?;
+            return Ok(head.row);
+        }
         self.make_way(to.bucket, &to.key, head, nul)?;
         let row = self.next_id()?;
         self.insert_version((to.bucket, &to.key), row, nul, version)?;

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, ToSql, params};
 
-use crate::checksum::Checksum;
 use crate::error::Error;
 use crate::get::{GetOptions, Object};
 use crate::key::check_tags;
 use crate::multipart::{PartEntry, PartPage, PartResult, stored_checksum};
-use crate::object::{Bucket, Tags, VersionId};
+use crate::object::{Bucket, ObjectInfo, Tags, VersionId};
 use crate::rows::encode_tags;
 use crate::schema::sql;
 use crate::store::{Store, collect};
@@ -73,7 +72,8 @@ impl Store {
         .await
     }
 
-    /// GetObjectAttributes: what is known of an object, and the parts of a multipart one after `marker`.
+    /// GetObjectAttributes: what is known of an object, and the parts of a multipart one after `marker`
+    /// (number, size and checksum; parts of a completed object have no entity tags).
     ///
     /// # Errors
     /// As [`Store::head`].
@@ -85,26 +85,26 @@ impl Store {
         marker: u32,
         max_parts: usize,
     ) -> Result<(Object, Option<PartPage>), Error> {
-        let object = self.peek(bucket, key, version).await?;
-        let Some(total) = object.info().parts else {
-            return Ok((object, None));
-        };
-        let (row, whole) = (object.row(), object.info().checksum.value);
-        let modified = object.info().last_modified;
-        let page = self
-            .inner
-            .read(move |inner| {
-                inner.readers.with(|conn| {
-                    let mut page = pieces_as_parts(conn, row, marker, max_parts, whole)?;
-                    page.parts
-                        .iter_mut()
-                        .for_each(|entry| entry.part.last_modified = modified);
-                    page.total = total;
-                    Ok(page)
+        loop {
+            let object = self.peek(bucket, key, version).await?;
+            let Some(total) = object.info().parts else {
+                return Ok((object, None));
+            };
+            let info = object.info().clone();
+            let row = object.row();
+            let page = self
+                .inner
+                .read(move |inner| {
+                    inner
+                        .readers
+                        .snapshot(|conn| pieces_as_parts(conn, row, &info, marker, max_parts))
                 })
-            })
-            .await?;
-        Ok((object, Some(page)))
+                .await?;
+            // None: replaced between the two looks.
+            if let Some(page) = page {
+                return Ok((object, Some(PartPage { total, ..page })));
+            }
+        }
     }
 
     async fn peek(
@@ -153,14 +153,22 @@ impl Store {
     }
 }
 
-/// The pieces of a multipart object as its parts.
+/// The pieces of a multipart object as its parts; none if it is no longer that object.
 fn pieces_as_parts(
     conn: &Connection,
     version: i64,
+    info: &ObjectInfo,
     marker: u32,
     max: usize,
-    whole: Checksum,
-) -> Result<PartPage, Error> {
+) -> Result<Option<PartPage>, Error> {
+    let same = "SELECT 1 FROM version WHERE id = ?1 AND etag = ?2 AND modified = ?3";
+    let values = params![version, info.etag, info.last_modified.0];
+    if !sql(conn
+        .prepare_cached(same)
+        .and_then(|mut statement| statement.exists(values)))?
+    {
+        return Ok(None);
+    }
     let max = max.min(1000);
     let text = "SELECT number, size, checksum FROM piece
                 WHERE version = ?1 AND number > ?2 ORDER BY number LIMIT ?3";
@@ -174,18 +182,19 @@ fn pieces_as_parts(
                 part: PartResult {
                     etag: String::new(),
                     size: sql(row.get(1))?,
-                    checksum: sql(stored_checksum(row, 2)).unwrap_or(whole),
-                    last_modified: Default::default(),
+                    checksum: sql(stored_checksum(row, 2))?,
+                    last_modified: info.last_modified,
                 },
             })
         },
     )?;
     let truncated = max > 0 && parts.len() > max;
     parts.truncate(max);
-    Ok(PartPage {
+    let next_marker = parts.last().map_or(0, |last| last.part_number);
+    Ok(Some(PartPage {
         truncated,
-        next_marker: parts.last().map_or(0, |last| last.part_number),
+        next_marker,
         total: 0,
         parts,
-    })
+    }))
 }
