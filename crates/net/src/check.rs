@@ -51,6 +51,15 @@ impl Desired {
     /// # Errors
     /// Names the first part that cannot be.
     pub fn check(&self) -> Result<(), InvalidDesired> {
+        self.check_parts(None)
+    }
+
+    /// Checks names and links of the whole, and the rest of some namespaces only.
+    pub(crate) fn check_parts(
+        &self,
+        only: Option<&BTreeSet<String>>,
+    ) -> Result<(), InvalidDesired> {
+        let mut altnames: BTreeSet<(&str, &str)> = BTreeSet::new();
         let mut devices: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (ns, namespace) in &self.namespaces {
             name(ns)?;
@@ -75,7 +84,7 @@ impl Desired {
                         part: || format!("link `{}`", link.name),
                     };
                     part.must(device_name(alt, 127), "not a second name for a device")?;
-                    let new = devices.entry(ns).or_default().insert(alt);
+                    let new = altnames.insert((ns, alt));
                     part.must(new, "two devices of the same name")?;
                 }
                 let part = At {
@@ -87,8 +96,17 @@ impl Desired {
                 part.must(ns != peer_ns, "both ends in the same namespace")?;
             }
         }
+        let doubled = |(ns, alt): &&(&str, &str)| devices.get(ns).is_some_and(|d| d.contains(alt));
+        if let Some((ns, alt)) = altnames.iter().find(doubled) {
+            let part = At {
+                ns,
+                part: || format!("link `{alt}`"),
+            };
+            part.must(false, "two devices of the same name")?;
+        }
         let none = BTreeSet::new();
-        for (ns, namespace) in &self.namespaces {
+        let chosen = |ns: &String| only.is_none_or(|only| only.contains(ns));
+        for (ns, namespace) in self.namespaces.iter().filter(|(ns, _)| chosen(ns)) {
             let known = devices.get(ns.as_str()).unwrap_or(&none);
             Checker {
                 ns,

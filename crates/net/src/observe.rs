@@ -6,6 +6,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -113,7 +114,7 @@ pub(crate) fn observe(
         .map_err(fail("routes"))?;
     seen.read_rest(&mut route, &names)
         .map_err(fail("rules, nexthops and neighbours"))?;
-    let candidates = [memory.and_then(|m| m.table.as_ref()), wanted.nft.as_ref()];
+    let candidates = [memory.and_then(|m| m.table.as_deref()), wanted.nft.as_ref()];
     seen.filter = filter::read(&mut netfilter, memory, &candidates).map_err(fail("filters"))?;
     Ok(seen)
 }
@@ -189,7 +190,11 @@ impl Seen {
     }
 
     /// What a namespace has right after it was made so.
-    pub(crate) fn assume(wanted: &Namespace, far_ends: &[FarEnd]) -> Self {
+    pub(crate) fn assume(
+        wanted: &Namespace,
+        far_ends: &[FarEnd],
+        table: Option<Arc<Table>>,
+    ) -> Self {
         let mut links: BTreeMap<String, SeenLink> = wanted
             .links
             .iter()
@@ -225,7 +230,7 @@ impl Seen {
                 .map(|n| ((n.device.clone(), n.address, n.mac.is_none()), n.mac))
                 .collect(),
             sysctls: wanted.sysctls.clone(),
-            filter: SeenFilter::known(wanted.nft.clone()),
+            filter: SeenFilter::known(table),
         }
     }
 

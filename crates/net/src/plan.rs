@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::desired::{
     Address, Attachment, Desired, IpFamily, Link, LinkKind, Mac, Namespace, Neighbour, Nexthop,
@@ -182,7 +183,7 @@ impl<'a> Planner<'a> {
             if !self.task.members.contains(name) {
                 self.push(Phase::Namespaces, name, Act::AddNamespace);
                 self.seen
-                    .insert(name.clone(), Seen::assume(&Namespace::default(), &[]));
+                    .insert(name.clone(), Seen::assume(&Namespace::default(), &[], None));
             }
         }
     }
@@ -269,7 +270,7 @@ impl<'a> Planner<'a> {
                 }
             }
             self.push(Phase::NewLinks, ns, Act::AddLink(Box::new(link.clone())));
-            let mut made = Seen::assume(&Namespace::default(), &[far_end(link)]);
+            let mut made = Seen::assume(&Namespace::default(), &[far_end(link)], None);
             if let (Some(seen), Some(mut far)) =
                 (self.seen.get_mut(peer_ns), made.links.remove(peer_name))
             {
@@ -446,7 +447,7 @@ impl<'a> Planner<'a> {
     fn contents(&mut self) {
         let far_ends = self.task.desired.far_ends();
         for (name, wanted) in self.wanted() {
-            let Some(seen) = self.seen.get(name).cloned() else {
+            let Some(seen) = self.seen.remove(name) else {
                 continue;
             };
             let own = far_ends.get(name.as_str());
@@ -464,7 +465,7 @@ impl<'a> Planner<'a> {
             self.objects(name, &Objects::of(wanted), &seen, &mine);
         }
         for (name, wanted) in &self.task.desired.attachments {
-            let Some(seen) = self.seen.get(name).cloned() else {
+            let Some(seen) = self.seen.remove(name) else {
                 continue;
             };
             let Some(own) = far_ends.get(name.as_str()) else {
@@ -507,11 +508,11 @@ impl<'a> Planner<'a> {
         }
         let Some(table) = &wanted.nft else { return };
         let change = match &seen.filter.known {
-            Some(known) if known == table => return,
+            Some(known) if **known == *table => return,
             Some(known) if Change::can_update(known, table) => {
-                Change::Update(known.clone(), table.clone())
+                Change::Update(Arc::clone(known), Arc::new(table.clone()))
             }
-            _ => Change::Replace(table.clone()),
+            _ => Change::Replace(Arc::new(table.clone())),
         };
         self.push(Phase::Filters, ns, Act::Filter(Box::new(change)));
     }
@@ -555,7 +556,8 @@ impl<'a> Planner<'a> {
         acts.extend(missing.map(|r| Act::AddRule(r.clone())));
 
         if wanted.whole {
-            let stale = seen.rules.iter().filter(|r| !wanted.rules.contains(r));
+            let rules: BTreeSet<_> = wanted.rules.iter().collect();
+            let stale = seen.rules.iter().filter(|r| !rules.contains(r));
             acts.extend(stale.map(|r| Act::RemoveRule(r.clone())));
         }
         let stale = seen
@@ -565,10 +567,8 @@ impl<'a> Planner<'a> {
         let stale = stale.filter(|(_, route)| mine(route.device.as_deref()));
         acts.extend(stale.map(|(_, route)| Act::RemoveRoute(route.clone())));
         if wanted.whole {
-            let stale = seen
-                .nexthops
-                .keys()
-                .filter(|id| !wanted.nexthops.iter().any(|n| n.id == **id));
+            let ids: BTreeSet<u32> = wanted.nexthops.iter().map(|n| n.id).collect();
+            let stale = seen.nexthops.keys().filter(|id| !ids.contains(id));
             acts.extend(stale.map(|id| Act::RemoveNexthop(*id)));
         }
         let stale = seen

@@ -29,6 +29,12 @@ pub(super) enum RequestError {
     NoGroup(String),
     #[error("the namespace `{ns}` belongs to the group `{group}`")]
     Taken { ns: String, group: String },
+    #[error("the device `{device}` in namespace `{ns}` belongs to the group `{group}`")]
+    DeviceTaken {
+        device: String,
+        ns: String,
+        group: String,
+    },
     #[error("group `{0}` was not applied since the agent started")]
     NotApplied(String),
     #[error("could not open a {what} in namespace `{ns}`: {source}")]
@@ -316,13 +322,27 @@ impl State {
                 return Err(RequestError::Taken { ns, group });
             }
         }
-        for ns in desired.needed() {
-            let there = self
-                .namespaces
-                .get(ns)
-                .is_some_and(|entry| entry.group != group);
-            if !there {
-                return Err(RequestError::NoNamespace(ns.to_owned()));
+        let needed = desired.needed();
+        for ns in &needed {
+            let entry = self.namespaces.get(*ns);
+            if entry.is_none_or(|entry| entry.group == group) {
+                return Err(RequestError::NoNamespace((*ns).to_owned()));
+            }
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let own = desired.far_ends();
+        for (name, other) in self.groups.iter().filter(|(name, _)| *name != group) {
+            for (ns, theirs) in other.desired.far_ends() {
+                let ours = own.get(ns).into_iter().flatten();
+                if let Some(device) = ours.into_iter().find(|device| theirs.contains(*device)) {
+                    return Err(RequestError::DeviceTaken {
+                        device: (*device).to_owned(),
+                        ns: ns.to_owned(),
+                        group: name.clone(),
+                    });
+                }
             }
         }
         Ok(())
@@ -382,7 +402,12 @@ impl State {
         let before = group
             .desired
             .change(change.base.is_some(), change.desired, &change.removed);
-        let valid = group.desired.check().map_err(RequestError::from);
+        // What is trusted was checked before.
+        let changed = trusted.then(|| before.scope(&group.desired));
+        let valid = group
+            .desired
+            .check_parts(changed.as_ref())
+            .map_err(RequestError::from);
         if let Err(error) = valid.and_then(|()| self.check_owners(&change.group, &group.desired)) {
             group.desired.restore(before);
             if group.revision != 0 {
@@ -427,25 +452,22 @@ impl State {
         if !steps.is_empty() {
             verify::verify(&self.steps_from_kernel(group, desired)?)?;
         }
+        for (ns, namespace) in &desired.namespaces {
+            if let (Some(entry), Some(table)) = (self.namespaces.get_mut(ns), &namespace.nft) {
+                // Found as it should be: as good as loaded by ourselves.
+                entry
+                    .memory
+                    .table
+                    .get_or_insert_with(|| Arc::new(table.clone()));
+            }
+        }
         Ok(steps)
     }
 
     /// The steps from what was applied before, only where something differs.
     fn steps_from_memory(&self, group: &str, desired: &Desired, before: &Before) -> Vec<Step> {
         let members = self.members(group);
-        let mut scope: BTreeSet<String> = before.namespaces.keys().cloned().collect();
-        for (name, old) in &before.namespaces {
-            let old = old.as_ref().map_or(&[][..], |ns| &ns.links);
-            let new = desired.namespaces.get(name).map_or(&[][..], |ns| &ns.links);
-            for link in differing(old, new) {
-                let LinkKind::Veth { peer_ns, .. } = &link.kind;
-                scope.insert(peer_ns.clone());
-            }
-        }
-        if before.attachments != desired.attachments {
-            scope.extend(desired.attachments.keys().cloned());
-            scope.extend(before.attachments.keys().cloned());
-        }
+        let scope = before.scope(desired);
         let old = before.whole(desired);
         let mut far_ends: BTreeMap<&str, Vec<FarEnd>> = BTreeMap::new();
         for namespace in old.values() {
@@ -462,10 +484,12 @@ impl State {
             let far = far_ends.get(ns.as_str()).map_or(&[][..], Vec::as_slice);
             let attached = before.attachments.get(ns).map(Attachment::as_namespace);
             let was = old.get(ns.as_str()).copied().or(attached.as_ref());
-            seen.insert(
-                ns.clone(),
-                Seen::assume(was.unwrap_or(&Namespace::default()), far),
-            );
+            let empty = Namespace::default();
+            let table = self
+                .namespaces
+                .get(ns)
+                .and_then(|entry| entry.memory.table.clone());
+            seen.insert(ns.clone(), Seen::assume(was.unwrap_or(&empty), far, table));
         }
         let changed = before.namespaces.iter();
         let old = Desired {
@@ -588,6 +612,24 @@ impl Desired {
 }
 
 impl Before {
+    /// The namespaces in which the change to `desired` can have any effect.
+    fn scope(&self, desired: &Desired) -> BTreeSet<String> {
+        let mut scope: BTreeSet<String> = self.namespaces.keys().cloned().collect();
+        for (name, old) in &self.namespaces {
+            let old = old.as_ref().map_or(&[][..], |ns| &ns.links);
+            let new = desired.namespaces.get(name).map_or(&[][..], |ns| &ns.links);
+            for link in differing(old, new) {
+                let LinkKind::Veth { peer_ns, .. } = &link.kind;
+                scope.insert(peer_ns.clone());
+            }
+        }
+        if self.attachments != desired.attachments {
+            scope.extend(desired.attachments.keys().cloned());
+            scope.extend(self.attachments.keys().cloned());
+        }
+        scope
+    }
+
     /// All namespaces as they were before the change that led to `now`.
     fn whole<'a>(&'a self, now: &'a Desired) -> BTreeMap<&'a str, &'a Namespace> {
         let mut all: BTreeMap<_, _> = now
@@ -665,7 +707,7 @@ impl Place for Site<'_> {
             return;
         };
         let table = match change {
-            TableChange::Replace(table) | TableChange::Update(_, table) => Some(table.clone()),
+            TableChange::Replace(table) | TableChange::Update(_, table) => Some(Arc::clone(table)),
             TableChange::Remove(..) => None,
         };
         entry.memory = Memory { table, generation };

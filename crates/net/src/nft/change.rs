@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::expr::RuleWriter;
 use super::raw::{RawKey, RawSet, RawValue};
@@ -20,9 +21,9 @@ const ELEMENTS: usize = 400;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Change {
     /// Make the table, in the place of any of the same name.
-    Replace(Table),
+    Replace(Arc<Table>),
     /// Turn the first table, which the kernel has, into the second.
-    Update(Table, Table),
+    Update(Arc<Table>, Arc<Table>),
     /// Remove the table.
     Remove(Family, String),
 }

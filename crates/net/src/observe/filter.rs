@@ -3,6 +3,7 @@
 //! the one we know.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::named;
 use crate::netlink::nf::*;
@@ -14,7 +15,7 @@ use crate::nft::{Family, TABLE_PREFIX, Table};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Memory {
     /// The table it left.
-    pub(crate) table: Option<Table>,
+    pub(crate) table: Option<Arc<Table>>,
     /// The namespace's transaction number right after.
     pub(crate) generation: Option<u32>,
 }
@@ -25,14 +26,14 @@ pub(crate) struct SeenFilter {
     /// All tables with our prefix.
     pub(crate) tables: Vec<(Family, String)>,
     /// The one whose content is known; none if there is no table or it is not as we left it.
-    pub(crate) known: Option<Table>,
+    pub(crate) known: Option<Arc<Table>>,
 }
 
 impl SeenFilter {
     /// The filter right after a table was loaded.
-    pub(crate) fn known(table: Option<Table>) -> Self {
+    pub(crate) fn known(table: Option<Arc<Table>>) -> Self {
         Self {
-            tables: table.iter().map(named).collect(),
+            tables: table.iter().map(|table| named(table)).collect(),
             known: table,
         }
     }
@@ -72,7 +73,7 @@ pub(super) fn read(
         None => false,
     };
     if untouched || same_counts(socket, table, &chains)? {
-        seen.known = Some(Table::clone(table));
+        seen.known = Some(Arc::new(Table::clone(table)));
     }
     Ok(seen)
 }

@@ -355,7 +355,28 @@ fn groups_share_a_namespace() -> Outcome {
     assert_eq!(lab.agent().drift("vpc-a").unwrap(), Vec::<String>::new());
     lab.serve("inet", "internet", &[443]);
     lab.reaches("a-i2", "203.0.113.10:443", "internet", "198.51.101.12");
-    // Nobody takes a namespace of another group.
+    // Nobody takes a device or a namespace of another group.
+    let mut twin = Vpc::whole('a', 1);
+    let ns = std::mem::take(&mut twin.desired.namespaces);
+    twin.desired.namespaces = ns
+        .into_iter()
+        .map(|(name, ns)| (format!("twin-{name}"), ns))
+        .collect();
+    for namespace in twin.desired.namespaces.values_mut() {
+        for link in &mut namespace.links {
+            let LinkKind::Veth { peer_ns, .. } = &mut link.kind else {
+                unreachable!()
+            };
+            if peer_ns != "inet" {
+                *peer_ns = format!("twin-{peer_ns}");
+            }
+        }
+    }
+    let error = lab.agent().apply("twin", &twin.build()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the device `to-a` in namespace `inet` belongs to the group `vpc-a`"
+    );
     let thief = with(&Desired::default(), |d| {
         d.namespaces.insert("inet".into(), Namespace::default());
     });
