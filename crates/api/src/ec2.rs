@@ -5,6 +5,7 @@ pub(crate) mod default_vpc;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_service;
 pub(crate) mod internet_gateway;
+pub(crate) mod network_acl;
 pub(crate) mod network_interface;
 pub(crate) mod place;
 pub(crate) mod prefix_list;

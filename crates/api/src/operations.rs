@@ -113,6 +113,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write UpdateSecurityGroupRuleDescriptionsEgress
             ec2::security_group::rule_update::describe_egress;
 
+        Read DescribeNetworkAcls ec2::network_acl::describe;
+
         Read DescribePrefixLists ec2::prefix_list::describe;
         Read DescribeManagedPrefixLists ec2::prefix_list::describe_managed;
         Read GetManagedPrefixListEntries ec2::prefix_list::entries;

@@ -64,6 +64,11 @@ const FILTERS: &[(&str, &str, &str)] = &[
         "association.allocation-id association.association-id addresses.association.owner-id addresses.association.public-ip addresses.primary addresses.private-ip-address association.ip-owner-id association.public-ip association.public-dns-name attachment.attach-time attachment.attachment-id attachment.delete-on-termination attachment.device-index attachment.instance-id attachment.instance-owner-id attachment.status availability-zone availability-zone-id description group-id ipv6-addresses.ipv6-address interface-type mac-address network-interface-id operator.managed operator.principal owner-id private-dns-name private-ip-address requester-id requester-managed source-dest-check status subnet-id tag-key vpc-id",
     ),
     (
+        "DescribeNetworkAcls",
+        "NetworkAcls",
+        "association.association-id association.network-acl-id association.subnet-id default entry.cidr entry.icmp.code entry.icmp.type entry.ipv6-cidr entry.port-range.from entry.port-range.to entry.protocol entry.rule-action entry.egress entry.rule-number network-acl-id owner-id tag-key vpc-id",
+    ),
+    (
         "DescribeAvailabilityZones",
         "AvailabilityZones",
         "group-name message opt-in-status parent-zone-id parent-zone-name region-name state zone-id zone-name zone-type",
@@ -349,6 +354,12 @@ fn an_id_that_is_not_there_refuses_the_whole_call() {
             "VpcEndpointIds",
             "vpce",
             "InvalidVpcEndpointId.NotFound",
+        ),
+        (
+            "DescribeNetworkAcls",
+            "NetworkAclIds",
+            "acl",
+            "InvalidNetworkAclID.NotFound",
         ),
         (
             "DescribePrefixLists",

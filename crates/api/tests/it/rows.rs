@@ -132,6 +132,11 @@ fn networks(tour: &mut Tour) {
         .to_string();
     tour.world.ec2("DeleteSubnet", map! { "SubnetId" => first });
     tour.ec2("CreateDefaultSubnet", map! { "AvailabilityZone" => zone });
+    let acls = tour.ec2("DescribeNetworkAcls", map! {});
+    assert_eq!(
+        one(&acls, "NetworkAcls").get("Associations").list().len(),
+        3
+    );
     tour.ec2("DescribeAvailabilityZones", map! {});
     tour.ec2("DescribeRegions", map! {});
 }

@@ -10,7 +10,7 @@ use super::permission::{self, Permission, protocol_name, shown_ports};
 use super::{find, named};
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::{Query, is_tag_filter, tag_values, tags};
-use crate::ec2::{arn, default_vpc};
+use crate::ec2::arn;
 use crate::ids::Ids;
 use crate::input::{Input, malformed_id};
 use crate::quotas;
@@ -167,8 +167,9 @@ fn revoke(
             None => unknown.push(permission),
         }
     }
-    let is_default = default_vpc::of(draft, &ctx.caller.account, &ctx.region)
-        .is_some_and(|vpc| vpc.id == group.vpc);
+    let is_default = draft
+        .get::<Vpc>(&group.vpc)
+        .is_some_and(|vpc| vpc.is_default);
     if !unknown.is_empty() && !is_default {
         return Err(Refusal::new(
             "InvalidPermission.NotFound",
