@@ -118,13 +118,9 @@ fn settings(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
 fn set(key: &str, value: &str) -> io::Result<()> {
     match fs::write(sysctl_path(key), value) {
         // A kernel without IPv6 has no IPv6 to be switched off.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && no_ipv6(key) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && observe::no_ipv6(key) => Ok(()),
         other => other,
     }
-}
-
-fn no_ipv6(key: &str) -> bool {
-    key.starts_with("ipv6/") && !fs::exists("/proc/sys/net/ipv6").unwrap_or(true)
 }
 
 fn filters(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
@@ -139,11 +135,23 @@ fn filters(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
             .map_err(|error| failed(step, KernelError::from(error)))?;
         socket
             .transact(&row)
-            .map_err(|(_, error)| failed(step, error))?;
+            .map_err(|(_, error)| failed(step, hint(error)))?;
         let generation = observe::generation(&mut socket).ok().flatten();
         place.filtered(&step.ns, change, generation);
     }
     Ok(())
+}
+
+/// Without root the system's limit for socket buffers stands, and a transaction is one message.
+fn hint(error: KernelError) -> KernelError {
+    if error.errno != libc::EMSGSIZE {
+        return error;
+    }
+    let message = "the table is too large for a socket buffer: raise net.core.wmem_max";
+    KernelError {
+        message: Some(message.to_owned()),
+        ..error
+    }
 }
 
 impl From<InvalidTable> for KernelError {

@@ -77,7 +77,10 @@ pub enum AgentError {
     #[error("the network agent did not start: {0}")]
     DidNotStart(String),
     /// An agent with another version of the protocol runs.
-    #[error("a network agent of another version (protocol {0}, not {VERSION}) is running")]
+    #[error(
+        "a network agent of another version (protocol {0}, not {VERSION}) is running: stop the \
+         instances that it serves and end it"
+    )]
     OtherVersion(u32),
     /// The agent is gone: start it again and apply everything anew.
     #[error("the network agent cannot be reached")]
@@ -139,8 +142,12 @@ impl Agent {
             source,
         };
         make_private_dir(&options.state_dir).map_err(state_dir)?;
-        if let Some(agent) = Self::find(&options.state_dir)? {
-            return Ok(agent);
+        match Self::find(&options.state_dir) {
+            Ok(Some(agent)) => return Ok(agent),
+            Ok(None) => {}
+            // Left over from before an update. As root another one takes over where it was.
+            Err(AgentError::OtherVersion(version)) => replace(&options.state_dir, version)?,
+            Err(error) => return Err(error),
         }
         let log = OpenOptions::new()
             .append(true)
@@ -373,6 +380,14 @@ impl Agent {
         }
     }
 
+    /// Ends the agent and leaves everything to the next one, which goes on from there.
+    ///
+    /// # Errors
+    /// Without root, when there are namespaces: they would not outlive it.
+    pub fn leave(self) -> Result<(), AgentError> {
+        self.done(&Request::Leave)
+    }
+
     /// Removes everything and ends the agent.
     ///
     /// # Errors
@@ -457,6 +472,16 @@ fn difference(group: &str, base: u64, old: &Desired, new: &Desired, check: bool)
         },
         removed: old.namespaces.keys().filter(gone).cloned().collect(),
         check,
+    }
+}
+
+/// Asks an agent of another version to make room.
+fn replace(state_dir: &Path, version: u32) -> Result<(), AgentError> {
+    let other = |_| AgentError::OtherVersion(version);
+    let stream = connect(&state_dir.join(SOCKET)).map_err(other)?;
+    match ask(&stream, &Request::Leave) {
+        Ok((Reply::Done, _)) => Ok(()),
+        _ => Err(AgentError::OtherVersion(version)),
     }
 }
 

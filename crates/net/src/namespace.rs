@@ -61,6 +61,9 @@ pub(crate) fn prepare() -> io::Result<OwnedFd> {
     }
 }
 
+/// The file by which a directory is known to be an agent's.
+const MARKER: &str = ".adit-net";
+
 /// The directory in which namespaces outlive the agent: `DIR/GROUP/NAMESPACE` are bind mounts.
 #[derive(Debug)]
 pub(crate) struct Shelf {
@@ -69,9 +72,18 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// Prepares the directory: a mount of its own, shared, so that removals reach every mount
-    /// namespace that was copied from ours.
+    /// namespace that was copied from ours. A directory with things in it that no agent put there
+    /// is refused: they could be taken for leftovers.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
+        let marker = dir.join(MARKER);
+        if !marker.exists() {
+            if fs::read_dir(dir)?.next().is_some() {
+                let message = "the directory has other things in it; choose an empty one";
+                return Err(io::Error::new(io::ErrorKind::DirectoryNotEmpty, message));
+            }
+            fs::File::create(&marker)?;
+        }
         let path = sys::c_string(dir)?;
         let shared = libc::MS_SHARED | libc::MS_REC;
         if sys::mount(c"none", &path, None, shared, None).is_err() {
@@ -119,7 +131,7 @@ impl Shelf {
         if let Ok(path) = sys::c_string(&dir) {
             while sys::unmount(&path).is_ok() {}
         }
-        let _ = fs::remove_dir_all(&dir);
+        let _ = fs::remove_dir(&dir);
     }
 
     /// Takes a namespace off the shelf. What is not there is fine.
@@ -139,7 +151,11 @@ impl Shelf {
         let mut found = Vec::new();
         for group in fs::read_dir(&self.dir)? {
             let group = group?;
-            if !group.file_type()?.is_dir() {
+            let named = group
+                .file_name()
+                .to_str()
+                .is_some_and(|n| crate::check::name(n).is_ok());
+            if !named || !group.file_type()?.is_dir() {
                 continue;
             }
             for file in fs::read_dir(group.path())? {
@@ -157,11 +173,12 @@ impl Shelf {
         Ok(found)
     }
 
-    /// Removes the directory with all that is left in it.
+    /// Removes the directory, if nothing is left in it.
     pub(crate) fn close(&self) {
         if let Ok(path) = sys::c_string(&self.dir) {
+            let _ = fs::remove_file(self.dir.join(MARKER));
             let _ = sys::unmount(&path);
-            let _ = fs::remove_dir_all(&self.dir);
+            let _ = fs::remove_dir(&self.dir);
         }
     }
 }

@@ -26,7 +26,9 @@ pub(crate) use filter::{Memory, SeenFilter, generation};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) links: BTreeMap<String, SeenLink>,
-    pub(crate) addresses: BTreeSet<Address>,
+    /// All addresses, and whether they carry our mark. Linux marks them since 5.18: before, those
+    /// that are not wanted any more stay unless it is known that they were ours.
+    pub(crate) addresses: BTreeMap<Address, bool>,
     pub(crate) routes: BTreeMap<RouteKey, Route>,
     pub(crate) rules: BTreeSet<PolicyRule>,
     pub(crate) nexthops: BTreeMap<u32, NexthopTarget>,
@@ -95,7 +97,7 @@ pub(crate) fn observe(
     };
     let opened = held.inside(home, || {
         let sockets = Netlink::route().and_then(|rt| Ok((rt, Netlink::netfilter()?)));
-        (sockets, read_sysctls(wanted.sysctls.keys()))
+        (sockets, read_sysctls(&wanted.sysctls))
     });
     let (sockets, sysctls) = opened
         .map_err(KernelError::from)
@@ -134,11 +136,9 @@ impl Seen {
 
     fn read_addresses(&mut self, route: &mut Netlink, names: &Names) -> Result<(), KernelError> {
         route.dump(&rt::dump_addresses(), |message| {
-            if let Some((index, address)) = rt::our_address(message) {
-                self.addresses.insert(Address {
-                    device: names.of(index),
-                    address,
-                });
+            if let Some((index, address, ours)) = rt::address_of(message) {
+                let device = names.of(index);
+                self.addresses.insert(Address { device, address }, ours);
             }
         })
     }
@@ -212,7 +212,7 @@ impl Seen {
         links.insert("lo".to_owned(), lo);
         Self {
             links,
-            addresses: wanted.addresses.iter().cloned().collect(),
+            addresses: wanted.addresses.iter().map(|a| (a.clone(), true)).collect(),
             routes: wanted
                 .routes
                 .iter()
@@ -238,7 +238,7 @@ impl Seen {
     /// them into blackholes before the device goes, so that no route falls through.
     pub(crate) fn forget_device(&mut self, device: &str) {
         self.links.remove(device);
-        self.addresses.retain(|a| a.device != device);
+        self.addresses.retain(|a, _| a.device != device);
         self.routes
             .retain(|_, r| r.device.as_deref() != Some(device));
         self.neighbours.retain(|(d, _, _), _| d != device);
@@ -344,17 +344,24 @@ pub(crate) fn sysctl_path(key: &str) -> String {
 }
 
 /// Reads settings in the calling thread's namespace; those that do not exist are left out.
-fn read_sysctls<'a>(keys: impl Iterator<Item = &'a String>) -> BTreeMap<String, String> {
-    keys.filter_map(|key| {
-        let text = read_setting(key).ok()?;
+fn read_sysctls(wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    for (key, value) in wanted {
+        let text = match fs::read_to_string(sysctl_path(key)) {
+            Ok(text) => text,
+            // Where there is no IPv6, all that is said about it holds.
+            Err(_) if no_ipv6(key) => value.clone(),
+            Err(_) => continue,
+        };
         let words: Vec<_> = text.split_whitespace().collect();
-        Some((key.clone(), words.join(" ")))
-    })
-    .collect()
+        seen.insert(key.clone(), words.join(" "));
+    }
+    seen
 }
 
-fn read_setting(key: &str) -> io::Result<String> {
-    fs::read_to_string(sysctl_path(key))
+/// Whether a setting is about IPv6 and the kernel has none.
+pub(crate) fn no_ipv6(key: &str) -> bool {
+    key.starts_with("ipv6/") && !fs::exists("/proc/sys/net/ipv6").unwrap_or(true)
 }
 
 /// A namespace for people.
@@ -371,7 +378,7 @@ pub(crate) fn describe(name: &str, seen: &Seen, out: &mut String) {
             names.join(" ")
         );
     }
-    for address in &seen.addresses {
+    for address in seen.addresses.keys() {
         let _ = writeln!(out, "  address {} on {}", address.address, address.device);
     }
     for rule in &seen.rules {

@@ -15,6 +15,9 @@ use crate::desired::{
 use crate::nft::change::Change;
 use crate::observe::{FarEnd, Owner, Seen, SeenLink, device_of_sysctl, route_key};
 
+#[cfg(test)]
+mod tests;
+
 /// One thing to do in one namespace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -528,7 +531,9 @@ impl<'a> Planner<'a> {
     ) {
         let mut acts = Vec::new();
         let addresses: BTreeSet<_> = wanted.addresses.iter().collect();
-        let missing = addresses.iter().filter(|a| !seen.addresses.contains(**a));
+        let missing = addresses
+            .iter()
+            .filter(|a| !seen.addresses.contains_key(**a));
         acts.extend(missing.map(|a| Act::AddAddress(Address::clone(a))));
         let neighbours: BTreeMap<_, _> = wanted
             .neighbours
@@ -588,7 +593,9 @@ impl<'a> Planner<'a> {
         let stale = seen
             .addresses
             .iter()
-            .filter(|a| mine(Some(&a.device)) && !addresses.contains(a));
+            .filter(|(_, ours)| **ours)
+            .map(|(a, _)| a);
+        let stale = stale.filter(|a| mine(Some(&a.device)) && !addresses.contains(a));
         acts.extend(stale.map(|a| Act::RemoveAddress(a.clone())));
         for act in acts {
             self.push(Phase::Contents, ns, act);

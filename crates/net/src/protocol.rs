@@ -68,6 +68,9 @@ pub enum Request {
     },
     /// Remove everything and end.
     Shutdown,
+    /// End and leave everything to the next agent; refused where it would not outlive this one.
+    /// Keeps its form in all versions of the protocol, as [`Request::Hello`] does.
+    Leave,
 }
 
 /// A new desired state of a group, whole or as a difference to the last one.

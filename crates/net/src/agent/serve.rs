@@ -126,6 +126,7 @@ fn answer(agent: &Agent, request: Request) -> (Reply, Vec<OwnedFd>) {
         Request::Counters { ns } => agent
             .counters(&ns)
             .map(|counters| alone(Reply::Counters(counters))),
+        Request::Leave => agent.leave().map(|()| alone(Reply::Done)),
         Request::Shutdown => agent.shutdown().map(|()| alone(Reply::Done)),
     };
     result.unwrap_or_else(|error| {

@@ -49,6 +49,8 @@ pub(super) enum RequestError {
     Apply(#[from] ApplyError),
     #[error(transparent)]
     NotKept(#[from] NotKept),
+    #[error("without root, namespaces do not outlive the agent: shut it down instead")]
+    Rootless,
     #[error("could not remove everything: {0}")]
     Leftovers(String),
 }
@@ -244,6 +246,17 @@ impl Agent {
 
     pub(super) fn counters(&self, ns: &str) -> Result<Counters, RequestError> {
         Ok(observe::counters(ns, &*self.held(ns)?, &self.home)?)
+    }
+
+    /// Ends without removing anything.
+    pub(super) fn leave(&self) -> Result<(), RequestError> {
+        // Nothing may be half done.
+        let state = locked(&self.state);
+        if state.shelf.is_none() && !state.namespaces.is_empty() {
+            return Err(RequestError::Rootless);
+        }
+        self.ended.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Removes everything; the agent ends whether or not that succeeds.

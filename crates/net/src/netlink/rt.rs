@@ -535,18 +535,20 @@ pub(crate) fn link(message: &Message<'_>) -> Option<LinkReport> {
     })
 }
 
-/// Reads one of our addresses: device index and address.
-pub(crate) fn our_address(message: &Message<'_>) -> Option<(u32, IpNet)> {
+/// Reads an address: device index, address, whether it is marked as ours.
+pub(crate) fn address_of(message: &Message<'_>) -> Option<(u32, IpNet, bool)> {
     if message.kind != NEWADDR {
         return None;
     }
     let attrs = Attrs::after(message.payload, 8);
-    if attrs.get(IFA_PROTO) != Some(&[PROTOCOL]) {
-        return None;
-    }
+    let ours = attrs.get(IFA_PROTO) == Some(&[PROTOCOL]);
     let local = address(attrs.get(IFA_LOCAL).or_else(|| attrs.get(IFA_ADDRESS))?)?;
     let length = *message.payload.get(1)?;
-    Some((u32_at(message.payload, 4)?, IpNet::new(local, length).ok()?))
+    Some((
+        u32_at(message.payload, 4)?,
+        IpNet::new(local, length).ok()?,
+        ours,
+    ))
 }
 
 /// Reads one of our routes; the device is still an index.

@@ -288,3 +288,113 @@ fn state_word(state: CtState) -> &'static str {
         CtState::Untracked => "untracked",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nft::Element;
+
+    #[test]
+    fn a_table_reads_like_nftables_own() {
+        let mut table = Table::new("adit");
+        table.counters.insert("seen".into());
+        let net = |text: &str| Datum::Net(text.parse().unwrap());
+        let elements = vec![
+            Element {
+                key: vec![net("54.123.160.0/19")],
+                value: None,
+            },
+            Element {
+                key: vec![net("192.0.2.1/32")],
+                value: None,
+            },
+        ];
+        let (key, interval) = (vec![KeyType::Ipv4], true);
+        table.sets.insert(
+            "pl".into(),
+            Set {
+                key,
+                value: None,
+                interval,
+                elements,
+            },
+        );
+        let jump = Some(Value::Verdict(Verdict::Jump("web".into())));
+        let elements = vec![Element {
+            key: vec![Datum::name("p-1")],
+            value: jump,
+        }];
+        let (key, value) = (vec![KeyType::Interface], Some(ValueType::Verdict));
+        table.sets.insert(
+            "sg".into(),
+            Set {
+                key,
+                value,
+                interval: false,
+                elements,
+            },
+        );
+        let rules = vec![
+            Rule::from([
+                Expr::CtState(vec![CtState::Established, CtState::Related]),
+                Expr::ACCEPT,
+            ]),
+            Rule::from([Expr::TcpSyn, Expr::ClampMss]),
+            Rule::from([Expr::vmap(&[Field::Iifname], "sg")]),
+        ];
+        let (kind, hook) = (ChainKind::Filter, Hook::Forward);
+        let base = Some(Base {
+            kind,
+            hook,
+            priority: 0,
+            drop: true,
+        });
+        table.chains.insert("fwd".into(), Chain { base, rules });
+        let mut last = Rule::from([
+            Expr::is(Field::TcpDport, Datum::NumberRange(80, 90)),
+            Expr::not_in_set(&[Field::IpDaddr], "pl"),
+            Expr::Counter(Some("seen".into())),
+            Expr::DROP,
+        ]);
+        last.comment = Some("why".into());
+        table.chains.insert(
+            "web".into(),
+            Chain {
+                base: None,
+                rules: vec![last],
+            },
+        );
+        table.check().unwrap();
+        let expected = "\
+table inet adit {
+	counter seen {
+	}
+	set pl {
+		type ipv4_addr
+		flags interval
+		auto-merge
+		elements = {
+			192.0.2.1,
+			54.123.160.0/19,
+		}
+	}
+	map sg {
+		type ifname : verdict
+		elements = {
+			\"p-1\" : jump web,
+		}
+	}
+	chain fwd {
+		type filter hook forward priority 0; policy drop;
+		ct state established,related accept
+		tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu
+		iifname vmap @sg
+	}
+	chain web {
+		tcp dport 80-90 ip daddr != @pl counter name \"seen\" drop comment \"why\"
+	}
+}
+";
+        assert_eq!(table.to_text(), expected);
+    }
+}

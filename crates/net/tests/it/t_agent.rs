@@ -29,6 +29,11 @@ pub(crate) const TESTS: &[Test] = &[
         "agent::clean_start_removes_leftovers",
         clean_start_removes_leftovers,
     ),
+    ("agent::hands_over_to_the_next", hands_over_to_the_next),
+    (
+        "agent::foreign_directories_are_left_alone",
+        foreign_directories_are_left_alone,
+    ),
     ("agent::leaves_nothing_behind", leaves_nothing_behind),
     ("agent::works_without_root", works_without_root),
     (
@@ -171,6 +176,50 @@ fn clean_start_removes_leftovers() -> Outcome {
     Outcome::Passed
 }
 
+fn hands_over_to_the_next() -> Outcome {
+    let mut lab = lab!();
+    lab.settle("internet", &internet());
+    let (pid, rootless) = (lab.agent().hello().pid, lab.agent().hello().rootless);
+    let result = lab.agent.take().unwrap().leave();
+    if rootless {
+        assert!(
+            result
+                .unwrap_err()
+                .to_string()
+                .contains("do not outlive the agent")
+        );
+        return Outcome::Passed;
+    }
+    result.unwrap();
+    let agent = Agent::start(&lab.options).unwrap();
+    assert_ne!(agent.hello().pid, pid);
+    assert_eq!(agent.apply("internet", &internet()).unwrap().steps, 0);
+    lab.agent = Some(agent);
+    Outcome::Passed
+}
+
+/// A run directory with other people's things in it could make them look like leftovers.
+fn foreign_directories_are_left_alone() -> Outcome {
+    let mut lab = lab!();
+    if lab.agent().hello().rootless {
+        return Outcome::Ignored("without root there is no run directory".into());
+    }
+    let precious = lab.dir.path().join("precious");
+    fs::create_dir_all(precious.join("sub")).unwrap();
+    fs::write(precious.join("sub/file"), "").unwrap();
+    lab.agent.take().unwrap().shutdown().unwrap();
+    let mut options = lab.options.clone();
+    options.run_dir.clone_from(&precious);
+    options.clean = true;
+    let error = Agent::start(&options).unwrap_err().to_string();
+    assert!(
+        error.contains("precious") && error.contains("choose an empty one"),
+        "{error}"
+    );
+    assert!(precious.join("sub/file").exists());
+    Outcome::Passed
+}
+
 fn leaves_nothing_behind() -> Outcome {
     let mut lab = lab!();
     lab.settle("internet", &internet());
@@ -203,7 +252,11 @@ fn for_another_user(command: &str) -> (tempfile::TempDir, Command) {
         .unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = dir.path().join("it");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // By another process: a copy that this one has open for writing while another test starts a
+    // program could not be executed.
+    let mut copy = Command::new("cp");
+    copy.arg(std::env::current_exe().unwrap()).arg(&program);
+    assert!(copy.status().unwrap().success());
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let own = dir.path().join("own");
     fs::create_dir(&own).unwrap();
