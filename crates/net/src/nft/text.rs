@@ -374,8 +374,8 @@ table inet adit {
 		flags interval
 		auto-merge
 		elements = {
-			192.0.2.1,
 			54.123.160.0/19,
+			192.0.2.1,
 		}
 	}
 	map sg {
