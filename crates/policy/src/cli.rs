@@ -88,15 +88,16 @@ pub fn run_decide(
         if reader.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
             break;
         }
+        let text = line.trim_ascii_end();
         let is_too_long = line.len() > MAX_LINE && !line.ends_with(b"\n");
         if is_too_long {
             skip_line(&mut reader)?;
         }
-        if line.iter().all(u8::is_ascii_whitespace) {
+        if text.is_empty() {
             continue;
         }
         out.clear();
-        answer_line(&line, number, is_too_long, options, &mut summary, &mut out);
+        answer_line(text, number, is_too_long, options, &mut summary, &mut out);
         out.push('\n');
         writer.write_all(out.as_bytes())?;
     }

@@ -3,6 +3,7 @@
 use super::{Checker, names};
 use crate::catalogue::{self, Types};
 use crate::document::{PrincipalForm, StatementView};
+use crate::finding::Severity;
 use crate::json::NodeId;
 use crate::kind::PolicyKind;
 use crate::messages::{Dialect, Problem};
@@ -16,6 +17,7 @@ impl Checker<'_, '_> {
             return;
         };
         self.principal(statement);
+        let before = self.findings.list.len();
         for action in &statement.action.values {
             self.action(*action);
         }
@@ -23,7 +25,13 @@ impl Checker<'_, '_> {
             self.resource(*resource);
         }
         self.empty_lists(statement);
-        self.actions_and_resources(statement);
+        let more = self.findings.list.get(before..).unwrap_or_default();
+        if !more
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+        {
+            self.actions_and_resources(statement);
+        }
     }
 
     fn principal(&mut self, statement: &StatementView) {
