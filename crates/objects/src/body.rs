@@ -390,7 +390,8 @@ impl BodyWriter {
     }
 
     /// Ends the body; the file, if it has one, is durable.
-    pub(crate) async fn finish(mut self, checks: BodyChecks) -> Result<Stored, Error> {
+    pub(crate) async fn finish(mut self, mut checks: BodyChecks) -> Result<Stored, Error> {
+        checks.length = checks.length.or(self.options.length);
         if !self.spilled && self.received <= self.inner.options.inline_max as u64 {
             return self.finish_small(&checks);
         }

@@ -210,10 +210,17 @@ impl Store {
 
     /// Finds the source and asks its conditions.
     async fn take(&self, source: &Source) -> Result<Taken, Error> {
-        let located = self
+        let version = source.version.as_ref();
+        let found = self
             .inner
-            .locate(&source.bucket, &source.key, source.version.as_ref(), true)
-            .await?;
+            .locate(&source.bucket, &source.key, version, true)
+            .await;
+        let located = found.map_err(|error| match error {
+            Error::MethodNotAllowed { .. } => Error::request(
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ),
+            other => other,
+        })?;
         let record = &located.record;
         let subject = Subject {
             etag: &record.info.etag,

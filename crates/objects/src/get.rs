@@ -314,18 +314,18 @@ impl Inner {
     fn look_up(&self, bucket: i64, key: &str, which: Which, pieces: bool) -> Result<Look, Error> {
         let gate = self.files.gate();
         let slot = cache_key(bucket, key);
-        let ticket = self
-            .cache
-            .ticket(&slot)
-            .filter(|_| which == Which::Current && pieces);
-        let found = self.readers.snapshot(|conn| {
+        let ticket = self.cache.ticket(&slot).filter(|_| which == Which::Current);
+        let (found, loaded) = self.readers.snapshot(|conn| {
             let mut found = find(conn, bucket, key, which)?;
-            if let Some((Found::Object(record), blob)) = &mut found
-                && pieces
-            {
-                load_pieces(conn, &self.master, record, *blob)?;
+            let mut loaded = false;
+            if let Some((Found::Object(record), blob)) = &mut found {
+                // One blob costs little, and a GET often follows a HEAD.
+                loaded = pieces || blob.is_some();
+                if loaded {
+                    load_pieces(conn, &self.master, record, *blob)?;
+                }
             }
-            Ok(found)
+            Ok((found, loaded))
         })?;
         let record = match found {
             None => return Ok(Look::Nothing),
@@ -336,7 +336,7 @@ impl Inner {
         };
         let pins = self.pin(&record);
         drop(gate);
-        if let Some(ticket) = ticket {
+        if let Some(ticket) = ticket.filter(|_| loaded) {
             self.cache
                 .fill(ticket, slot, record.clone(), record.weight());
         }

@@ -31,6 +31,8 @@ const PATIENCE: usize = 3;
 const MOMENT: Duration = Duration::from_micros(20);
 /// Pages in the log at which it is written back into the index.
 const CHECKPOINT_PAGES: i64 = 2000;
+/// Pages at which the log must begin anew even if readers have to be waited for.
+const RESTART_PAGES: i64 = 20 * CHECKPOINT_PAGES;
 
 type Job = Box<dyn FnOnce(&mut Tx<'_>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
@@ -176,15 +178,7 @@ fn serve(tools: Tools, mut inbox: mpsc::Receiver<Job>) {
         reserved,
         lock,
     } = tools;
-    let logged = Arc::new(AtomicI64::new(0));
-    let count = logged.clone();
-    let hooked = conn.wal_hook(Some(move |_: &mut Wal, pages: c_int| {
-        count.store(pages.into(), Ordering::Relaxed);
-        Ok(())
-    }));
-    if let Err(error) = hooked {
-        tracing::warn!(%error, "the index log is written back only at the end");
-    }
+    let mut log = Log::watch(&mut conn);
     let mut next = reserved;
     let mut reserved = reserved;
     let mut last = 1;
@@ -197,14 +191,11 @@ fn serve(tools: Tools, mut inbox: mpsc::Receiver<Job>) {
             break;
         }
         // A log that cannot grow begins anew once it is written back.
-        if done == Outcome::Failed || logged.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
-            logged.store(0, Ordering::Relaxed);
-            if !checkpoint(&conn) {
-                break;
-            }
+        if (done == Outcome::Failed || log.is_due()) && !log.write_back(&conn) {
+            break;
         }
     }
-    checkpoint(&conn);
+    log.write_back(&conn);
     drop(conn);
     drop(lock);
 }
@@ -359,10 +350,50 @@ fn settle(conn: &Connection, usage: &[(i64, Delta)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes the log back into the index; false if there may be no further commit.
-fn checkpoint(conn: &Connection) -> bool {
-    let done = sql(conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
-    let Err(error) = done else { return true };
-    tracing::error!(?error, "could not write the index log back");
-    !sync_failed(&error)
+/// The index's write-ahead log, which this thread writes back when it has answered.
+struct Log {
+    /// Pages in it, as the last commit left it.
+    pages: Arc<AtomicI64>,
+    written_back: i64,
+}
+
+impl Log {
+    fn watch(conn: &mut Connection) -> Log {
+        let pages = Arc::new(AtomicI64::new(0));
+        let count = pages.clone();
+        let hook = move |_: &mut Wal, pages: c_int| {
+            count.store(pages.into(), Ordering::Relaxed);
+            Ok(())
+        };
+        if let Err(error) = conn.wal_hook(Some(hook)) {
+            tracing::warn!(%error, "the index log is written back only at the end");
+        }
+        Log {
+            pages,
+            written_back: 0,
+        }
+    }
+
+    fn is_due(&mut self) -> bool {
+        let pages = self.pages.load(Ordering::Relaxed);
+        if pages < self.written_back {
+            // It has begun anew.
+            self.written_back = 0;
+        }
+        pages - self.written_back >= CHECKPOINT_PAGES
+    }
+
+    /// False if there may be no further commit.
+    fn write_back(&mut self, conn: &Connection) -> bool {
+        self.written_back = self.pages.load(Ordering::Relaxed);
+        // Readers keep the log from beginning anew; when it has become long they are waited for.
+        let how = match self.written_back >= RESTART_PAGES {
+            true => "PRAGMA wal_checkpoint(RESTART)",
+            false => "PRAGMA wal_checkpoint(PASSIVE)",
+        };
+        let done = sql(conn.query_row(how, [], |_| Ok(())));
+        let Err(error) = done else { return true };
+        tracing::error!(?error, "could not write the index log back");
+        !sync_failed(&error)
+    }
 }

@@ -310,6 +310,17 @@ async fn dropped_and_oversized_bodies_leave_nothing() {
         get(&lab.store, &plain(), "k").await.unwrap_err().code(),
         "NoSuchKey"
     );
+    let short = PutOptions {
+        body: BodyOptions {
+            length: Some(10),
+            ..BodyOptions::default()
+        },
+        ..PutOptions::default()
+    };
+    let ended_early = put_with(&lab.store, &plain(), "k", "nine byte", short)
+        .await
+        .unwrap_err();
+    assert_eq!(ended_early.code(), "IncompleteBody");
     assert_eq!(blob_files(&lab, 0).await, 0);
     assert_eq!(lab.store.usage(&plain()).await.unwrap().versions, 0);
 }
@@ -948,6 +959,22 @@ async fn copies_of_multipart_objects_have_a_plain_entity_tag() {
     assert_eq!(drain(found).await.unwrap(), whole);
     delete(store, &plain(), "s").await;
     assert_eq!(read(store, &plain(), "d").await, whole);
+    // Neither a marker by version id nor a key whose newest version is one can be copied.
+    let marker = delete(store, &versioned(), "gone").await.version_id;
+    let mut request = copy_of(&versioned(), "gone");
+    assert_eq!(
+        store
+            .copy(&plain(), "d", request.clone())
+            .await
+            .unwrap_err()
+            .code(),
+        "NoSuchKey"
+    );
+    request.source.version = marker;
+    assert_eq!(
+        store.copy(&plain(), "d", request).await.unwrap_err().code(),
+        "InvalidRequest"
+    );
     // An old version copied over the current one brings it back.
     let old = put(store, &versioned(), "v", "old").await.version_id;
     put(store, &versioned(), "v", "new").await;
