@@ -15,6 +15,8 @@ use std::{env, fs, thread};
 
 use crate::{namespace, sys};
 
+mod before;
+mod groups;
 mod open;
 mod serve;
 mod state;

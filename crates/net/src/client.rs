@@ -35,7 +35,8 @@ pub struct Options {
     pub run_dir: PathBuf,
     /// With which rights.
     pub mode: Mode,
-    /// A user besides the agent's own who may speak to it: the one the daemon changes to.
+    /// A user besides the agent's own who may speak to it: the one the daemon changes to. The
+    /// socket is given to that user; `state_dir` must be searchable for it.
     pub allow_uid: Option<u32>,
     /// Remove what an earlier agent left in `run_dir` instead of adopting it.
     pub clean: bool,
@@ -427,12 +428,12 @@ impl Agent {
 
 impl Options {
     fn command(&self) -> Command {
+        // The agent works in `/`.
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or(path.to_owned());
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.args)
-            .arg("--state-dir")
-            .arg(&self.state_dir);
-        command.arg("--run-dir").arg(&self.run_dir);
+        command.args(&self.args);
+        command.arg("--state-dir").arg(absolute(&self.state_dir));
+        command.arg("--run-dir").arg(absolute(&self.run_dir));
         match self.mode {
             Mode::Auto => {}
             Mode::Privileged => drop(command.arg("--privileged")),

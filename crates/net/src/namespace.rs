@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::netlink::{Netlink, Writer, rt};
@@ -104,7 +105,7 @@ impl Shelf {
     pub(crate) fn keep(&self, group: &str, ns: &str, held: &Held) -> io::Result<()> {
         use std::os::fd::AsRawFd;
         let path = self.path(group, ns);
-        if !self.dir.join(group).is_dir() {
+        if !self.has_group(group) {
             self.add_group(group)?;
         }
         fs::File::create(&path)?;
@@ -113,11 +114,22 @@ impl Shelf {
             .inspect_err(|_| drop(fs::remove_file(&path)))
     }
 
+    /// Whether a group has its file system. A directory alone may be left from before a restart of
+    /// the machine.
+    fn has_group(&self, group: &str) -> bool {
+        let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+        let own = device(&self.dir.join(group));
+        own.is_some() && own != device(&self.dir)
+    }
+
     /// A file system of its own for a group: taken away, it takes all its namespaces along. One by
     /// one the kernel would wait for each.
     fn add_group(&self, group: &str) -> io::Result<()> {
         let dir = self.dir.join(group);
-        fs::create_dir(&dir)?;
+        match fs::create_dir(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         let path = sys::c_string(&dir)?;
         let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
         sys::mount(c"adit", &path, Some(c"tmpfs"), flags, Some(c"mode=700"))

@@ -20,6 +20,7 @@ pub(crate) fn find(word: &str) -> Option<Helper> {
         "remove-tables" => Some(remove_tables),
         "run-in" => Some(run_in),
         "start-agent" => Some(start_agent),
+        "list-groups" => Some(list_groups),
         "measure" => Some(measure),
         _ => None,
     }
@@ -71,6 +72,14 @@ fn start_agent(arguments: &[String]) {
     }
 }
 
+/// `list-groups STATE_DIR`: says which groups the agent has.
+fn list_groups(arguments: &[String]) {
+    match Agent::find(Path::new(&arguments[0])).unwrap() {
+        Some(agent) => println!("{:?}", agent.groups().unwrap()),
+        None => println!("no agent"),
+    }
+}
+
 /// `remove-tables`: removes all nftables tables of family inet of the namespace it runs in, as
 /// somebody else could.
 fn remove_tables(_: &[String]) {
@@ -93,10 +102,7 @@ fn remove_tables(_: &[String]) {
 
 /// `run-in STATE_DIR NS PROGRAM ARGUMENT…`: runs a program in a namespace with names of its own.
 fn run_in(arguments: &[String]) {
-    let Some(agent) = Agent::find(Path::new(&arguments[0])).unwrap() else {
-        eprintln!("no agent");
-        std::process::exit(9);
-    };
+    let agent = Agent::find(Path::new(&arguments[0])).unwrap().unwrap();
     let handle = agent.namespace(&arguments[1]).unwrap();
     let files = NameFiles::resolver([10, 0, 0, 2].into());
     let mut command = command_in(&handle, &arguments[2], &files).unwrap();

@@ -16,7 +16,7 @@ use adit_net::protocol::{Listen, SOCKET};
 
 use crate::harness::{Outcome, Test};
 use crate::helpers::{self, installed, options};
-use crate::lab::{conversation, lab, wait};
+use crate::lab::{Lab, conversation, lab, wait};
 use crate::topology::{Vpc, internet};
 
 pub(crate) const TESTS: &[Test] = &[
@@ -41,6 +41,14 @@ pub(crate) const TESTS: &[Test] = &[
         two_starts_make_one_agent,
     ),
     ("agent::strangers_are_refused", strangers_are_refused),
+    (
+        "agent::one_other_user_may_be_allowed",
+        one_other_user_may_be_allowed,
+    ),
+    (
+        "agent::root_can_go_without_its_rights",
+        root_can_go_without_its_rights,
+    ),
     (
         "agent::nonsense_on_the_socket_does_no_harm",
         nonsense_on_the_socket_does_no_harm,
@@ -163,6 +171,8 @@ fn clean_start_removes_leftovers() -> Outcome {
     }
     lab.settle("internet", &internet());
     kill(lab.agent.take().unwrap().hello().pid);
+    // What is left of a group when the machine was restarted: a directory.
+    fs::create_dir(lab.options.run_dir.join("vpc-a")).unwrap();
     // What an agent leaves that dies between two steps: a file that is no namespace.
     fs::write(lab.options.run_dir.join("internet/half"), "").unwrap();
     let clean = adit_net::client::Options {
@@ -173,6 +183,9 @@ fn clean_start_removes_leftovers() -> Outcome {
     assert!(lab.agent().groups().unwrap().is_empty());
     assert!(!lab.options.run_dir.join("internet").exists());
     lab.settle("internet", &internet());
+    lab.settle("vpc-a", &Vpc::whole('a', 1).build());
+    lab.agent().remove("vpc-a").unwrap();
+    assert!(!lab.options.run_dir.join("vpc-a").exists());
     Outcome::Passed
 }
 
@@ -349,17 +362,44 @@ fn strangers_are_refused() -> Outcome {
         0o600
     );
     fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).unwrap();
-    let (_dir, mut child) = for_another_user("run-in");
-    let output = child
-        .arg(&lab.options.state_dir)
-        .args(["inet", "true"])
-        .output()
-        .unwrap();
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        !output.status.success() && error.contains("no agent"),
-        "{error}"
-    );
+    let (_dir, mut child) = for_another_user("list-groups");
+    let output = child.arg(&lab.options.state_dir).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "no agent\n");
+    Outcome::Passed
+}
+
+/// A daemon that starts as root and goes on as another user.
+fn one_other_user_may_be_allowed() -> Outcome {
+    as_root!();
+    let mut lab = lab!();
+    lab.agent.take().unwrap().shutdown().unwrap();
+    let mut allowing = lab.options.clone();
+    allowing.allow_uid = Some(USER);
+    let agent = Agent::start(&allowing).unwrap();
+    agent.apply("internet", &internet()).unwrap();
+    lab.agent = Some(agent);
+    fs::set_permissions(lab.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(&lab.options.state_dir, fs::Permissions::from_mode(0o711)).unwrap();
+    let (_dir, mut child) = for_another_user("list-groups");
+    let output = child.arg(&lab.options.state_dir).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said, "{\"internet\": [\"inet\"]}\n");
+    Outcome::Passed
+}
+
+fn root_can_go_without_its_rights() -> Outcome {
+    as_root!();
+    let lab = match Lab::with(Mode::Rootless) {
+        Ok(lab) => lab,
+        Err(outcome) => return outcome,
+    };
+    assert!(lab.agent().hello().rootless);
+    lab.settle("internet", &internet());
+    lab.settle("vpc-a", &Vpc::whole('a', 1).build());
+    lab.serve("a-gw", "gateway", &[443]);
+    lab.reaches("a-i2", "54.123.170.7:443", "gateway", "10.0.1.11");
+    assert!(helpers::ip(lab.agent(), "inet", "addr").contains("203.0.113.10"));
+    assert!(!lab.options.run_dir.exists());
     Outcome::Passed
 }
 

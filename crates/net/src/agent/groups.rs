@@ -1,0 +1,437 @@
+//! The groups: what was applied, how the next state is reached.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::before::Before;
+use super::state::{RequestError, locked};
+use crate::apply::{self, Place};
+use crate::check;
+use crate::desired::{Attachment, Desired, LinkKind, Namespace};
+use crate::namespace::{self, Held, Shelf};
+use crate::nft::change::Change as TableChange;
+use crate::observe::{self, FarEnd, Memory, Seen};
+use crate::plan::{self, Act, Step, Task};
+use crate::protocol::{Applied, Change, Reply};
+use crate::verify;
+
+/// Namespaces that can be entered while a change is under way.
+pub(super) type Directory = Arc<Mutex<BTreeMap<String, Arc<Held>>>>;
+
+/// All namespaces and the groups they belong to.
+pub(super) struct Groups {
+    home: Arc<OwnedFd>,
+    shelf: Option<Shelf>,
+    directory: Directory,
+    namespaces: BTreeMap<String, Entry>,
+    groups: BTreeMap<String, Group>,
+    revision: u64,
+    /// The next free number for a device.
+    number: AtomicU32,
+}
+
+struct Entry {
+    held: Arc<Held>,
+    group: String,
+    memory: Memory,
+}
+
+#[derive(Default)]
+struct Group {
+    desired: Desired,
+    revision: u64,
+    /// Whether the kernel is believed to be as `desired` says.
+    trusted: bool,
+}
+
+/// Devices that somebody else makes in a namespace get small numbers.
+const FIRST_NUMBER: u32 = 10_000;
+
+impl Groups {
+    /// Takes over what is on the shelf.
+    pub(super) fn open(
+        home: Arc<OwnedFd>,
+        shelf: Option<Shelf>,
+        directory: Directory,
+    ) -> io::Result<Self> {
+        let mut groups = Self {
+            home,
+            shelf,
+            directory,
+            namespaces: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            revision: 0,
+            number: AtomicU32::new(FIRST_NUMBER),
+        };
+        groups.adopt()?;
+        Ok(groups)
+    }
+
+    fn adopt(&mut self) -> io::Result<()> {
+        let Some(shelf) = &self.shelf else {
+            return Ok(());
+        };
+        for (group, ns, held) in shelf.contents()? {
+            match held {
+                Some(held) if !self.namespaces.contains_key(&ns) => {
+                    let highest = observe::highest_number(&held, &self.home)?;
+                    self.number.fetch_max(highest + 1, Ordering::Relaxed);
+                    let held = Arc::new(held);
+                    locked(&self.directory).insert(ns.clone(), Arc::clone(&held));
+                    let entry = Entry {
+                        held,
+                        group,
+                        memory: Memory::default(),
+                    };
+                    self.namespaces.insert(ns, entry);
+                }
+                // An empty file, left by an agent that died while making a namespace.
+                _ => shelf.forget(&group, &ns)?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn members(&self, group: &str) -> BTreeSet<String> {
+        let ours = self
+            .namespaces
+            .iter()
+            .filter(|(_, entry)| entry.group == group);
+        ours.map(|(ns, _)| ns.clone()).collect()
+    }
+
+    /// What was applied last to a group.
+    pub(super) fn desired(&self, group: &str) -> Option<&Desired> {
+        self.groups.get(group).map(|group| &group.desired)
+    }
+
+    /// All groups and their namespaces.
+    pub(super) fn list(&self) -> BTreeMap<String, Vec<String>> {
+        let known = self.groups.keys().map(|group| (group.clone(), Vec::new()));
+        let mut groups: BTreeMap<String, Vec<String>> = known.collect();
+        for (ns, entry) in &self.namespaces {
+            groups
+                .entry(entry.group.clone())
+                .or_default()
+                .push(ns.clone());
+        }
+        groups
+    }
+
+    /// Removes all groups, as far as possible.
+    pub(super) fn remove_all(&mut self) -> Result<(), RequestError> {
+        let mut failures = Vec::new();
+        for group in self.list().into_keys() {
+            failures.extend(self.remove(&group).err().map(|error| error.to_string()));
+        }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(RequestError::Leftovers(failures.join("; ")))
+        }
+    }
+
+    /// Removes the shelf, once empty.
+    pub(super) fn close(&self) {
+        if let Some(shelf) = &self.shelf {
+            shelf.close();
+        }
+    }
+
+    /// Names are unique over all groups, and what a group hangs on must exist.
+    pub(super) fn check_owners(&self, group: &str, desired: &Desired) -> Result<(), RequestError> {
+        for ns in desired.namespaces.keys() {
+            if let Some(entry) = self.namespaces.get(ns).filter(|entry| entry.group != group) {
+                let (ns, group) = (ns.clone(), entry.group.clone());
+                return Err(RequestError::Taken { ns, group });
+            }
+        }
+        let needed = desired.needed();
+        for ns in &needed {
+            let entry = self.namespaces.get(*ns);
+            if entry.is_none_or(|entry| entry.group == group) {
+                return Err(RequestError::NoNamespace((*ns).to_owned()));
+            }
+        }
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let own = desired.far_ends();
+        for (name, other) in self.groups.iter().filter(|(name, _)| *name != group) {
+            for (ns, theirs) in other.desired.far_ends() {
+                let ours = own.get(ns).into_iter().flatten();
+                if let Some(device) = ours.into_iter().find(|device| theirs.contains(*device)) {
+                    return Err(RequestError::DeviceTaken {
+                        device: (*device).to_owned(),
+                        ns: ns.to_owned(),
+                        group: name.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn observe_all(
+        &self,
+        names: &BTreeSet<String>,
+        desired: &Desired,
+    ) -> Result<BTreeMap<String, Seen>, RequestError> {
+        let empty = Namespace::default();
+        let mut all = BTreeMap::new();
+        for ns in names {
+            let Some(entry) = self.namespaces.get(ns) else {
+                continue;
+            };
+            let attached = desired.attachments.get(ns).map(|attachment| Namespace {
+                sysctls: attachment.sysctls.clone(),
+                ..Namespace::default()
+            });
+            let wanted = desired
+                .namespaces
+                .get(ns)
+                .or(attached.as_ref())
+                .unwrap_or(&empty);
+            let memory = Some(&entry.memory);
+            let seen = observe::observe(ns, &entry.held, &self.home, wanted, memory)?;
+            all.insert(ns.clone(), seen);
+        }
+        Ok(all)
+    }
+
+    /// The steps from what the kernel really has, everywhere.
+    pub(super) fn steps_from_kernel(
+        &self,
+        group: &str,
+        desired: &Desired,
+    ) -> Result<Vec<Step>, RequestError> {
+        let members = self.members(group);
+        let mut scope = members.clone();
+        scope.extend(desired.namespaces.keys().cloned());
+        scope.extend(desired.needed().into_iter().map(str::to_owned));
+        let seen = self.observe_all(&scope, desired)?;
+        let task = Task {
+            desired,
+            old: None,
+            members: &members,
+            scope: &scope,
+        };
+        Ok(plan::plan(&task, seen))
+    }
+
+    pub(super) fn apply(&mut self, change: Change) -> Result<Reply, RequestError> {
+        check::name(&change.group)?;
+        let known = self.groups.get(&change.group);
+        if change.base.is_some() && change.base != known.map(|g| g.revision) {
+            return Ok(Reply::Stale);
+        }
+        let mut group = self.groups.remove(&change.group).unwrap_or_default();
+        let trusted = group.trusted && !change.check;
+        let before = group
+            .desired
+            .change(change.base.is_some(), change.desired, &change.removed);
+        // What is trusted was checked before.
+        let changed = trusted.then(|| before.scope(&group.desired));
+        let valid = group
+            .desired
+            .check_parts(changed.as_ref())
+            .map_err(RequestError::from);
+        if let Err(error) = valid.and_then(|()| self.check_owners(&change.group, &group.desired)) {
+            group.desired.restore(before);
+            if group.revision != 0 {
+                self.groups.insert(change.group, group);
+            }
+            return Err(error);
+        }
+        group.trusted = false;
+        let result = self.reach(&change.group, &group.desired, trusted, &before);
+        group.trusted = result.is_ok();
+        self.revision += 1;
+        group.revision = self.revision;
+        self.groups.insert(change.group, group);
+        let steps = result?;
+        let touched: BTreeSet<_> = steps.iter().map(|step| step.ns.clone()).collect();
+        let touched = touched.into_iter().collect();
+        Ok(Reply::Applied(Applied {
+            revision: self.revision,
+            steps: steps.len(),
+            touched,
+        }))
+    }
+
+    /// Makes the desired state true and returns what that took.
+    fn reach(
+        &mut self,
+        group: &str,
+        desired: &Desired,
+        trusted: bool,
+        before: &Before,
+    ) -> Result<Vec<Step>, RequestError> {
+        if trusted {
+            let steps = self.steps_from_memory(group, desired, before);
+            match apply::apply(&mut Site { state: self, group }, &steps) {
+                Ok(()) => return Ok(steps),
+                // The kernel is not as it was left: look, and do what is really needed.
+                Err(error) => eprintln!("net-agent: {group} has drifted: {error}"),
+            }
+        }
+        let steps = self.steps_from_kernel(group, desired)?;
+        apply::apply(&mut Site { state: self, group }, &steps)?;
+        if !steps.is_empty() {
+            verify::verify(&self.steps_from_kernel(group, desired)?)?;
+        }
+        for (ns, namespace) in &desired.namespaces {
+            if let (Some(entry), Some(table)) = (self.namespaces.get_mut(ns), &namespace.nft) {
+                // Found as it should be: as good as loaded by ourselves.
+                entry
+                    .memory
+                    .table
+                    .get_or_insert_with(|| Arc::new(table.clone()));
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The steps from what was applied before, only where something differs.
+    fn steps_from_memory(&self, group: &str, desired: &Desired, before: &Before) -> Vec<Step> {
+        let members = self.members(group);
+        let scope = before.scope(desired);
+        let old = before.whole(desired);
+        let mut far_ends: BTreeMap<&str, Vec<FarEnd>> = BTreeMap::new();
+        for namespace in old.values() {
+            for link in &namespace.links {
+                let LinkKind::Veth { peer_ns, .. } = &link.kind;
+                far_ends
+                    .entry(peer_ns)
+                    .or_default()
+                    .push(plan::far_end(link));
+            }
+        }
+        let mut seen = BTreeMap::new();
+        for ns in scope.iter().filter(|ns| self.namespaces.contains_key(*ns)) {
+            let far = far_ends.get(ns.as_str()).map_or(&[][..], Vec::as_slice);
+            let attached = before.attachments.get(ns).map(Attachment::as_namespace);
+            let was = old.get(ns.as_str()).copied().or(attached.as_ref());
+            let empty = Namespace::default();
+            let table = self
+                .namespaces
+                .get(ns)
+                .and_then(|entry| entry.memory.table.clone());
+            seen.insert(ns.clone(), Seen::assume(was.unwrap_or(&empty), far, table));
+        }
+        let changed = before.namespaces.iter();
+        let old = Desired {
+            namespaces: changed
+                .filter_map(|(n, ns)| Some((n.clone(), ns.clone()?)))
+                .collect(),
+            attachments: BTreeMap::new(),
+        };
+        let task = Task {
+            desired,
+            old: Some(&old),
+            members: &members,
+            scope: &scope,
+        };
+        plan::plan(&task, seen)
+    }
+
+    /// Removes a group. Links first: their routes go at once and open connections with them, also
+    /// where somebody still holds a namespace.
+    pub(super) fn remove(&mut self, group: &str) -> Result<(), RequestError> {
+        let members = self.members(group);
+        let mut failures = Vec::new();
+        // Near ends first: a router's go all at once.
+        for far in [false, true] {
+            for ns in &members {
+                let step = Step {
+                    ns: ns.clone(),
+                    act: Act::RemoveLinks { far },
+                };
+                let result = apply::apply(&mut Site { state: self, group }, &[step]);
+                failures.extend(result.err().map(|error| error.to_string()));
+            }
+        }
+        if let Some(shelf) = &self.shelf {
+            shelf.forget_group(group);
+        }
+        self.groups.remove(group);
+        for ns in &members {
+            self.forget(group, ns);
+        }
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(RequestError::Leftovers(failures.join("; ")))
+        }
+    }
+
+    /// Lets go of a namespace.
+    fn forget(&mut self, group: &str, ns: &str) {
+        locked(&self.directory).remove(ns);
+        self.namespaces.remove(ns);
+        // Groups that hung on it have lost links: their next apply must look.
+        for (name, other) in &mut self.groups {
+            if name != group && other.trusted && other.desired.needed().contains(ns) {
+                other.trusted = false;
+            }
+        }
+    }
+}
+
+/// The state as steps of one group act on it.
+struct Site<'a> {
+    state: &'a mut Groups,
+    group: &'a str,
+}
+
+impl Place for Site<'_> {
+    fn add(&mut self, ns: &str) -> io::Result<()> {
+        let held = Arc::new(namespace::create(&self.state.home)?);
+        if let Some(shelf) = &self.state.shelf {
+            shelf.keep(self.group, ns, &held)?;
+        }
+        locked(&self.state.directory).insert(ns.to_owned(), Arc::clone(&held));
+        let entry = Entry {
+            held,
+            group: self.group.to_owned(),
+            memory: Memory::default(),
+        };
+        self.state.namespaces.insert(ns.to_owned(), entry);
+        Ok(())
+    }
+
+    fn remove(&mut self, ns: &str) -> io::Result<()> {
+        if let Some(shelf) = &self.state.shelf {
+            shelf.forget(self.group, ns)?;
+        }
+        self.state.forget(self.group, ns);
+        Ok(())
+    }
+
+    fn get(&self, ns: &str) -> Option<&Held> {
+        self.state.namespaces.get(ns).map(|entry| &*entry.held)
+    }
+
+    fn home(&self) -> &OwnedFd {
+        &self.state.home
+    }
+
+    fn numbers(&self) -> (u32, u32) {
+        let first = self.state.number.fetch_add(2, Ordering::Relaxed);
+        (first, first + 1)
+    }
+
+    fn filtered(&mut self, ns: &str, change: &TableChange, generation: Option<u32>) {
+        let Some(entry) = self.state.namespaces.get_mut(ns) else {
+            return;
+        };
+        let table = match change {
+            TableChange::Replace(table) | TableChange::Update(_, table) => Some(Arc::clone(table)),
+            TableChange::Remove(..) => None,
+        };
+        entry.memory = Memory { table, generation };
+    }
+}
