@@ -133,9 +133,9 @@ pub(crate) enum SiteAction {
         /// The resolver that its hosts use; without one they know public names only.
         #[arg(long)]
         resolver: Option<IpAddr>,
-        /// Leaves it without a way to the internet.
+        /// Gives its hosts a way to the internet, behind one public address.
         #[arg(long)]
-        no_internet: bool,
+        internet: bool,
     },
     /// Lists the sites.
     List,

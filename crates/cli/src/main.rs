@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod demo;
+mod down;
 mod env;
 mod policy;
 mod run;
@@ -47,10 +48,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
             adit_daemon::up(up.options(&target)?)?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Down => {
-            adit_daemon::down(&target.state_dir()?)?;
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Down => down::run(&target),
         Command::Reset => {
             target.client()?.adit("Reset", serde_json::json!({}))?;
             Ok(ExitCode::SUCCESS)

@@ -14,12 +14,12 @@ pub(crate) fn run(target: &Target, command: &SiteCommand) -> anyhow::Result<Exit
             cidr,
             vpc,
             resolver,
-            no_internet,
+            internet,
         } => {
             let resolver = resolver.map(|address| address.to_string());
             client.adit(
                 "CreateSite",
-                json!({"Name": name, "Cidr": cidr, "VpcId": vpc, "Resolver": resolver, "Internet": !no_internet}),
+                json!({"Name": name, "Cidr": cidr, "VpcId": vpc, "Resolver": resolver, "Internet": internet}),
             )?;
             println!("{name}");
         }

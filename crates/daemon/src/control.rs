@@ -24,6 +24,7 @@ use adit_wire::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::planes::net::chain;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub first: FirstState,
     /// Whether a reset is allowed.
     pub ephemeral: bool,
+    /// Told when the daemon is to end and take its network along.
+    pub down: Arc<Notify>,
     /// The bound API address.
     pub listener: tokio::net::TcpListener,
 }
@@ -82,6 +85,7 @@ struct Desk {
     ca_bundle: PathBuf,
     first: FirstState,
     ephemeral: bool,
+    down: Arc<Notify>,
 }
 
 /// What the api may know of the planes.
@@ -123,6 +127,7 @@ impl Control {
             ca_bundle: parts.ca_bundle,
             first: parts.first,
             ephemeral: parts.ephemeral,
+            down: parts.down,
         });
         let gateway = Gateway::new(Setup {
             snapshots: parts.snapshots,

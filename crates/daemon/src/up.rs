@@ -16,7 +16,7 @@ use adit_plane::Board;
 use adit_store::{Author, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
 use crate::control::{Control, Parts};
@@ -108,48 +108,33 @@ pub fn up(options: UpOptions) -> Result<(), UpError> {
         })?;
     let done = runtime.block_on(serve(&options, &config, &state, store));
     runtime.shutdown_timeout(Duration::from_secs(2));
-    if options.ephemeral {
+    if options.ephemeral || matches!(done, Ok(End::Down)) {
         remove_network(&state);
     }
     drop(temporary);
-    done
+    done.map(|_| ())
 }
 
-/// Removes everything a daemon made in the kernel; stops the daemon first if one runs.
+/// Why the daemon ended.
+enum End {
+    /// A signal: what it placed stays, and a restart takes over.
+    Signal,
+    /// `adit down`: what it placed goes.
+    Down,
+}
+
+/// Removes everything that a daemon which does not run any more left in the kernel.
 pub fn down(state: &Path) -> Result<(), UpError> {
-    if let Ok(file) = places::client_of_state(state) {
-        stop_process(file.pid, &state.join("lock"));
-    }
     if !state.exists() {
         return Err(UpError::Option(format!(
-            "there is no state directory `{}`",
+            "no adit runs, and there is no state directory `{}`",
             state.display()
         )));
     }
+    // Whoever holds the lock also holds the network.
+    Store::open(state)?;
     remove_network(state);
     Ok(())
-}
-
-/// Sends SIGTERM and waits until the state's lock is free.
-fn stop_process(pid: u32, lock: &Path) {
-    let lease = leases::lease_of(pid);
-    let Some(lease) = lease else { return };
-    let Ok(file) = std::fs::File::open(lock) else {
-        return;
-    };
-    // Somebody who holds no lock is not the daemon: its pid was taken by another process.
-    if file.try_lock().is_ok() {
-        return;
-    }
-    let _ = std::process::Command::new("/bin/kill")
-        .arg(lease.pid.to_string())
-        .status();
-    for _ in 0..200 {
-        if file.try_lock().is_ok() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }
 
 fn remove_network(state: &Path) {
@@ -212,7 +197,7 @@ async fn serve(
     config: &Config,
     state: &Path,
     store: Store,
-) -> Result<(), UpError> {
+) -> Result<End, UpError> {
     let wanted = options.listen.or(config.listen);
     let address = match wanted {
         Some(address) => address,
@@ -273,6 +258,7 @@ async fn serve(
     ));
     tokio::spawn(leases::run(store.clone()));
 
+    let down = Arc::new(Notify::new());
     let control = Control::start(Parts {
         store: store.clone(),
         board: board.clone(),
@@ -286,6 +272,7 @@ async fn serve(
         ca_bundle: state.join("ca").join("ca.pem"),
         first,
         ephemeral: options.ephemeral,
+        down: down.clone(),
         listener,
     })
     .map_err(|why| UpError::Open {
@@ -305,10 +292,10 @@ async fn serve(
         why: e.to_string(),
     })?;
     say_ready(&file, state, options);
-    wait_for_end().await;
+    let end = wait_for_end(&down).await;
     places::withdraw(state, address);
     control.stop().await;
-    Ok(())
+    Ok(end)
 }
 
 fn agent_options(options: &UpOptions, state: &Path, store: &Store) -> AgentOptions {
@@ -347,16 +334,17 @@ fn say_ready(file: &ClientFile, state: &Path, options: &UpOptions) {
     let _ = out.flush();
 }
 
-async fn wait_for_end() {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return;
+async fn wait_for_end(down: &Notify) -> End {
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
+        down.notified().await;
+        return End::Down;
     };
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = terminate.recv() => End::Signal,
+        _ = interrupt.recv() => End::Signal,
+        () = down.notified() => End::Down,
     }
 }
 

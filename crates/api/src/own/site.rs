@@ -50,7 +50,7 @@ pub(crate) fn create(
             ))
         })?),
     };
-    let public_ip = match input.flag("Internet", true) {
+    let public_ip = match input.flag("Internet", false) {
         true => Some(addresses::public(draft, &vpc.region)?),
         false => None,
     };

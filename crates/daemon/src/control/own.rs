@@ -21,10 +21,15 @@ impl Desk {
         let op = protocol::identify(Service::Adit, parts).ok()?;
         let action = format!("adit:{}", op.name());
         let answer = match op.name() {
-            "GetAccess" | "Reset" => {
+            "GetAccess" | "Reset" | "Down" => {
                 match snapshot.decide_control(&caller.key, &action, "*", region, now) {
                     Err(why) => Err(ErrorReply::new("AccessDenied", 403, why)),
                     Ok(()) if op.name() == "Reset" => self.reset().await,
+                    Ok(()) if op.name() == "Down" => {
+                        // The answer still goes out: ending waits for requests in flight.
+                        self.down.notify_one();
+                        Ok(map! {})
+                    }
                     Ok(()) => Ok(map! {
                         "AgentDirectory" => self.agent_directory.display().to_string(),
                         "CaBundle" => self.ca_bundle.display().to_string(),
