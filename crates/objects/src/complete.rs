@@ -6,9 +6,7 @@ use rusqlite::params;
 use crate::body::hex;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::error::{DigestName, Error, echo};
-use crate::multipart::{
-    Completion, PartClaim, UploadAt, UploadInfo, checksum_column, read_upload, stored_checksum,
-};
+use crate::multipart::{Completion, PartClaim, UploadAt, UploadInfo, read_upload, stored_checksum};
 use crate::object::{Bucket, UnixMillis, VersionId, Versioning};
 use crate::put::{Destination, PutResult};
 use crate::rows::read_checksum;
@@ -116,7 +114,7 @@ impl Tx<'_> {
             attributes: &to.attributes,
         };
         let row = self.write_version(&to, head.as_ref(), &version)?;
-        self.move_parts(at.row, row, &chosen)?;
+        self.move_parts(at.row, row, &stored, &chosen)?;
         let result = PutResult {
             etag,
             version_id: None,
@@ -145,22 +143,32 @@ impl Tx<'_> {
     }
 
     /// The chosen parts become pieces of the version; the others and the upload go.
-    fn move_parts(&mut self, upload: i64, version: i64, chosen: &[&Part]) -> Result<(), Error> {
-        for part in chosen {
-            let text = "INSERT INTO piece (version, number, blob, size, checksum)
-                        VALUES (?1, ?2, ?3, ?4, ?5)";
-            let checksum = checksum_column(&part.checksum);
-            let values = params![version, part.number, part.blob, part.size, checksum];
-            sql(self
-                .conn
-                .prepare_cached(text)
-                .and_then(|mut s| s.execute(values)))?;
+    fn move_parts(
+        &mut self,
+        upload: i64,
+        version: i64,
+        stored: &[Part],
+        chosen: &[&Part],
+    ) -> Result<(), Error> {
+        let is_chosen = |part: &&Part| {
+            chosen
+                .binary_search_by_key(&part.number, |part| part.number)
+                .is_ok()
+        };
+        for part in stored.iter().filter(|part| !is_chosen(part)) {
+            self.release(part.blob)?;
             let text = "DELETE FROM part WHERE upload = ?1 AND number = ?2";
-            let values = params![upload, part.number];
-            sql(self
-                .conn
-                .prepare_cached(text)
-                .and_then(|mut s| s.execute(values)))?;
+            let mut statement = sql(self.conn.prepare_cached(text))?;
+            sql(statement.execute(params![upload, part.number]))?;
+        }
+        let moves = [
+            "INSERT INTO piece (version, number, blob, size, checksum)
+             SELECT ?2, number, blob, size, checksum FROM part WHERE upload = ?1",
+            "DELETE FROM part WHERE upload = ?1 AND ?2 = ?2",
+        ];
+        for text in moves {
+            let mut statement = sql(self.conn.prepare_cached(text))?;
+            sql(statement.execute(params![upload, version]))?;
         }
         self.remove_upload(upload)
     }

@@ -265,7 +265,7 @@ pub struct BodyOptions {
 pub struct BodyChecks {
     /// Its length in bytes.
     pub length: Option<u64>,
-    /// `Content-MD5`.
+    /// `Content-MD5`; needs [`EtagKind::Md5`].
     pub md5: Option<[u8; 16]>,
     /// `x-amz-checksum-…` from a header or trailer.
     pub checksum: Option<crate::checksum::Checksum>,

@@ -25,6 +25,9 @@ use crate::writer::{Tools, Tx, Writer};
 
 const LOCK: &str = "lock";
 const MASTER_KEY: &str = "master.key";
+/// Blob numbers begin anew with each run, above those of files that a crashed run may have left behind
+/// without a row: a run would have to make 2^24 blobs and lose the rows of all to reach the next one's.
+const BLOBS_OF_A_RUN: u32 = 24;
 /// Versions and uploads removed in one transaction when a bucket is dropped.
 const DROP_STEP: i64 = 500;
 
@@ -165,7 +168,7 @@ impl Store {
             master,
             buffers: Arc::default(),
             buckets: RwLock::new(buckets),
-            next_blob: AtomicI64::new(highest.unwrap_or(0) + 1),
+            next_blob: AtomicI64::new((highest.unwrap_or(0) + 1).max(run << BLOBS_OF_A_RUN)),
         };
         sweep(files, Readers::new(dir.join(INDEX)), dir)?;
         Ok(Store {

@@ -15,4 +15,5 @@ mod listing;
 mod model;
 mod multipart;
 mod objects;
+mod parsers;
 mod verify;
