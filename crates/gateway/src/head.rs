@@ -74,30 +74,6 @@ pub(crate) fn head<'a>(parts: &'a Parts, max: usize) -> Result<Head<'a>, ErrorRe
     Ok(Head { host, fields })
 }
 
-/// Header fields that a presigned URL carries in its query, as some SDKs write them: they are signed
-/// with it, and mean what the headers of their names mean.
-pub(crate) fn hoisted(query: &str) -> Vec<(String, Vec<u8>)> {
-    const OF_THE_SIGNATURE: [&str; 8] = [
-        "x-amz-algorithm",
-        "x-amz-credential",
-        "x-amz-date",
-        "x-amz-expires",
-        "x-amz-signedheaders",
-        "x-amz-signature",
-        "x-amz-security-token",
-        "x-amz-content-sha256",
-    ];
-    query
-        .split('&')
-        .filter_map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = name.to_ascii_lowercase();
-            let counts = name.starts_with("x-amz-") && !OF_THE_SIGNATURE.contains(&name.as_str());
-            counts.then(|| (name, percent_encoding::percent_decode_str(value).collect()))
-        })
-        .collect()
-}
-
 /// The one host that a request names.
 fn host(parts: &Parts) -> Result<&str, ErrorReply> {
     let mut named = parts.headers.get_all(HOST).iter();
@@ -177,15 +153,6 @@ mod tests {
                 "{uri} {headers:?}"
             );
         }
-    }
-
-    #[test]
-    fn headers_in_a_presigned_query() {
-        let query = "X-Amz-Algorithm=a&x-amz-acl=private&x-id=PutObject&X-Amz-Tagging=a%3Db&X-Amz-Signature=s";
-        let expected = [("x-amz-acl", "private"), ("x-amz-tagging", "a=b")];
-        let expected = expected.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        assert_eq!(hoisted(query), expected);
-        assert_eq!(hoisted(""), []);
     }
 
     #[test]

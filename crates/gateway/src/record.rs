@@ -2,9 +2,9 @@
 
 use std::io::Write;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -89,16 +89,34 @@ impl Recorder for () {
     fn record(&self, _: &Record<'_>) {}
 }
 
-/// Writes records as JSON lines from a thread of its own. When the writer cannot keep up, records are
-/// counted instead of kept, and the next line says how many are missing: requests never wait for it.
+/// Writes records as JSON lines from a thread of its own. Under load many go out in one write. When the
+/// writer cannot keep up, records are counted instead of kept, and a line says how many are missing:
+/// requests never wait for it. Dropping it writes what is left.
 #[derive(Debug)]
 pub struct JsonLines {
-    lines: SyncSender<String>,
-    lost: Arc<AtomicU64>,
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
 }
 
-/// Records that wait for the writer at most.
-const WAITING: usize = 8192;
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    lost: u64,
+    /// The writer sleeps until it is woken.
+    asleep: bool,
+    closed: bool,
+}
+
+/// Bytes that wait for the writer at most.
+const WAITING: usize = 8 << 20;
+/// How long the writer lets records gather after it wrote some.
+const GATHER: Duration = Duration::from_millis(5);
 
 impl JsonLines {
     /// A recorder that writes to `to`.
@@ -106,41 +124,76 @@ impl JsonLines {
     /// # Errors
     /// If the thread cannot be made.
     pub fn new(to: impl Write + Send + 'static) -> std::io::Result<JsonLines> {
-        let (lines, waiting) = sync_channel(WAITING);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counter = lost.clone();
-        std::thread::Builder::new()
+        let queue = Arc::new(Queue::default());
+        let waiting = queue.clone();
+        let writer = std::thread::Builder::new()
             .name("records".to_owned())
-            .spawn(move || write_lines(waiting, to, &counter))?;
-        Ok(JsonLines { lines, lost })
+            .spawn(move || waiting.write(to))?;
+        Ok(JsonLines {
+            queue,
+            writer: Some(writer),
+        })
     }
 }
 
 impl Recorder for JsonLines {
     fn record(&self, record: &Record<'_>) {
-        let mut line = record.json();
-        line.push('\n');
-        if let Err(TrySendError::Full(_)) = self.lines.try_send(line) {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let line = record.json();
+        let mut state = self.queue.lock();
+        if state.lines.len() + line.len() >= WAITING {
+            state.lost += 1;
+            return;
+        }
+        state.lines.extend_from_slice(line.as_bytes());
+        state.lines.push(b'\n');
+        if std::mem::take(&mut state.asleep) {
+            drop(state);
+            self.queue.changed.notify_one();
         }
     }
 }
 
-fn write_lines(waiting: Receiver<String>, mut to: impl Write, lost: &AtomicU64) {
-    while let Ok(mut batch) = waiting.recv() {
-        // Everything that waits goes out in one write.
-        while batch.len() < 256 * 1024 {
-            match waiting.try_recv() {
-                Ok(line) => batch.push_str(&line),
-                Err(_) => break,
+impl Drop for JsonLines {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.changed.notify_one();
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self, mut to: impl Write) {
+        let mut batch = Vec::new();
+        loop {
+            let mut state = self.lock();
+            while state.lines.is_empty() && state.lost == 0 && !state.closed {
+                state.asleep = true;
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
-        }
-        let missing = lost.swap(0, Ordering::Relaxed);
-        if missing > 0 {
-            batch.push_str(&format!("{{\"lostRecords\":{missing}}}\n"));
-        }
-        if let Err(why) = to.write_all(batch.as_bytes()).and_then(|()| to.flush()) {
-            tracing::error!(%why, "cannot write decision records");
+            state.asleep = false;
+            std::mem::swap(&mut state.lines, &mut batch);
+            let (lost, closed) = (std::mem::take(&mut state.lost), state.closed);
+            drop(state);
+            if lost > 0 {
+                batch.extend_from_slice(format!("{{\"lostRecords\":{lost}}}\n").as_bytes());
+            }
+            if let Err(why) = to.write_all(&batch).and_then(|()| to.flush()) {
+                tracing::error!(%why, "cannot write decision records");
+            }
+            batch.clear();
+            if closed {
+                return;
+            }
+            std::thread::sleep(GATHER);
         }
     }
 }
@@ -194,12 +247,9 @@ mod tests {
                 ..record()
             });
         }
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
-        let mut lines = Vec::new();
-        while lines.len() < 1000 && std::time::Instant::now() < deadline {
-            let text = std::fs::read_to_string(file.path()).unwrap();
-            lines = text.lines().map(str::to_owned).collect();
-        }
+        drop(recorder);
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let read = |line: &String| serde_json::from_str::<serde_json::Value>(line).unwrap();
         let generations: Vec<u64> = lines
             .iter()

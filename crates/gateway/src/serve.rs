@@ -5,7 +5,6 @@ use std::sync::Arc;
 use adit_model::Millis;
 use adit_snapshot::Snapshot;
 use adit_wire::s3::{self, Bucket, Recognised, Target};
-use adit_wire::sigv4::Carrier;
 use adit_wire::{ErrorReply, Headers, Parts, Service};
 use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
@@ -17,7 +16,7 @@ use crate::authenticate::authenticate;
 use crate::connection::Connection;
 use crate::decide::not_implemented;
 use crate::gateway::Inner;
-use crate::head::{head, hoisted};
+use crate::head::head;
 use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
@@ -124,20 +123,16 @@ async fn phases(
     };
     let identity = authenticate(gateway, snapshot, &wire, &place, service, now)?;
     uses.account.caller = Some(identity.key.clone());
-    let carried = match &identity.signature {
-        Some(signature) if signature.carrier == Carrier::Query && signature.chain.is_none() => {
-            hoisted(wire.query)
-        }
-        _ => Vec::new(),
-    };
+    // Presigned URLs may carry headers in their query: from here on they are headers, for policies and
+    // for what is done alike. The signature covered them where they were.
+    let carried = s3::hoisted(&wire);
     let fields: Vec<(&str, &[u8])>;
     let wire = if carried.is_empty() {
         wire
     } else {
         let added = carried
             .iter()
-            .filter(|(name, _)| !wire.headers.has(name))
-            .map(|(name, value)| (name.as_str(), value.as_slice()));
+            .map(|(name, value)| (name.as_str(), value.as_bytes()));
         fields = wire.headers.iter().chain(added).collect();
         Parts {
             headers: Headers(&fields),

@@ -238,6 +238,29 @@ async fn signature_version_2_in_urls() {
         .send(&hosted)
         .await
         .is(200);
+    // What makes it another request was not signed: a copy source, in any place and spelling.
+    let put = format!("/reports/k?{}", presign_v2("PUT", "/reports/k", later));
+    api.send(&ask("PUT", &put).body("hello")).await.is(200);
+    for name in [
+        "x-amz-copy-source",
+        "X-Amz-Copy-Source",
+        "%58-amz-copy-source",
+        "x-amz-copy%2Dsource",
+    ] {
+        let call = ask("PUT", &format!("{put}&{name}=other%2Fsecret"));
+        api.send(&call).await.is(403);
+    }
+    let call = ask("PUT", &put).header("x-amz-copy-source", "other/secret");
+    api.send(&call).await.fails(403, "SignatureDoesNotMatch");
+    for sub in ["acl", "tagging", "uploads", "versionId=null"] {
+        api.send(&ask("PUT", &format!("{put}&{sub}")))
+            .await
+            .fails(403, "SignatureDoesNotMatch");
+    }
+    assert_eq!(
+        api.send(&ask("GET", "/reports/k").root()).await.text(),
+        "hello"
+    );
     // Policies can say no, and so can a setting.
     let condition = r#"{"StringEquals":{"s3:signatureversion":"AWS"}}"#;
     world.intents.policy(
