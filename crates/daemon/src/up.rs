@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use adit_api::Ids;
 use adit_api::bootstrap::{self, Bootstrap};
-use adit_api::{Api, Ids};
 use adit_gateway::JsonLines;
 use adit_gateway::ca::Authority;
 use adit_model::{AccountId, KeyOwner};

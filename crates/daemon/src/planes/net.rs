@@ -188,13 +188,14 @@ impl NetPlane {
             }
         };
         for group in groups.keys() {
-            if group != render::INTERNET && snapshot.vpc(group).is_none() {
-                if let Err(error) = agent.remove(group) {
-                    faults.push(PlaneFault {
-                        vpc: None,
-                        what: chain(&error),
-                    });
-                }
+            if group != render::INTERNET
+                && snapshot.vpc(group).is_none()
+                && let Err(error) = agent.remove(group)
+            {
+                faults.push(PlaneFault {
+                    vpc: None,
+                    what: chain(&error),
+                });
             }
         }
     }

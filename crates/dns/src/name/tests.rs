@@ -1,3 +1,5 @@
+//! Reading and writing names.
+
 use proptest::prelude::*;
 
 use super::*;

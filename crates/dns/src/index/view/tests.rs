@@ -1,3 +1,5 @@
+//! What a view answers.
+
 use std::net::Ipv4Addr;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! What a zone holds and answers.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 

@@ -1,3 +1,5 @@
+//! Walking messages.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Reading queries, good and bad.
+
 use proptest::prelude::*;
 
 use super::*;

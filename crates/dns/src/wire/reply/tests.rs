@@ -1,3 +1,5 @@
+//! Writing replies.
+
 use super::*;
 use crate::name::Name;
 use crate::wire::{Message, Rdata, Scratch};
