@@ -49,6 +49,7 @@ mod reply;
 mod serve;
 mod settings;
 mod upload;
+mod version2;
 
 pub use certificates::Certificates;
 pub use connection::{Connection, Scheme, TlsVersion, Via};

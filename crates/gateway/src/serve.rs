@@ -21,7 +21,7 @@ use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
 use crate::upload::Upload;
-use crate::{buckets, objects};
+use crate::{buckets, objects, version2};
 
 /// The endpoint of a connection exists no more: its connections end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -146,6 +146,13 @@ async fn phases(
         Recognised::Preflight => return Err(no_cors(&parts.method).into()),
     };
     uses.account.operation = Some(op.name().to_owned());
+    if identity
+        .signature
+        .as_ref()
+        .is_some_and(|signature| signature.version == "AWS")
+    {
+        version2::check(&place, &wire, &op)?;
+    }
     if op.name() != "CreateBucket" {
         place.check_region()?;
         if let (Some(named), None) = (place.address.bucket(), &place.bucket) {

@@ -261,6 +261,21 @@ async fn signature_version_2_in_urls() {
         api.send(&ask("GET", "/reports/k").root()).await.text(),
         "hello"
     );
+    let list = format!("/reports?{}", presign_v2("GET", "/reports", later));
+    api.send(&ask("GET", &list)).await.is(200);
+    api.send(&ask("GET", &format!("{list}&list-type=2&prefix=k")))
+        .await
+        .is(200);
+    for sub in [
+        "encryption",
+        "publicAccessBlock",
+        "policyStatus",
+        "ownershipControls",
+    ] {
+        api.send(&ask("GET", &format!("{list}&{sub}")))
+            .await
+            .fails(403, "AccessDenied");
+    }
     // Policies can say no, and so can a setting.
     let condition = r#"{"StringEquals":{"s3:signatureversion":"AWS"}}"#;
     world.intents.policy(
