@@ -16,15 +16,14 @@ from harness.network import Vpc  # noqa: E402
 from harness.programs import ADIT  # noqa: E402
 
 
-@pytest.fixture(scope="session", autouse=True)
-def binary():
-    """The program under test. Without it nothing can pass, and nothing is skipped."""
-    assert ADIT.exists(), f"{ADIT} is not there: cargo build --release -p adit"
-    return ADIT
+def pytest_sessionstart(session):
+    """Without the program under test nothing can pass, and nothing is skipped: the run fails."""
+    if not session.config.option.collectonly and not ADIT.exists():
+        pytest.exit(f"{ADIT} is not there: cargo build --release -p adit", returncode=1)
 
 
 @pytest.fixture(scope="module")
-def installation(request, binary):
+def installation(request):
     """This module's installation, as earlier tests left it."""
     running = Installation(**getattr(request.module, "UP", {}))
     try:

@@ -188,7 +188,7 @@ def test_connections_between_hosts_outlive_the_daemon(durable):
     server = "import socket,time\ns=socket.create_server(('0.0.0.0',8080))\nwhile True:\n c,_=s.accept(); c.close()"
     with adit.host(subnet) as a, adit.host(subnet) as b:
         a.shell("sh", "-c", f"python3 -c \"{server}\" </dev/null >/dev/null 2>&1 &")
-        wait_until(lambda: b.connect(a.address, 8080) == "open", 5, "the server on a host")
+        wait_until(lambda: b.connect(a.address, 8080) == "open", 20, "the server on a host")
         adit.kill_dash_nine()
         assert b.connect(a.address, 8080) == "open"
         adit.start()

@@ -68,9 +68,9 @@ def test_the_main_table_stays(adit, vpc):
 
 def test_a_table_and_a_subnet_of_different_vpcs_do_not_meet(adit, vpc):
     other = Vpc(adit, "10.1.0.0/16")
-    subnet = other.subnet("10.1.1.0/24")
+    table, subnet = vpc.table(), other.subnet("10.1.1.0/24")
     with nothing_changed(adit), refused("InvalidParameterValue"):
-        adit.ec2.associate_route_table(RouteTableId=vpc.table(), SubnetId=subnet)
+        adit.ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
 
 
 # ---- routes -----------------------------------------------------------------------------------

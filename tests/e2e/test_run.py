@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import subprocess
-import time
 
 import pytest
 from harness.expect import nothing_changed
@@ -188,7 +187,7 @@ def serve(host, port):
     """Starts a TCP server on a host, in the background."""
     script = shlex.quote(SERVER.format(port=port))
     host.shell("sh", "-c", f"python3 -c {script} </dev/null >/dev/null 2>&1 &")
-    time.sleep(0.3)
+    wait_until(lambda: host.connect(host.address, port) == "open", 20, "the server on a host")
 
 
 def test_hosts_of_one_default_group_meet_and_others_do_not(adit, vpc):

@@ -20,7 +20,9 @@ from harness.installation import (
     ROOT_ACCESS_KEY,
     ROOT_SECRET_KEY,
     DidNotStart,
+    assert_gone,
     free_port,
+    host_links,
     wait_until,
 )
 from harness.network import Vpc
@@ -206,25 +208,17 @@ def test_reset_is_refused_for_an_installation_that_keeps_its_state(another, tmp_
 # ---- ending -----------------------------------------------------------------------------------
 
 
-def kernel_names():
-    """Names in this network namespace and named namespaces: what a bad end would leave."""
-    links = {entry.name for entry in Path("/sys/class/net").iterdir()}
-    named = Path("/run/netns")
-    spaces = {entry.name for entry in named.iterdir()} if named.exists() else set()
-    running = {f"{path}" for path in Path("/run/adit").rglob("*") if not path.is_dir()}
-    return links | {f"netns {name}" for name in spaces} | running
-
-
 def test_sigterm_ends_it_cleanly_and_an_ephemeral_one_removes_everything(another):
-    before = kernel_names()
+    links = host_links()
     adit = another().start()
     vpc = Vpc(adit)
     subnet, _, _ = vpc.private_subnet_with_gateway()
     with adit.host(subnet) as host:
         host.connect("198.18.0.1", timeout=0.1)
+    traces = adit.traces()
+    assert traces, "a running installation has some"
     assert adit.terminate() == 0
-    wait_until(lambda: not adit.processes(), 5, "every process of the installation has ended")
-    assert kernel_names() - before == set()
+    assert_gone(adit, traces, links)
     left = [p for name in ("tmp", "xdg-state", "xdg-runtime") for p in (adit.folder / name).iterdir()]
     assert left == []
 
@@ -246,15 +240,15 @@ def test_sigint_ends_it_too(another):
 
 
 def test_down_ends_the_daemon_and_removes_what_it_made(another, tmp_path):
-    before = kernel_names()
+    links = host_links()
     adit = another(state=tmp_path / "state").start()
     vpc = Vpc(adit)
     subnet, _, _ = vpc.private_subnet_with_gateway()
     vpc.interface_endpoint(subnet)
+    traces = adit.traces()
     adit.adit("down")
     adit.process.wait(20)
-    wait_until(lambda: not adit.processes(), 5, "every process of the installation has ended")
-    assert kernel_names() - before == set()
+    assert_gone(adit, traces, links)
     # The intent stays: the next start makes it true again.
     adit.start()
     assert [v["VpcId"] for v in adit.ec2.describe_vpcs()["Vpcs"]] == [vpc.id]
@@ -401,7 +395,9 @@ COMMANDS = [
     ],
     ids=["wrong secret", "unknown key"],
 )
-def test_client_commands_without_a_valid_key_are_refused(adit, vpc, command, keys):
+def test_client_commands_without_a_valid_key_are_refused(another, command, keys):
+    adit = another().start()
+    vpc = Vpc(adit)
     subnet = vpc.subnet()
     filled = [part.replace("VPC", vpc.id).replace("SUBNET", subnet) for part in command]
     with nothing_changed(adit):
@@ -413,8 +409,10 @@ def test_client_commands_without_a_valid_key_are_refused(adit, vpc, command, key
 
 
 @pytest.mark.parametrize("command", COMMANDS + [["env"]], ids=lambda command: command[0])
-def test_another_user_without_keys_is_refused(adit, vpc, command):
+def test_another_user_without_keys_is_refused(another, command):
     """The state directory's root key is for its owner alone."""
+    adit = another().start()
+    vpc = Vpc(adit)
     subnet = vpc.subnet()
     filled = [part.replace("VPC", vpc.id).replace("SUBNET", subnet) for part in command]
     program = adit.folder / "adit"

@@ -58,6 +58,20 @@ def wait_until(condition, seconds=10, what="the condition"):
         time.sleep(0.05)
 
 
+def host_links():
+    """Names of the links and named namespaces of this host: a bad end would leave some."""
+    named = Path("/run/netns")
+    spaces = {f"netns {entry.name}" for entry in named.iterdir()} if named.exists() else set()
+    return {entry.name for entry in Path("/sys/class/net").iterdir()} | spaces
+
+
+def assert_gone(adit, traces, links):
+    """No process, no file outside its folder, no link of the installation is left."""
+    wait_until(lambda: not adit.processes(), 5, "every process of the installation has ended")
+    assert [path for path in traces if path.exists()] == []
+    assert host_links() - links == set()
+
+
 class Installation:
     """A daemon of our own in a folder of its own.
 
@@ -239,6 +253,20 @@ class Installation:
                 except OSError:
                     pass
         return found
+
+    def traces(self):
+        """Paths outside our folder that this installation made and must take away again."""
+        found = set()
+        if self.address:
+            found.add(Path("/run/adit/by-address") / re.sub(r":", "_", self.address))
+        for pid in self.processes():
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+            except OSError:
+                continue
+            if "--run-dir" in words:
+                found.add(Path(words[words.index("--run-dir") + 1]))
+        return {path for path in found if path.exists()}
 
     def stdout_text(self):
         """What the daemon wrote on standard output so far."""

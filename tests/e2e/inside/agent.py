@@ -232,7 +232,7 @@ def tls(name, address, port, timeout):
                     "ok": True,
                     "version": stream.version(),
                     "names": [value for kind, value in certificate["subjectAltName"] if kind == "DNS"],
-                    "peer": raw.getpeername()[0],
+                    "peer": stream.getpeername()[0],
                 }
     except (ssl.SSLError, OSError) as error:
         return {"ok": False, "why": f"{type(error).__name__}: {error}"}
