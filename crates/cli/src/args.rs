@@ -76,6 +76,9 @@ pub(crate) struct Up {
     /// Uses a user namespace even when the process has the privileges to do without.
     #[arg(long)]
     pub(crate) rootless: bool,
+    /// Names the deciding statement of allowed requests too, in the decision records.
+    #[arg(long)]
+    pub(crate) explain_allowed: bool,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,
@@ -222,6 +225,7 @@ impl Up {
             default_vpc: self.default_vpc,
             root_key,
             rootless: self.rootless,
+            explain_allowed: self.explain_allowed,
             log: self.log,
         })
     }

@@ -53,6 +53,8 @@ pub struct Parts {
     pub records: Arc<JsonLines>,
     /// Whether signature version 2 is accepted.
     pub signature_v2: bool,
+    /// Whether records of allowed requests name the statement.
+    pub explain_allowed: bool,
     /// Where commands find the network agent.
     pub agent_directory: PathBuf,
     /// The authority's certificate.
@@ -139,6 +141,7 @@ impl Control {
             clock: None,
             settings: Settings {
                 signature_v2: parts.signature_v2,
+                explain_allowed: parts.explain_allowed,
                 ..Settings::default()
             },
         })

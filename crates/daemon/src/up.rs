@@ -44,6 +44,8 @@ pub struct UpOptions {
     pub root_key: Option<(String, String)>,
     /// A user namespace in any case.
     pub rootless: bool,
+    /// Decision records of allowed requests name the statement too.
+    pub explain_allowed: bool,
     /// Log level.
     pub log: String,
 }
@@ -93,6 +95,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Runs the daemon until SIGTERM, SIGINT, or `adit down`.
 pub fn up(options: UpOptions) -> Result<(), UpError> {
     start_log(&options.log)?;
+    raise_descriptor_limit();
     let config = match &options.config {
         Some(path) => Config::read(path)?,
         None => Config::default(),
@@ -228,6 +231,9 @@ async fn serve(
     let objects =
         adit_objects::Store::open(&state.join("objects"), adit_objects::Options::default())
             .map_err(|e| open("the object store")(&e))?;
+    accept_writes_again(&store, &objects)
+        .await
+        .map_err(|e| open("the object store")(&e))?;
     let records = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
@@ -268,6 +274,7 @@ async fn serve(
         objects,
         records: Arc::new(records),
         signature_v2: config.s3.signature_v2,
+        explain_allowed: options.explain_allowed,
         agent_directory: agent_directory(state),
         ca_bundle: state.join("ca").join("ca.pem"),
         first,
@@ -296,6 +303,32 @@ async fn serve(
     places::withdraw(state, address);
     control.stop().await;
     Ok(end)
+}
+
+/// A bucket that was being deleted when the daemon was killed takes no writes; if its intent is
+/// still there, it was not deleted.
+async fn accept_writes_again(
+    store: &Store,
+    objects: &adit_objects::Store,
+) -> Result<(), adit_objects::Error> {
+    for bucket in store.intent().buckets.values() {
+        objects
+            .restore_bucket(&adit_objects::Bucket::new(bucket.incarnation.as_str()))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Every connection is a descriptor, and so is every socket in every namespace: take what the
+/// system allows.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!(%error, soft, "could not raise the limit of open files");
+    }
 }
 
 fn agent_options(options: &UpOptions, state: &Path, store: &Store) -> AgentOptions {

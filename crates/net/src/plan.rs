@@ -353,9 +353,29 @@ impl<'a> Planner<'a> {
         let wanted = Some((peer?, Some(index)));
         self.seen.iter().find_map(|(other, seen)| {
             let mut links = seen.links.iter().filter(|_| other != ns);
-            let found = links.find(|(_, link)| link.indexes == wanted)?;
+            // Numbers are unique in one namespace only, and the true other end may be in another
+            // group's, out of sight: a device that is known to lead elsewhere is not it.
+            let found =
+                links.find(|(at, link)| link.indexes == wanted && !self.is_stated(other, at))?;
             Some((other.clone(), found.0.clone()))
         })
+    }
+
+    /// Whether a device is an end of a link that is stated now.
+    fn is_stated(&self, ns: &str, name: &str) -> bool {
+        self.task
+            .desired
+            .namespaces
+            .iter()
+            .any(|(near_ns, namespace)| {
+                namespace.links.iter().any(|link| {
+                    let LinkKind::Veth {
+                        peer_ns, peer_name, ..
+                    } = &link.kind;
+                    (near_ns.as_str(), link.name.as_str()) == (ns, name)
+                        || (peer_ns.as_str(), peer_name.as_str()) == (ns, name)
+                })
+            })
     }
 
     fn contents(&mut self) {

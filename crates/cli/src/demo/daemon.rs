@@ -30,6 +30,7 @@ impl Daemon {
                 "--ephemeral",
                 "--listen",
                 "127.0.0.1:0",
+                "--explain-allowed",
                 "--log",
                 "warn",
             ])

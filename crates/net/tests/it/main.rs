@@ -21,6 +21,7 @@ mod t_apply;
 mod t_exec;
 mod t_filter;
 mod t_paths;
+mod t_render;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         t_paths::TESTS,
         t_agent::TESTS,
         t_exec::TESTS,
+        t_render::TESTS,
     ];
     harness::run(&tests.concat())
 }

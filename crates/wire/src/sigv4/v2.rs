@@ -199,9 +199,12 @@ fn amz_headers(parts: &Parts<'_>, query: Option<&Vec<Pair<'_>>>) -> Vec<(String,
             None => all.push((name, value)),
         }
     }
+    // In any case: what reads these parameters later ignores case too, and must find nothing that
+    // was not signed.
     for (name, value) in query.into_iter().flatten() {
-        if name.starts_with("x-amz-") && !all.iter().any(|(known, _)| known == name) {
-            all.push((name.to_string(), value.to_string()));
+        let name = name.to_ascii_lowercase();
+        if name.starts_with("x-amz-") && !all.iter().any(|(known, _)| *known == name) {
+            all.push((name, value.to_string()));
         }
     }
     all.sort_unstable();
