@@ -79,6 +79,9 @@ pub(crate) struct Up {
     /// Names the deciding statement of allowed requests too, in the decision records.
     #[arg(long)]
     pub(crate) explain_allowed: bool,
+    /// Ends when standard input ends.
+    #[arg(long, hide = true)]
+    pub(crate) while_stdin: bool,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,
@@ -226,6 +229,7 @@ impl Up {
             root_key,
             rootless: self.rootless,
             explain_allowed: self.explain_allowed,
+            while_stdin: self.while_stdin,
             log: self.log,
         })
     }

@@ -22,6 +22,7 @@ pub(crate) fn run(options: &Demo) -> anyhow::Result<ExitCode> {
     let paint = Paint::of_terminal();
     println!("{}", paint.title("Private VPC endpoints, on real packets"));
     println!("Starting an installation of its own; nothing of this machine is changed.");
+    daemon::end_when_interrupted()?;
     let daemon = Daemon::start()?;
     let world = world::build(&daemon, &paint)?;
     let cells = matrix::run(&daemon, &world, &paint)?;

@@ -46,6 +46,8 @@ pub struct UpOptions {
     pub rootless: bool,
     /// Decision records of allowed requests name the statement too.
     pub explain_allowed: bool,
+    /// Ends when standard input ends: for a parent that may be killed.
+    pub while_stdin: bool,
     /// Log level.
     pub log: String,
 }
@@ -299,6 +301,9 @@ async fn serve(
         why: e.to_string(),
     })?;
     say_ready(&file, state, options);
+    if options.while_stdin {
+        end_with_stdin(down.clone());
+    }
     let end = wait_for_end(&down).await;
     places::withdraw(state, address);
     control.stop().await;
@@ -365,6 +370,14 @@ fn say_ready(file: &ClientFile, state: &Path, options: &UpOptions) {
         file.endpoint, file.region
     );
     let _ = out.flush();
+}
+
+/// Ends the daemon when standard input does. A thread of its own: reading cannot be cancelled.
+fn end_with_stdin(down: Arc<Notify>) {
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        down.notify_one();
+    });
 }
 
 async fn wait_for_end(down: &Notify) -> End {

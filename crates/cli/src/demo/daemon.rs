@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use adit_daemon::places::{self, ClientFile};
 use adit_wire::Service;
@@ -13,8 +15,54 @@ use nix::unistd::Pid;
 use super::world::World;
 use crate::client::{Client, element};
 
+/// The demonstration's daemon, for the one who must end it when the demonstration is interrupted.
+static RUNNING: Mutex<Option<u32>> = Mutex::new(None);
+
+/// From here on an interruption ends the daemon first, and then the demonstration.
+pub(super) fn end_when_interrupted() -> anyhow::Result<()> {
+    let (tell, ready) = mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else { return };
+        let interrupted = runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut terminate = signal(SignalKind::terminate()).ok()?;
+            let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+            tell.send(()).ok()?;
+            tokio::select! {
+                got = terminate.recv() => got,
+                got = interrupt.recv() => got,
+            }
+        });
+        if interrupted.is_some() {
+            end_and_exit();
+        }
+    });
+    ready.recv().context("cannot watch for signals")
+}
+
+fn end_and_exit() -> ! {
+    // Held to the end: no daemon is started any more.
+    let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(pid) = *running {
+        let lease = adit_daemon::leases::lease_of(pid);
+        let _ = kill(Pid::from_raw(pid as i32), Signal::SIGTERM);
+        for _ in 0..1500 {
+            if lease.is_none() || adit_daemon::leases::lease_of(pid) != lease {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    std::process::exit(130)
+}
+
 pub(super) struct Daemon {
     process: Child,
+    /// Its standard input: the daemon ends when this does.
+    _pipe: ChildStdin,
     pub(super) program: PathBuf,
     pub(super) state: PathBuf,
     pub(super) file: ClientFile,
@@ -24,6 +72,7 @@ pub(super) struct Daemon {
 impl Daemon {
     pub(super) fn start() -> anyhow::Result<Daemon> {
         let program = std::env::current_exe().context("cannot find the adit program")?;
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let mut process = Command::new(&program)
             .args([
                 "up",
@@ -31,14 +80,19 @@ impl Daemon {
                 "--listen",
                 "127.0.0.1:0",
                 "--explain-allowed",
+                "--while-stdin",
                 "--log",
                 "warn",
             ])
             .env_remove("ADIT_ENDPOINT")
-            .stdin(Stdio::null())
+            // However the demonstration ends, the pipe ends with it.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the daemon")?;
+        let pipe = process.stdin.take().context("the daemon has no input")?;
+        *running = Some(process.id());
+        drop(running);
         let stdout = process.stdout.take().context("the daemon has no output")?;
         let mut ready = String::new();
         BufReader::new(stdout).read_line(&mut ready)?;
@@ -63,6 +117,7 @@ impl Daemon {
         )?;
         Ok(Daemon {
             process,
+            _pipe: pipe,
             program,
             state,
             file,
@@ -116,20 +171,8 @@ impl Daemon {
                 place.title
             );
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
-            let mut terminate = signal(SignalKind::terminate())?;
-            let mut interrupt = signal(SignalKind::interrupt())?;
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            Ok::<_, std::io::Error>(())
-        })?;
-        self.end();
+        // An interruption ends the daemon, and then this process.
+        self.process.wait()?;
         Ok(())
     }
 }

@@ -224,15 +224,10 @@ fn route_of(place: &Place, record: &Value) -> String {
 
 fn reason_of(record: &Value) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str);
-    let decided = match (text("layer"), text("statement")) {
+    match (text("layer"), text("statement")) {
         (Some(layer), Some(statement)) => format!("{layer} policy, statement {statement}"),
-        (Some(layer), None) => format!("{layer} policy"),
-        (None, _) => return text("decision").unwrap_or_default().to_lowercase(),
-    };
-    // The record's first sentence says who asked for what, which the table says already.
-    match text("message").and_then(|message| message.split_once(". ")) {
-        Some((_, rest)) => format!("{decided}: {rest}"),
-        None => decided,
+        (Some(layer), None) => format!("{layer} policy: no statement allows it"),
+        (None, _) => text("decision").unwrap_or_default().to_lowercase(),
     }
 }
 
