@@ -2,8 +2,8 @@
 
 use crate::catalogue;
 use crate::compiled::{
-    ActionSet, Compiled, Condition, Flags, NO_TOKENS, PrincipalEntry, Shape, Sid, Statement, Text,
-    Token, Variable,
+    ActionSet, Compiled, Condition, Flags, NO_TOKENS, Part, PrincipalEntry, Shape, Sid, Statement,
+    Text, Token, Variable,
 };
 use crate::document::{
     ConditionView, Document, ListView, PrincipalForm, PrincipalView, StatementView, account_of,
@@ -32,7 +32,6 @@ pub(crate) fn compile(tree: &Tree<'_>, document: &Document, kind: PolicyKind) ->
         pool: tree.pool(),
         statements: builder.statements.into(),
         principals: builder.principals.into(),
-        action_sets: builder.action_sets.into(),
         actions: builder.actions.into(),
         resources: builder.resources.into(),
         conditions: builder.conditions.into(),
@@ -51,7 +50,6 @@ struct Builder<'b, 't> {
     variables: bool,
     statements: Vec<Statement>,
     principals: Vec<PrincipalEntry>,
-    action_sets: Vec<ActionSet>,
     actions: Vec<Span>,
     resources: Vec<Text>,
     conditions: Vec<Condition>,
@@ -83,7 +81,6 @@ impl<'b, 't> Builder<'b, 't> {
             variables: false,
             statements: Vec::new(),
             principals: Vec::new(),
-            action_sets: Vec::new(),
             actions: Vec::new(),
             resources: Vec::new(),
             conditions: Vec::new(),
@@ -97,17 +94,13 @@ impl<'b, 't> Builder<'b, 't> {
     }
 
     fn statement(&mut self, view: &StatementView) {
-        let mut statement = Statement {
-            effect: view.effect,
-            flags: Flags::default(),
-            sid: view.sid.map(|at| Sid(self.tree.text_span(at))),
-            principals: number(self.principals.len()),
-            action_set: 0,
-            actions: number(self.actions.len()),
-            resources: number(self.resources.len()),
-            conditions: number(self.conditions.len()),
-        };
-        let flags = &mut statement.flags;
+        let before = (
+            self.principals.len(),
+            self.actions.len(),
+            self.resources.len(),
+            self.conditions.len(),
+        );
+        let mut flags = Flags::default();
         flags.add(Flags::NO_PRINCIPAL, !self.kind.has_principal());
         flags.add(Flags::NO_RESOURCE, !self.kind.has_resource());
         flags.add(Flags::NOT_ACTION, view.action.negated);
@@ -127,11 +120,20 @@ impl<'b, 't> Builder<'b, 't> {
                 self.resources.push(text);
             }
         }
-        statement.action_set = self.action_set(&view.action);
+        let action_set = self.action_set(&view.action);
         for condition in &view.conditions {
             self.condition(condition);
         }
-        self.statements.push(statement);
+        self.statements.push(Statement {
+            effect: view.effect,
+            flags,
+            sid: view.sid.map(|at| Sid(self.tree.text_span(at))),
+            action_set,
+            principals: Part::new(before.0, self.principals.len()),
+            actions: Part::new(before.1, self.actions.len()),
+            resources: Part::new(before.2, self.resources.len()),
+            conditions: Part::new(before.3, self.conditions.len()),
+        });
     }
 
     fn principals(&mut self, view: &PrincipalView) {
@@ -149,7 +151,7 @@ impl<'b, 't> Builder<'b, 't> {
         }
     }
 
-    fn action_set(&mut self, view: &ListView) -> u32 {
+    fn action_set(&mut self, view: &ListView) -> ActionSet {
         let mut set = ActionSet::default();
         for at in &view.values {
             let text = self.tree.text(*at);
@@ -169,11 +171,7 @@ impl<'b, 't> Builder<'b, 't> {
         if view.negated {
             set.invert();
         }
-        let known = self.action_sets.iter().position(|known| *known == set);
-        number(known.unwrap_or_else(|| {
-            self.action_sets.push(set);
-            self.action_sets.len() - 1
-        }))
+        set
     }
 
     fn resource(&mut self, at: NodeId) -> Text {
@@ -229,9 +227,10 @@ impl<'b, 't> Builder<'b, 't> {
             null: (false, false),
             written,
             name_from: number(name_from),
-            values: number(self.values.len()),
+            values: Part::default(),
             typed: number(typed),
         };
+        let before = self.values.len();
         for at in &view.values {
             let value = self.tree.text(*at);
             let text = self.value(test, value, self.tree.text_span(*at));
@@ -247,6 +246,7 @@ impl<'b, 't> Builder<'b, 't> {
                 condition.null.1 |= value.eq_ignore_ascii_case("false");
             }
         }
+        condition.values = Part::new(before, self.values.len());
         self.conditions.push(condition);
     }
 

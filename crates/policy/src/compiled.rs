@@ -1,7 +1,6 @@
 //! What a policy is compiled to: flat arrays that point into each other and into one text.
 //!
-//! A part of a list is given by where it begins; it ends where the next one's begins. That keeps a
-//! compiled policy below twice its document, the document included.
+//! A compiled policy stays below twice its document, the document included.
 
 use crate::catalogue::{self, ActionId};
 use crate::json::Span;
@@ -17,8 +16,6 @@ pub(crate) struct Compiled {
     pub(crate) pool: Box<str>,
     pub(crate) statements: Box<[Statement]>,
     pub(crate) principals: Box<[PrincipalEntry]>,
-    /// Sets of catalogued actions, shared by statements.
-    pub(crate) action_sets: Box<[ActionSet]>,
     /// Action patterns as written, for actions outside the catalogue and for traces.
     pub(crate) actions: Box<[Span]>,
     pub(crate) resources: Box<[Text]>,
@@ -34,20 +31,47 @@ pub(crate) struct Compiled {
     pub(crate) tokens: Box<[Token]>,
 }
 
-/// One statement; positions are beginnings of its parts.
+/// A stretch of one of the arrays.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Part {
+    start: u32,
+    end: u32,
+}
+
+impl Part {
+    pub(crate) fn new(start: usize, end: usize) -> Part {
+        // Positions fit: a document has at most `MAX_TEXT` bytes.
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Part {
+            start: number(start),
+            end: number(end),
+        }
+    }
+
+    fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    fn of<T>(self, list: &[T]) -> &[T] {
+        list.get(self.range()).unwrap_or_default()
+    }
+}
+
+/// One statement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Statement {
     pub(crate) effect: Effect,
     pub(crate) flags: Flags,
     pub(crate) sid: Option<Sid>,
-    pub(crate) principals: u32,
-    pub(crate) action_set: u32,
-    pub(crate) actions: u32,
-    pub(crate) resources: u32,
-    pub(crate) conditions: u32,
+    /// Catalogued actions.
+    pub(crate) action_set: ActionSet,
+    pub(crate) principals: Part,
+    pub(crate) actions: Part,
+    pub(crate) resources: Part,
+    pub(crate) conditions: Part,
 }
 
-/// A statement's `Sid`: where it begins, with its length.
+/// A statement's `Sid`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sid(pub(crate) Span);
 
@@ -121,6 +145,13 @@ pub(crate) struct Text {
 
 pub(crate) const NO_TOKENS: u32 = u32::MAX;
 
+impl Text {
+    /// Whether it has no variables, and no wildcard but a `*` at its end.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.tokens == NO_TOKENS && !matches!(self.shape, Shape::Glob | Shape::Arn)
+    }
+}
+
 /// How a text is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -167,8 +198,7 @@ pub(crate) struct Condition {
     pub(crate) written: Span,
     /// Bytes of it before the tag key; 0 for unknown keys, all of it for plain known ones.
     pub(crate) name_from: u32,
-    /// Beginning of its values.
-    pub(crate) values: u32,
+    pub(crate) values: Part,
     /// Beginning of its typed values, as many as it has values.
     pub(crate) typed: u32,
 }
@@ -178,51 +208,40 @@ impl Compiled {
         span.of(&self.pool)
     }
 
-    /// The statement at a position together with the next one's beginnings.
-    fn bounds(&self, at: usize, part: fn(&Statement) -> u32, end: usize) -> std::ops::Range<usize> {
-        let from = self
-            .statements
-            .get(at)
-            .map_or(end, |statement| part(statement) as usize);
-        let to = self
-            .statements
-            .get(at + 1)
-            .map_or(end, |statement| part(statement) as usize);
-        from..to
+    /// The same as bytes, which spares looking at where characters begin.
+    pub(crate) fn bytes(&self, span: Span) -> &[u8] {
+        let start = span.start as usize;
+        self.pool
+            .as_bytes()
+            .get(start..start + span.len as usize)
+            .unwrap_or_default()
     }
 
-    pub(crate) fn principals_of(&self, at: usize) -> &[PrincipalEntry] {
-        let bounds = self.bounds(at, |statement| statement.principals, self.principals.len());
-        self.principals.get(bounds).unwrap_or_default()
+    pub(crate) fn principals_of(&self, statement: &Statement) -> &[PrincipalEntry] {
+        statement.principals.of(&self.principals)
     }
 
-    pub(crate) fn actions_of(&self, at: usize) -> &[Span] {
-        let bounds = self.bounds(at, |statement| statement.actions, self.actions.len());
-        self.actions.get(bounds).unwrap_or_default()
+    pub(crate) fn actions_of(&self, statement: &Statement) -> &[Span] {
+        statement.actions.of(&self.actions)
     }
 
-    pub(crate) fn resources_of(&self, at: usize) -> &[Text] {
-        let bounds = self.bounds(at, |statement| statement.resources, self.resources.len());
-        self.resources.get(bounds).unwrap_or_default()
+    pub(crate) fn resources_of(&self, statement: &Statement) -> &[Text] {
+        statement.resources.of(&self.resources)
     }
 
-    /// Positions of a statement's conditions.
-    pub(crate) fn conditions_of(&self, at: usize) -> std::ops::Range<usize> {
-        self.bounds(at, |statement| statement.conditions, self.conditions.len())
+    pub(crate) fn conditions_of(&self, statement: &Statement) -> &[Condition] {
+        statement.conditions.of(&self.conditions)
     }
 
-    /// The values of the condition at a position.
-    pub(crate) fn values_of(&self, at: usize) -> &[Text] {
-        let end = self.values.len();
-        let from = self
-            .conditions
-            .get(at)
-            .map_or(end, |condition| condition.values as usize);
-        let to = self
-            .conditions
-            .get(at + 1)
-            .map_or(end, |condition| condition.values as usize);
-        self.values.get(from..to).unwrap_or_default()
+    pub(crate) fn values_of(&self, condition: &Condition) -> &[Text] {
+        condition.values.of(&self.values)
+    }
+
+    /// As many typed values as the condition has values.
+    pub(crate) fn typed_of<'c, T>(&self, condition: &Condition, list: &'c [T]) -> &'c [T] {
+        let from = condition.typed as usize;
+        list.get(from..from + condition.values.range().len())
+            .unwrap_or_default()
     }
 
     pub(crate) fn tokens_of(&self, text: &Text) -> Option<&[Token]> {
@@ -244,6 +263,9 @@ impl Compiled {
 
     /// The part of a condition's key that names it beside [`Condition::key`].
     pub(crate) fn name_of(&self, condition: &Condition) -> &str {
+        if condition.name_from == condition.written.len {
+            return "";
+        }
         self.get(condition.written)
             .get(condition.name_from as usize..)
             .unwrap_or_default()
@@ -255,7 +277,6 @@ impl Compiled {
         self.pool.len()
             + size_of_val(&*self.statements)
             + size_of_val(&*self.principals)
-            + size_of_val(&*self.action_sets)
             + size_of_val(&*self.actions)
             + size_of_val(&*self.resources)
             + size_of_val(&*self.conditions)

@@ -141,7 +141,7 @@ struct Entry<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Context<'a> {
-    /// For a known key its entry's position plus one; zero means absent.
+    /// For a known key without tag its entry's position plus one; zero means absent.
     slots: [u16; COUNT],
     len: usize,
     inline: [Option<Entry<'a>>; INLINE],
@@ -187,10 +187,10 @@ impl<'a> Context<'a> {
         }
         self.len += 1;
         if let Some(key) = key
+            && name.is_empty()
             && let Some(slot) = self.slots.get_mut(usize::from(key.0))
-            && *slot == 0
         {
-            // A position past the 65,535th is not remembered and found by the slow way.
+            // A position past the 65,534th is not remembered and found by the slow way.
             *slot = u16::try_from(self.len).unwrap_or(u16::MAX);
         }
     }
@@ -247,18 +247,16 @@ impl<'a> Context<'a> {
     }
 
     fn position(&self, key: Option<Key>, name: &str) -> Option<usize> {
-        let from = match key {
-            None => 0,
-            Some(key) => {
-                let slot = usize::from(*self.slots.get(usize::from(key.0))?).checked_sub(1)?;
-                if name.is_empty() && slot < usize::from(u16::MAX) - 1 && !key.is_family() {
-                    return Some(slot);
-                }
-                slot
+        if let Some(key) = key
+            && name.is_empty()
+        {
+            let slot = *self.slots.get(usize::from(key.0))?;
+            if slot < u16::MAX {
+                return usize::from(slot).checked_sub(1);
             }
-        };
+        }
         let is_it = |entry: &Entry<'_>| entry.key == key && entry.name.eq_ignore_ascii_case(name);
-        (from..self.len).find(|at| self.entry(*at).is_some_and(is_it))
+        (0..self.len).find(|at| self.entry(*at).is_some_and(is_it))
     }
 
     fn entry(&self, at: usize) -> Option<&Entry<'a>> {

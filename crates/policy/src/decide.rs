@@ -309,68 +309,114 @@ impl<'a> Half<'a> {
     }
 }
 
-/// The answers of all layers for one half.
-struct Answers {
-    endpoint: Option<Answer>,
-    resource: Answer,
-    identity: Answer,
-    boundary: Option<Answer>,
-    session: Option<Answer>,
-    service_control: Levels,
-    resource_control: Levels,
+/// How strongly each layer grants, once it is clear that none denies; `None`: the layer does not
+/// apply.
+struct Grants {
+    endpoint: Option<Grant>,
+    resource: Grant,
+    identity: Grant,
+    boundary: Option<Grant>,
+    session: Option<Grant>,
+    service_control: bool,
+    resource_control: bool,
 }
 
-/// The answers of the levels of an organisation.
-struct Levels {
-    deny: Option<(u32, u32)>,
-    all_allow: bool,
-}
-
-fn half(
+/// Asks the layers in the order in which AWS's messages seem to prefer explicit denials, then combines
+/// their grants. With [`Asker::ASKS_ALL`] a denial does not keep the later layers from being asked.
+fn half<A: Asker>(
     layers: &Layers<'_>,
     half: &Half<'_>,
     facts: &Facts<'_>,
-    asker: &mut impl Asker,
+    asker: &mut A,
 ) -> Decision {
     let request = facts.request;
     let may_repair = is_repair(half, request);
-    let answers = ask_all(layers, half, facts, asker);
-    let is_blocked = blocked_as_public(layers, half, request);
-    if is_blocked {
+    let mut denied: Option<Decision> = None;
+    macro_rules! deny {
+        ($layer:expr, $statement:expr) => {
+            let decision = half.explicit($layer, $statement);
+            if !A::ASKS_ALL {
+                return decision;
+            }
+            denied = denied.or(Some(decision));
+        };
+    }
+    macro_rules! ask {
+        ($layer:expr, $policies:expr) => {{
+            let answer = asker.ask($layer, None, $policies, facts);
+            if answer.deny.is_some() {
+                deny!($layer, answer.deny);
+            }
+            answer.grant
+        }};
+    }
+    let endpoint = layers
+        .endpoint
+        .map(each)
+        .map(|list| asker.ask(Layer::VpcEndpoint, None, list, facts));
+    if let Some(Answer {
+        deny: place @ Some(_),
+        ..
+    }) = endpoint
+    {
+        deny!(Layer::VpcEndpoint, place);
+    }
+    let endpoint = endpoint.map(|answer| answer.grant);
+    let mut resource = Grant::None;
+    if let Some(policy) = half.policy {
+        let answer = asker.ask(half.layer, None, std::iter::once(policy), facts);
+        if answer.deny.is_some() && !may_repair {
+            deny!(half.layer, answer.deny);
+        }
+        resource = answer.grant;
+    }
+    if blocked_as_public(layers, half, request) {
         let note =
             "RestrictPublicBuckets: the policy is public, and the caller is of another account";
         asker.note(Layer::BlockPublicAccess, Outcome::Deny, note);
+        deny!(Layer::BlockPublicAccess, None);
     }
-    let denied = |answer: Option<Answer>, layer: Layer| {
-        let place = answer?.deny?;
-        Some(half.explicit(layer, Some(place)))
+    let identity = ask!(Layer::Identity, each(layers.identity));
+    let mut boundary = None;
+    if let Some(list) = layers.boundary {
+        boundary = Some(ask!(Layer::Boundary, each(list)));
+    }
+    let mut session = None;
+    if let Some(list) = layers.session {
+        session = Some(ask!(Layer::Session, each(list)));
+    }
+    // Organisations limit the principals of their accounts; services and anonymous callers have none.
+    let scps = match request.principal.account() {
+        Some(_) => layers.service_control,
+        None => &[],
     };
-    let levels =
-        |levels: &Levels, layer: Layer| levels.deny.map(|place| half.explicit(layer, Some(place)));
-    let resource = Some(answers.resource).filter(|_| !may_repair);
-    // Explicit denials first, in the order in which AWS's messages seem to prefer them.
-    let explicit = denied(answers.endpoint, Layer::VpcEndpoint)
-        .or_else(|| denied(resource, half.layer))
-        .or_else(|| is_blocked.then(|| half.explicit(Layer::BlockPublicAccess, None)))
-        .or_else(|| denied(Some(answers.identity), Layer::Identity))
-        .or_else(|| denied(answers.boundary, Layer::Boundary))
-        .or_else(|| denied(answers.session, Layer::Session))
-        .or_else(|| levels(&answers.service_control, Layer::ServiceControl))
-        .or_else(|| levels(&answers.resource_control, Layer::ResourceControl));
-    if let Some(decision) = explicit {
+    let service_control = levels(Layer::ServiceControl, scps, facts, asker);
+    if service_control.deny.is_some() {
+        deny!(Layer::ServiceControl, service_control.deny);
+    }
+    let resource_control = levels(
+        Layer::ResourceControl,
+        layers.resource_control,
+        facts,
+        asker,
+    );
+    if resource_control.deny.is_some() {
+        deny!(Layer::ResourceControl, resource_control.deny);
+    }
+    if let Some(decision) = denied {
         return decision;
     }
-    if answers
-        .endpoint
-        .is_some_and(|answer| answer.grant == Grant::None)
-    {
-        return half.implicit(Layer::VpcEndpoint);
-    }
-    if !answers.service_control.all_allow {
-        return half.implicit(Layer::ServiceControl);
-    }
-    if !answers.resource_control.all_allow {
-        return half.implicit(Layer::ResourceControl);
+    let grants = Grants {
+        endpoint,
+        resource,
+        identity,
+        boundary,
+        session,
+        service_control: service_control.all_allow,
+        resource_control: resource_control.all_allow,
+    };
+    if let Some(layer) = filtered(&grants) {
+        return half.implicit(layer);
     }
     if may_repair {
         asker.note(
@@ -380,62 +426,53 @@ fn half(
         );
         return Decision::Allow;
     }
-    granted(layers, half, request, &answers)
+    granted(layers, half, request, &grants)
 }
 
-/// Asks every layer that applies. In the quick way all are asked too: any may hold a Deny.
-fn ask_all(
-    layers: &Layers<'_>,
-    half: &Half<'_>,
+/// The filter that lets nothing through, if there is one.
+fn filtered(grants: &Grants) -> Option<Layer> {
+    if grants.endpoint == Some(Grant::None) {
+        Some(Layer::VpcEndpoint)
+    } else if !grants.service_control {
+        Some(Layer::ServiceControl)
+    } else if !grants.resource_control {
+        Some(Layer::ResourceControl)
+    } else {
+        None
+    }
+}
+
+/// The answers of the levels of an organisation.
+struct Levels {
+    deny: Option<(u32, u32)>,
+    all_allow: bool,
+}
+
+fn levels(
+    layer: Layer,
+    lists: &[Vec<Arc<Policy>>],
     facts: &Facts<'_>,
     asker: &mut impl Asker,
-) -> Answers {
-    fn each(list: &[Arc<Policy>]) -> impl Iterator<Item = &Policy> {
-        list.iter().map(|policy| &**policy)
-    }
-    let in_organization = facts.request.principal.account().is_some();
-    let mut by_level = |layer: Layer, lists: &[Vec<Arc<Policy>>], applies: bool| {
-        let mut levels = Levels {
-            deny: None,
-            all_allow: true,
-        };
-        let mut before = 0;
-        for (level, list) in lists.iter().enumerate().filter(|_| applies) {
-            let answer = asker.ask(layer, Some(level), each(list), facts);
-            let place = answer
-                .deny
-                .map(|(policy, statement)| (policy + before, statement));
-            levels.deny = levels.deny.or(place);
-            levels.all_allow &= answer.grant != Grant::None;
-            before += u32::try_from(list.len()).unwrap_or(u32::MAX);
-        }
-        levels
+) -> Levels {
+    let mut levels = Levels {
+        deny: None,
+        all_allow: true,
     };
-    // Organisations limit the principals of their accounts; services and anonymous callers have none.
-    let service_control = by_level(
-        Layer::ServiceControl,
-        layers.service_control,
-        in_organization,
-    );
-    let resource_control = by_level(Layer::ResourceControl, layers.resource_control, true);
-    let mut ask = |layer, list| asker.ask(layer, None, each(list), facts);
-    let endpoint = layers.endpoint.map(|list| ask(Layer::VpcEndpoint, list));
-    let identity = ask(Layer::Identity, layers.identity);
-    let boundary = layers.boundary.map(|list| ask(Layer::Boundary, list));
-    let session = layers.session.map(|list| ask(Layer::Session, list));
-    let resource = match half.policy {
-        None => Answer::default(),
-        Some(policy) => asker.ask(half.layer, None, std::iter::once(policy), facts),
-    };
-    Answers {
-        endpoint,
-        resource,
-        identity,
-        boundary,
-        session,
-        service_control,
-        resource_control,
+    let mut before = 0;
+    for (level, list) in lists.iter().enumerate() {
+        let answer = asker.ask(layer, Some(level), each(list), facts);
+        let place = answer
+            .deny
+            .map(|(policy, statement)| (policy + before, statement));
+        levels.deny = levels.deny.or(place);
+        levels.all_allow &= answer.grant != Grant::None;
+        before += u32::try_from(list.len()).unwrap_or(u32::MAX);
     }
+    levels
+}
+
+fn each(list: &[Arc<Policy>]) -> impl Iterator<Item = &Policy> {
+    list.iter().map(|policy| &**policy)
 }
 
 /// Whether the caller is the owner's root user about to repair the bucket's policy: no Deny in that
@@ -465,7 +502,7 @@ fn granted(
     layers: &Layers<'_>,
     half: &Half<'_>,
     request: &Request<'_>,
-    answers: &Answers,
+    grants: &Grants,
 ) -> Decision {
     let principal = request.principal;
     let foreign_object = half
@@ -474,7 +511,7 @@ fn granted(
     let by_policy = if foreign_object {
         Grant::None
     } else {
-        answers.resource.grant
+        grants.resource
     };
     let by_acl = match half.acl {
         AclGrant::None => Grant::None,
@@ -484,16 +521,16 @@ fn granted(
     };
     let resource = by_policy.max(by_acl);
     let is_root = principal.kind() == PrincipalKind::Root;
-    let allows = |answer: Option<Answer>| answer.is_none_or(|answer| answer.grant != Grant::None);
+    let allows = |grant: Option<Grant>| grant != Some(Grant::None);
     // The filters on the identity side, in order; root has no boundary.
-    let limit = if !is_root && !allows(answers.boundary) {
+    let limit = if !is_root && !allows(grants.boundary) {
         Some(Layer::Boundary)
-    } else if !allows(answers.session) {
+    } else if !allows(grants.session) {
         Some(Layer::Session)
     } else {
         None
     };
-    let by_identity = is_root || answers.identity.grant != Grant::None;
+    let by_identity = is_root || grants.identity != Grant::None;
     let identity_side = if by_identity {
         limit
     } else {

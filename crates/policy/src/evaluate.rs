@@ -5,7 +5,10 @@
 
 use smallvec::SmallVec;
 
-use crate::compiled::{Compiled, Condition, Flags, PrincipalEntry, Shape, Text, Token};
+use crate::compiled::{
+    Compiled, Condition, Flags, NO_TOKENS, PrincipalEntry, Shape, Statement, Text, Token,
+};
+use crate::context::Value;
 use crate::document::PrincipalForm;
 use crate::facts::{Facts, Scalar};
 use crate::kind::PolicyKind;
@@ -44,23 +47,32 @@ type Scratch = SmallVec<[u8; 1024]>;
 
 impl Compiled {
     /// `None` if the statement does not apply.
-    pub(crate) fn applies(&self, at: usize, kind: PolicyKind, facts: &Facts<'_>) -> Option<Grant> {
+    #[inline]
+    pub(crate) fn applies(
+        &self,
+        at: &Statement,
+        kind: PolicyKind,
+        facts: &Facts<'_>,
+    ) -> Option<Grant> {
         if !self.action_applies(at, facts) {
             return None;
         }
         let grant = self.principal_applies(at, kind, facts)?;
-        let rest = self.resource_applies(at, facts) && self.conditions_apply(at, facts);
-        rest.then_some(grant)
+        if !self.resource_applies(at, facts) {
+            return None;
+        }
+        let conditions = self.conditions_of(at);
+        (conditions.is_empty() || self.conditions_apply(conditions, facts)).then_some(grant)
     }
 
     /// The first element, in the order in which people read a statement, that does not match.
     pub(crate) fn mismatch(
         &self,
-        at: usize,
+        at: &Statement,
         kind: PolicyKind,
         facts: &Facts<'_>,
     ) -> Result<Grant, Mismatch> {
-        let flags = self.flags(at);
+        let flags = at.flags;
         let fail = |element, expected: Vec<String>, actual: &str| Mismatch {
             element,
             operator: None,
@@ -116,11 +128,9 @@ impl Compiled {
             let spans: Vec<_> = self.resources_of(at).iter().map(|text| text.span).collect();
             return Err(fail(element, texts(&spans), facts.resource));
         }
-        for position in self.conditions_of(at) {
-            if let Some(condition) = self.conditions.get(position)
-                && !self.condition_holds(position, condition, facts)
-            {
-                let values: Vec<_> = self.values_of(position).iter().map(|v| v.span).collect();
+        for condition in self.conditions_of(at) {
+            if !self.condition_holds(condition, facts) {
+                let values: Vec<_> = self.values_of(condition).iter().map(|v| v.span).collect();
                 let actual = facts.values(condition.key, self.name_of(condition));
                 return Err(Mismatch {
                     element: Element::Condition,
@@ -135,11 +145,8 @@ impl Compiled {
     }
 
     /// The keys of a statement's conditions that the request does not have.
-    pub(crate) fn absent_keys(&self, at: usize, facts: &Facts<'_>) -> Vec<String> {
-        let conditions = self
-            .conditions_of(at)
-            .filter_map(|at| self.conditions.get(at));
-        let absent = conditions.filter(|condition| {
+    pub(crate) fn absent_keys(&self, at: &Statement, facts: &Facts<'_>) -> Vec<String> {
+        let absent = self.conditions_of(at).iter().filter(|condition| {
             facts
                 .values(condition.key, self.name_of(condition))
                 .is_none()
@@ -149,44 +156,51 @@ impl Compiled {
             .collect()
     }
 
-    fn flags(&self, at: usize) -> Flags {
-        self.statements
-            .get(at)
-            .map_or(Flags::default(), |statement| statement.flags)
+    #[inline]
+    fn action_applies(&self, at: &Statement, facts: &Facts<'_>) -> bool {
+        match facts.request.action.id() {
+            Some(id) => at.action_set.has(id),
+            None => self.other_action_applies(at, facts.request.action.name()),
+        }
     }
 
-    fn action_applies(&self, at: usize, facts: &Facts<'_>) -> bool {
-        let Some(statement) = self.statements.get(at) else {
-            return false;
-        };
-        let action = &facts.request.action;
-        if let Some(id) = action.id() {
-            return self
-                .action_sets
-                .get(statement.action_set as usize)
-                .is_some_and(|set| set.has(id));
-        }
+    /// For actions outside the catalogue.
+    #[inline(never)]
+    fn other_action_applies(&self, at: &Statement, action: &str) -> bool {
         let named = self
             .actions_of(at)
             .iter()
-            .any(|span| pattern::matches_ignoring_case(self.get(*span), action.name()));
-        named != statement.flags.has(Flags::NOT_ACTION)
+            .any(|span| pattern::matches_ignoring_case(self.get(*span), action));
+        named != at.flags.has(Flags::NOT_ACTION)
     }
 
-    fn principal_applies(&self, at: usize, kind: PolicyKind, facts: &Facts<'_>) -> Option<Grant> {
-        let flags = self.flags(at);
-        if flags.has(Flags::NO_PRINCIPAL) {
+    #[inline]
+    fn principal_applies(
+        &self,
+        at: &Statement,
+        kind: PolicyKind,
+        facts: &Facts<'_>,
+    ) -> Option<Grant> {
+        if at.flags.has(Flags::NO_PRINCIPAL) {
             return Some(Grant::Caller);
         }
-        let principal = facts.request.principal;
-        if flags.has(Flags::EVERYONE) {
-            return (!flags.has(Flags::NOT_PRINCIPAL)).then_some(Grant::Caller);
+        if at.flags.has(Flags::EVERYONE) {
+            return (!at.flags.has(Flags::NOT_PRINCIPAL)).then_some(Grant::Caller);
         }
+        self.listed_principal_applies(at, kind, facts.request.principal)
+    }
+
+    fn listed_principal_applies(
+        &self,
+        at: &Statement,
+        kind: PolicyKind,
+        principal: &Principal<'_>,
+    ) -> Option<Grant> {
         let mut strongest = Grant::None;
         for entry in self.principals_of(at) {
             strongest = strongest.max(self.names(entry, kind, principal));
         }
-        if flags.has(Flags::NOT_PRINCIPAL) {
+        if at.flags.has(Flags::NOT_PRINCIPAL) {
             return (strongest == Grant::None).then_some(Grant::Caller);
         }
         (strongest != Grant::None).then_some(strongest)
@@ -194,7 +208,8 @@ impl Compiled {
 
     /// How strongly an entry of `Principal` names a caller.
     fn names(&self, entry: &PrincipalEntry, kind: PolicyKind, principal: &Principal<'_>) -> Grant {
-        let is = |hash: u32, text: &str| entry.hash == hash && self.get(entry.text) == text;
+        let is =
+            |hash: u32, text: &str| entry.hash == hash && self.bytes(entry.text) == text.as_bytes();
         let grant = |found: bool, grant: Grant| if found { grant } else { Grant::None };
         match entry.form {
             PrincipalForm::Everyone => Grant::Caller,
@@ -248,40 +263,86 @@ impl Compiled {
         }
     }
 
-    fn resource_applies(&self, at: usize, facts: &Facts<'_>) -> bool {
-        let flags = self.flags(at);
-        if flags.has(Flags::NO_RESOURCE) {
+    fn resource_applies(&self, at: &Statement, facts: &Facts<'_>) -> bool {
+        let texts = self.resources_of(at);
+        if !at.flags.has(Flags::NOT_RESOURCE)
+            && texts
+                .iter()
+                .any(|text| self.plain_text_matches(text, facts.resource))
+        {
+            return true;
+        }
+        self.other_resource_applies(at, texts, facts)
+    }
+
+    /// Texts without variables in the two most frequent shapes; `false` says nothing about others.
+    #[inline]
+    fn plain_text_matches(&self, text: &Text, value: &str) -> bool {
+        let (pattern, value) = (self.bytes(text.span), value.as_bytes());
+        match text.shape {
+            Shape::Any => true,
+            Shape::Exact => text.tokens == NO_TOKENS && pattern == value,
+            Shape::Prefix => {
+                let prefix = pattern.split_last().map_or(&b""[..], |(_, prefix)| prefix);
+                value.starts_with(prefix)
+            }
+            Shape::Never | Shape::Glob | Shape::Arn => false,
+        }
+    }
+
+    fn other_resource_applies(&self, at: &Statement, texts: &[Text], facts: &Facts<'_>) -> bool {
+        let is_plain = !at.flags.has(Flags::NOT_RESOURCE) && !at.flags.has(Flags::NO_RESOURCE);
+        if is_plain && facts.also_resource.is_none() && texts.iter().all(Text::is_plain) {
+            return false;
+        }
+        if at.flags.has(Flags::NO_RESOURCE) {
             return true;
         }
         let mut unresolved = false;
-        for text in self.resources_of(at) {
-            let found = match self.text_matches(text, facts.resource, facts) {
-                Match::No => match facts.also_resource {
-                    Some(also) => self.text_matches(text, also, facts),
-                    None => Match::No,
-                },
-                found => found,
-            };
-            match found {
-                Match::Yes => return !flags.has(Flags::NOT_RESOURCE),
+        for text in texts {
+            match self.text_matches(text, facts.resource, facts) {
+                Match::Yes => return !at.flags.has(Flags::NOT_RESOURCE),
                 Match::No => {}
                 Match::Unresolved => unresolved = true,
             }
         }
-        if unresolved && flags.has(Flags::NOT_RESOURCE) {
-            // What the exception is cannot be told: an Allow must not reach past it.
-            let effect = self.statements.get(at).map(|statement| statement.effect);
-            return effect != Some(Effect::Allow);
+        if let Some(also) = facts.also_resource {
+            let mut texts = texts.iter();
+            if texts.any(|text| self.text_matches(text, also, facts) == Match::Yes) {
+                return !at.flags.has(Flags::NOT_RESOURCE);
+            }
         }
-        flags.has(Flags::NOT_RESOURCE)
+        if unresolved && at.flags.has(Flags::NOT_RESOURCE) {
+            // What the exception is cannot be told: an Allow must not reach past it.
+            return at.effect == Effect::Deny;
+        }
+        at.flags.has(Flags::NOT_RESOURCE)
     }
 
     /// Compares a value with a text in which wildcards and variables mean something.
+    #[inline]
     fn text_matches(&self, text: &Text, value: &str, facts: &Facts<'_>) -> Match {
-        let Some(tokens) = self.tokens_of(text) else {
-            return Match::from(plain_matches(text.shape, self.get(text.span), value));
-        };
+        if text.tokens != NO_TOKENS {
+            return self.replaced_matches(text, value, facts);
+        }
+        let pattern = self.bytes(text.span);
+        Match::from(match text.shape {
+            Shape::Any => true,
+            Shape::Exact => pattern == value.as_bytes(),
+            Shape::Prefix => {
+                let prefix = pattern.split_last().map_or(&b""[..], |(_, prefix)| prefix);
+                value.as_bytes().starts_with(prefix)
+            }
+            Shape::Never => false,
+            Shape::Glob => pattern::matches(pattern, value),
+            Shape::Arn => arn_matches(pattern, value, pattern::matches),
+        })
+    }
+
+    #[inline(never)]
+    fn replaced_matches(&self, text: &Text, value: &str, facts: &Facts<'_>) -> Match {
         let mut scratch = Scratch::new();
+        let tokens = self.tokens_of(text).unwrap_or_default();
         match self.replace(tokens, value.len(), facts, &mut scratch) {
             Match::Yes => {}
             other => return other,
@@ -338,16 +399,29 @@ impl Compiled {
         if too_long { Match::No } else { Match::Yes }
     }
 
-    fn conditions_apply(&self, at: usize, facts: &Facts<'_>) -> bool {
-        self.conditions_of(at).all(|position| {
-            self.conditions
-                .get(position)
-                .is_some_and(|condition| self.condition_holds(position, condition, facts))
-        })
+    fn conditions_apply(&self, conditions: &[Condition], facts: &Facts<'_>) -> bool {
+        conditions
+            .iter()
+            .all(|condition| self.condition_holds(condition, facts))
     }
 
-    fn condition_holds(&self, position: usize, condition: &Condition, facts: &Facts<'_>) -> bool {
+    #[inline]
+    fn condition_holds(&self, condition: &Condition, facts: &Facts<'_>) -> bool {
         let operator = condition.operator;
+        if operator.test == Test::StringEquals
+            && let Some(Value::Text(value)) = facts
+                .request
+                .context
+                .lookup(condition.key, self.name_of(condition))
+        {
+            // By far the most frequent condition: one text against texts.
+            let value = value.as_bytes();
+            let texts = self.values_of(condition);
+            if texts.iter().all(|text| text.tokens == NO_TOKENS) {
+                let found = texts.iter().any(|text| self.bytes(text.span) == value);
+                return found != operator.negated;
+            }
+        }
         let values = facts.values(condition.key, self.name_of(condition));
         if operator.test == Test::Null {
             let (absent, present) = condition.null;
@@ -362,26 +436,25 @@ impl Compiled {
                 };
         };
         let passes = |scalar: Scalar<'_>| {
-            self.any_value_matches(position, condition, scalar, facts) != operator.negated
+            self.any_value_matches(condition, scalar, facts) != operator.negated
         };
-        match operator.set {
-            Set::All => values.test(true, passes),
-            Set::Any => values.test(false, passes),
+        match (operator.set, values.single()) {
+            (_, Some(scalar)) => passes(scalar),
+            (Set::All, None) => values.test(true, passes),
+            (Set::Any, None) => values.test(false, passes),
             // A plain operator says nothing about a list.
-            Set::Single => values.single().map_or(operator.negated, passes),
+            (Set::Single, None) => operator.negated,
         }
     }
 
     /// Whether one of the condition's values matches one value of the request.
     fn any_value_matches(
         &self,
-        position: usize,
         condition: &Condition,
         scalar: Scalar<'_>,
         facts: &Facts<'_>,
     ) -> bool {
-        let texts = self.values_of(position);
-        let typed = condition.typed as usize..condition.typed as usize + texts.len();
+        let texts = self.values_of(condition);
         let test = condition.operator.test;
         match test {
             Test::StringEquals | Test::StringLike | Test::ArnLike => scalar.with_text(|value| {
@@ -410,7 +483,7 @@ impl Compiled {
                     .any(|text| scalar::same_base64(self.get(text.span), value))
             }),
             Test::IpAddress => {
-                let ranges = self.ranges.get(typed).unwrap_or_default();
+                let ranges = self.typed_of(condition, &self.ranges);
                 scalar.address().is_some_and(|address| {
                     ranges.iter().flatten().any(|range| range.contains(address))
                 })
@@ -420,7 +493,7 @@ impl Compiled {
             | Test::NumericLessEquals
             | Test::NumericGreater
             | Test::NumericGreaterEquals => {
-                let numbers = self.numbers.get(typed).unwrap_or_default();
+                let numbers = self.typed_of(condition, &self.numbers);
                 scalar.number().is_some_and(|value| {
                     numbers
                         .iter()
@@ -433,7 +506,7 @@ impl Compiled {
             | Test::DateLessEquals
             | Test::DateGreater
             | Test::DateGreaterEquals => {
-                let instants = self.instants.get(typed).unwrap_or_default();
+                let instants = self.typed_of(condition, &self.instants);
                 scalar.instant().is_some_and(|value| {
                     instants
                         .iter()
@@ -470,25 +543,6 @@ fn same_ignoring_case(a: &str, b: &str) -> bool {
     a.chars()
         .flat_map(char::to_lowercase)
         .eq(b.chars().flat_map(char::to_lowercase))
-}
-
-fn plain_matches(shape: Shape, pattern: &str, value: &str) -> bool {
-    match shape {
-        Shape::Any => true,
-        Shape::Never => false,
-        Shape::Exact => pattern == value,
-        Shape::Prefix => {
-            let prefix = pattern
-                .as_bytes()
-                .split_last()
-                .map_or(&b""[..], |(_, prefix)| prefix);
-            value.as_bytes().starts_with(prefix)
-        }
-        Shape::Glob => pattern::matches(pattern, value),
-        Shape::Arn => arn_matches(pattern.as_bytes(), value, |part, value| {
-            std::str::from_utf8(part).is_ok_and(|part| pattern::matches(part, value))
-        }),
-    }
 }
 
 /// Compares two ARNs part by part; the sixth part is all the rest.

@@ -241,7 +241,12 @@ impl<'r> Facts<'r> {
 /// The part of an ARN by which statements are indexed: up to the first slash after the fifth colon,
 /// for S3 the bucket's ARN.
 pub(crate) fn head_of(resource: &str) -> &str {
-    let relative = crate::compile::fifth_colon(resource).map_or(resource.len(), |colon| colon + 1);
+    const S3: &str = "arn:aws:s3:::";
+    let relative = if resource.starts_with(S3) {
+        S3.len()
+    } else {
+        crate::compile::fifth_colon(resource).map_or(resource.len(), |colon| colon + 1)
+    };
     let rest = resource.as_bytes().get(relative..).unwrap_or_default();
     let len = memchr::memchr(b'/', rest).unwrap_or(rest.len());
     resource.get(..relative + len).unwrap_or(resource)

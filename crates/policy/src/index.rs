@@ -98,9 +98,9 @@ impl Index {
         }
     }
 
-    /// Whether there is no statement at all.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.generic.is_empty() && self.candidates.is_empty()
+    /// Whether some statements are filed under heads.
+    pub(crate) fn has_filed(&self) -> bool {
+        !self.slots.is_empty()
     }
 
     /// Statements that are not filed under a head.
@@ -111,11 +111,7 @@ impl Index {
     /// Statements filed under the resource's head whose literal prefix it may have; one statement
     /// may come several times, in document order.
     pub(crate) fn filed<'i>(&'i self, facts: &Facts<'i>) -> impl Iterator<Item = u32> + use<'i> {
-        let group = if self.slots.is_empty() {
-            &[][..]
-        } else {
-            self.group(facts.head_hash())
-        };
+        let group = self.group(facts.head_hash());
         let resource = facts.resource.as_bytes();
         group.iter().filter_map(move |candidate| {
             let from = candidate.offset as usize;
@@ -125,7 +121,7 @@ impl Index {
     }
 
     fn group(&self, hash: u32) -> &[Candidate] {
-        let mask = self.slots.len() - 1;
+        let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
         while let Some(at) = self.slots.get(slot).and_then(|at| at.checked_sub(1)) {
             let at = at as usize;
@@ -165,7 +161,8 @@ fn number(len: usize) -> u32 {
 
 /// The statement under the head of each of its patterns; `None` if one has no literal head.
 fn candidates(compiled: &Compiled, at: usize) -> Option<Vec<(u32, Candidate)>> {
-    let flags = compiled.statements.get(at)?.flags;
+    let statement = compiled.statements.get(at)?;
+    let flags = statement.flags;
     if flags.has(Flags::NOT_RESOURCE) || flags.has(Flags::NO_RESOURCE) {
         return None;
     }
@@ -185,7 +182,7 @@ fn candidates(compiled: &Compiled, at: usize) -> Option<Vec<(u32, Candidate)>> {
         };
         Some((hash(head.as_bytes()), candidate))
     };
-    compiled.resources_of(at).iter().map(place).collect()
+    compiled.resources_of(statement).iter().map(place).collect()
 }
 
 /// What every value that matches begins with.

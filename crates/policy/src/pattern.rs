@@ -2,8 +2,8 @@
 //!
 //! A pattern falls apart at its `*` into pieces. The first and the last are anchored; those between
 //! are searched from left to right, each at its leftmost place, which never has to be taken back.
-//! A piece without `?` is found by substring search; one with `?` by a bit-parallel automaton, 64
-//! pattern characters per pass over the value. So nobody can make a decision slow by writing a
+//! A piece without `?` is found by substring search; one with `?` by a bit-parallel automaton, up
+//! to 512 pattern characters per pass over the value. So nobody can make a decision slow by writing a
 //! pattern, or by naming an object.
 //!
 //! The same code matches patterns as policies write them and patterns in which variables were
@@ -16,8 +16,8 @@ pub(crate) const STAR: u8 = 0xff;
 pub(crate) const ANY: u8 = 0xfe;
 
 /// Matches a pattern as written against a value. Both are UTF-8; `?` stands for one character.
-pub(crate) fn matches(pattern: &str, value: &str) -> bool {
-    matches_bytes::<b'*', b'?'>(pattern.as_bytes(), value.as_bytes())
+pub(crate) fn matches(pattern: &[u8], value: &str) -> bool {
+    matches_bytes::<b'*', b'?'>(pattern, value.as_bytes())
 }
 
 /// Matches a pattern whose wildcards are [`STAR`] and [`ANY`].
@@ -103,56 +103,100 @@ fn find<const Q: u8>(piece: &[u8], value: &[u8]) -> Option<usize> {
     automaton::<Q>(piece, value)
 }
 
-/// How many value bytes one word of carry bits covers.
+/// Bits in a word.
 const WORD: usize = 64;
 
-/// Leftmost match of a piece with `?`: the shift-and automaton, in passes of 64 pattern bytes. Bit
-/// `i` of the state after a value byte says whether the first `i + 1` pattern bytes of this pass
-/// match a stretch that ends there. What the last bit says is the next pass's way in.
+/// Bits that say for each value byte whether the pattern so far may end just before it. Keys are at
+/// most 1,024 bytes; longer values (headers) spill to the heap.
+type Ends = smallvec::SmallVec<[u64; 32]>;
+
+/// Leftmost match of a piece with `?`: the shift-and automaton, with as many pattern bytes in one pass
+/// as the piece needs, up to 512; what is longer takes several passes.
 fn automaton<const Q: u8>(piece: &[u8], value: &[u8]) -> Option<usize> {
-    let words = value.len().div_ceil(WORD);
-    // One bit per value byte: whether the pattern so far may end just before it. Keys are at most
-    // 1,024 bytes; longer values (headers) spill to the heap.
-    let mut entry: smallvec::SmallVec<[u64; 32]> = smallvec::smallvec![u64::MAX; words];
-    let mut exit: smallvec::SmallVec<[u64; 32]> = smallvec::smallvec![0; words];
-    let passes = piece.len().div_ceil(WORD);
-    for (pass, block) in piece.chunks(WORD).enumerate() {
-        let is_last = pass + 1 == passes;
-        let mut literal = [0_u64; 256];
-        let mut wild = 0_u64;
-        for (bit, byte) in block.iter().enumerate() {
-            if *byte == Q {
-                wild |= 1 << bit;
-            } else if let Some(mask) = literal.get_mut(usize::from(*byte)) {
-                *mask |= 1 << bit;
+    match piece.len().div_ceil(WORD) {
+        ..2 => passes::<1, Q>(piece, value),
+        2 => passes::<2, Q>(piece, value),
+        3..5 => passes::<4, Q>(piece, value),
+        5..8 => passes::<7, Q>(piece, value),
+        8.. => passes::<8, Q>(piece, value),
+    }
+}
+
+fn passes<const W: usize, const Q: u8>(piece: &[u8], value: &[u8]) -> Option<usize> {
+    let mut blocks = piece.chunks(WORD * W).peekable();
+    let mut ends: Option<Ends> = None;
+    while let Some(block) = blocks.next() {
+        if blocks.peek().is_none() {
+            return pass::<W, Q>(block, value, ends.as_ref(), None);
+        }
+        let mut next: Ends = smallvec::smallvec![0; value.len() / WORD + 1];
+        pass::<W, Q>(block, value, ends.as_ref(), Some(&mut next));
+        ends = Some(next);
+    }
+    None
+}
+
+/// One pass. Bit `i` of the state after a value byte says whether the first `i + 1` pattern bytes of
+/// the block match a stretch that ends there, which began where `starts` allows. Returns the first end
+/// of the whole block, or notes all of them in `ends`.
+fn pass<const W: usize, const Q: u8>(
+    block: &[u8],
+    value: &[u8],
+    starts: Option<&Ends>,
+    mut ends: Option<&mut Ends>,
+) -> Option<usize> {
+    let mut rows = [[0_u64; W]; 256];
+    let mut wild = [0_u64; W];
+    for (bit, byte) in block.iter().enumerate() {
+        let row = if *byte == Q {
+            Some(&mut wild)
+        } else {
+            rows.get_mut(usize::from(*byte))
+        };
+        if let Some(word) = row.and_then(|row| row.get_mut(bit / WORD)) {
+            *word |= 1 << (bit % WORD);
+        }
+    }
+    for (byte, row) in (0..=u8::MAX).zip(&mut rows) {
+        if !is_continuation(byte) {
+            for (word, wild) in row.iter_mut().zip(&wild) {
+                *word |= wild;
             }
         }
-        let top = 1_u64 << (block.len() - 1);
-        exit.fill(0);
-        let mut state = 0_u64;
-        for (at, byte) in value.iter().enumerate() {
-            let enters = entry.get(at / WORD).copied().unwrap_or(0) >> (at % WORD) & 1;
-            let literals = literal.get(usize::from(*byte)).copied().unwrap_or(0);
-            let shifted = state << 1 | enters;
+    }
+    let (top_word, top_bit) = ((block.len() - 1) / WORD, (block.len() - 1) % WORD);
+    let mut state = [0_u64; W];
+    for (at, byte) in value.iter().enumerate() {
+        let mut carry = match starts {
+            None => 1,
+            Some(starts) => starts.get(at / WORD).copied().unwrap_or(0) >> (at % WORD) & 1,
+        };
+        let row = rows.get(usize::from(*byte))?;
+        let before = state;
+        for (word, row) in state.iter_mut().zip(row) {
+            let shifted = *word << 1 | carry;
+            carry = *word >> 63;
+            *word = shifted & row;
+        }
+        if is_continuation(*byte) {
             // A `?` takes a whole character: its continuation bytes stay where its first byte led.
-            state = if is_continuation(*byte) {
-                shifted & literals | state & wild
-            } else {
-                shifted & (literals | wild)
-            };
-            if state & top == 0 {
-                continue;
-            }
-            let next = at + 1;
-            if is_last {
-                if !value.get(next).is_some_and(|byte| is_continuation(*byte)) {
-                    return Some(next);
-                }
-            } else if let Some(word) = exit.get_mut(next / WORD) {
-                *word |= 1 << (next % WORD);
+            for ((word, before), wild) in state.iter_mut().zip(&before).zip(&wild) {
+                *word |= before & wild;
             }
         }
-        std::mem::swap(&mut entry, &mut exit);
+        if state.get(top_word)? >> top_bit & 1 == 0 {
+            continue;
+        }
+        let end = at + 1;
+        match &mut ends {
+            None if value.get(end).is_some_and(|byte| is_continuation(*byte)) => {}
+            None => return Some(end),
+            Some(ends) => {
+                if let Some(word) = ends.get_mut(end / WORD) {
+                    *word |= 1 << (end % WORD);
+                }
+            }
+        }
     }
     None
 }
@@ -215,11 +259,20 @@ pub(crate) fn has_wildcard(pattern: &str) -> bool {
     memchr::memchr2(b'*', b'?', pattern.as_bytes()).is_some()
 }
 
+/// Matches two texts as [`matches`] does.
+pub(crate) fn matches_text(pattern: &str, value: &str) -> bool {
+    matches(pattern.as_bytes(), value)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn matches(pattern: &str, value: &str) -> bool {
+        super::matches(pattern.as_bytes(), value)
+    }
 
     /// By definition, character by character.
     fn naive(pattern: &[char], value: &[char]) -> bool {
@@ -289,7 +342,9 @@ mod tests {
         assert!(matches(&long, &hit));
         assert!(!matches(&long, &hit.replace('é', "éé")));
         for gap in ["x", "é", "😀"] {
-            for before in 60..70 {
+            for before in [
+                1, 60, 61, 62, 63, 64, 65, 66, 186, 254, 255, 256, 257, 510, 511, 512, 513, 1030,
+            ] {
                 let pattern = format!("*{}?{}*", "a".repeat(before), "b".repeat(70));
                 let value = format!("{}{gap}{}", "a".repeat(before + 3), "b".repeat(70));
                 assert!(matches(&pattern, &value), "{before} {gap}");

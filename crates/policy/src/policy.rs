@@ -149,7 +149,7 @@ impl Policy {
     fn is_about(&self, facts: &Facts<'_>) -> bool {
         match self.kind {
             PolicyKind::VpcEndpoint { service, .. } if !service.is_empty() => {
-                facts.request.action.service().eq_ignore_ascii_case(service)
+                facts.request.action.is_of(service)
             }
             _ => true,
         }
@@ -160,11 +160,7 @@ impl Policy {
         if !self.is_about(facts) {
             return Said::default();
         }
-        let deny = if self.denies.is_empty() {
-            None
-        } else {
-            self.first_deny(facts)
-        };
+        let deny = self.first_deny(facts);
         if deny.is_some() {
             return Said {
                 deny,
@@ -177,34 +173,42 @@ impl Policy {
         }
     }
 
+    #[inline]
+    fn applies(&self, at: u32, facts: &Facts<'_>) -> Option<Grant> {
+        let statement = self.compiled.statements.get(at as usize)?;
+        self.compiled.applies(statement, self.kind, facts)
+    }
+
     fn first_deny(&self, facts: &Facts<'_>) -> Option<u32> {
-        let applies = |at: &u32| {
-            self.compiled
-                .applies(*at as usize, self.kind, facts)
-                .is_some()
-        };
+        let applies = |at: &u32| self.applies(*at, facts).is_some();
+        let generic = self.denies.generic().iter();
+        if !self.denies.has_filed() {
+            return generic.copied().find(applies);
+        }
         let filed = self.denies.filed(facts).find(applies);
         let earlier = |at: &&u32| filed.is_none_or(|filed| **at < filed);
-        let generic = self
-            .denies
-            .generic()
-            .iter()
-            .take_while(earlier)
-            .find(|at| applies(at));
-        generic.copied().or(filed)
+        let mut earlier_generic = generic.take_while(earlier).copied();
+        earlier_generic.find(applies).or(filed)
     }
 
     fn strongest_allow(&self, facts: &Facts<'_>) -> Grant {
         let mut strongest = Grant::None;
-        for at in self
-            .allows
-            .filed(facts)
-            .chain(self.allows.generic().iter().copied())
-        {
-            if let Some(grant) = self.compiled.applies(at as usize, self.kind, facts) {
+        for at in self.allows.generic() {
+            if let Some(grant) = self.applies(*at, facts) {
                 strongest = strongest.max(grant);
                 if strongest == Grant::Caller {
-                    break;
+                    return strongest;
+                }
+            }
+        }
+        if !self.allows.has_filed() {
+            return strongest;
+        }
+        for at in self.allows.filed(facts) {
+            if let Some(grant) = self.applies(at, facts) {
+                strongest = strongest.max(grant);
+                if strongest == Grant::Caller {
+                    return strongest;
                 }
             }
         }
@@ -220,7 +224,7 @@ impl Policy {
     ) -> Said {
         let mut said = Said::default();
         for (at, statement) in self.compiled.statements.iter().enumerate() {
-            let result = self.compiled.mismatch(at, self.kind, facts);
+            let result = self.compiled.mismatch(statement, self.kind, facts);
             if let Ok(grant) = result
                 && self.is_about(facts)
             {
@@ -237,7 +241,7 @@ impl Policy {
                 sid: self.sid(at).map(str::to_owned),
                 effect: statement.effect,
                 absent_keys: match result {
-                    Ok(_) => self.compiled.absent_keys(at, facts),
+                    Ok(_) => self.compiled.absent_keys(statement, facts),
                     Err(_) => Vec::new(),
                 },
                 mismatch: match result {

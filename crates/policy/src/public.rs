@@ -30,41 +30,37 @@ pub(crate) fn is_public(compiled: &Compiled, kind: PolicyKind) -> bool {
     if !matches!(kind, PolicyKind::Bucket | PolicyKind::AccessPoint) {
         return false;
     }
-    let is_open = |(at, statement): (usize, &Statement)| {
+    let is_open = |statement: &Statement| {
+        let mut conditions = compiled.conditions_of(statement).iter();
         statement.effect == Effect::Allow
-            && !names_principals(compiled, at, statement)
-            && !compiled
-                .conditions_of(at)
-                .any(|position| limits(compiled, position))
+            && !names_principals(compiled, statement)
+            && !conditions.any(|condition| limits(compiled, condition))
     };
-    compiled.statements.iter().enumerate().any(is_open)
+    compiled.statements.iter().any(is_open)
 }
 
-fn names_principals(compiled: &Compiled, at: usize, statement: &Statement) -> bool {
+fn names_principals(compiled: &Compiled, statement: &Statement) -> bool {
     let is_fixed = |form: PrincipalForm, text: &str| form != PrincipalForm::Everyone && text != "*";
     !statement.flags.has(Flags::NOT_PRINCIPAL)
         && compiled
-            .principals_of(at)
+            .principals_of(statement)
             .iter()
             .all(|entry| is_fixed(entry.form, compiled.get(entry.text)))
 }
 
-fn limits(compiled: &Compiled, position: usize) -> bool {
-    let Some(condition) = compiled.conditions.get(position) else {
-        return false;
-    };
+fn limits(compiled: &Compiled, condition: &Condition) -> bool {
     let operator = condition.operator;
     let is_positive = !operator.negated && !operator.if_exists && operator.set != Set::All;
     let Some(key) = condition.key.filter(|_| is_positive) else {
         return false;
     };
-    let texts = compiled.values_of(position);
+    let texts = compiled.values_of(condition);
     if texts.is_empty() {
         // It never matches.
         return true;
     }
     match operator.test {
-        Test::IpAddress => key == keys::SOURCE_IP && narrow(compiled, condition, texts.len()),
+        Test::IpAddress => key == keys::SOURCE_IP && narrow(compiled, condition),
         Test::StringEquals | Test::StringEqualsIgnoreCase | Test::StringLike | Test::ArnLike => {
             LIMITING.contains(&key) && texts.iter().all(|text| is_fixed(compiled, key, text))
         }
@@ -73,10 +69,9 @@ fn limits(compiled: &Compiled, position: usize) -> bool {
 }
 
 /// Address ranges not wider than /8 (IPv4) or /32 (IPv6).
-fn narrow(compiled: &Compiled, condition: &Condition, count: usize) -> bool {
-    let from = condition.typed as usize;
-    let ranges = compiled.ranges.get(from..from + count).unwrap_or_default();
-    ranges
+fn narrow(compiled: &Compiled, condition: &Condition) -> bool {
+    compiled
+        .typed_of(condition, &compiled.ranges)
         .iter()
         .flatten()
         .all(|range| range.is_private() || range.prefix() >= if range.is_v6() { 32 } else { 8 })

@@ -34,6 +34,14 @@ impl<'a> Action<'a> {
         self.name.split(':').next().unwrap_or_default()
     }
 
+    /// Whether the action is one of the given service.
+    pub(crate) fn is_of(&self, service: &str) -> bool {
+        match self.id {
+            Some(_) => service == "s3",
+            None => self.service().eq_ignore_ascii_case(service),
+        }
+    }
+
     pub(crate) fn id(&self) -> Option<ActionId> {
         self.id
     }

@@ -114,7 +114,7 @@ impl Checker<'_, '_> {
         }
         if test == Test::ArnLike && value != "*" && !value.starts_with("${") {
             let is_arn = value.matches(':').count() >= 5
-                && pattern::matches(value.split(':').next().unwrap_or_default(), "arn");
+                && pattern::matches_text(value.split(':').next().unwrap_or_default(), "arn");
             if !is_arn {
                 self.warn(
                     at,

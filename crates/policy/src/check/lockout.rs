@@ -35,14 +35,13 @@ impl Checker<'_, '_> {
         let Some(statement) = self.compiled.statements.get(at) else {
             return false;
         };
-        let set = self.compiled.action_sets.get(statement.action_set as usize);
-        let has = |name| catalogue::find(name).is_some_and(|id| set.is_some_and(|set| set.has(id)));
+        let has = |name| catalogue::find(name).is_some_and(|id| statement.action_set.has(id));
         let is_bucket = |text: &str| {
             let relative = text.splitn(6, ':').nth(5).unwrap_or("*");
             // A slash before any wildcard makes it an object.
             !matches!(relative.find(['/', '*', '?']), Some(at) if relative.as_bytes().get(at) == Some(&b'/'))
         };
-        let mut resources = self.compiled.resources_of(at).iter();
+        let mut resources = self.compiled.resources_of(statement).iter();
         let covers_bucket = statement.flags.has(Flags::NOT_RESOURCE)
             || resources.any(|text| is_bucket(self.compiled.get(text.span)));
         (has("s3:PutBucketPolicy") || has("s3:DeleteBucketPolicy")) && covers_bucket

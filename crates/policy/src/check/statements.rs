@@ -198,7 +198,7 @@ impl Checker<'_, '_> {
             None => is_s3 && head.contains(":::"),
             Some(bucket) => {
                 let arn = format!("arn:aws:s3:::{bucket}");
-                is_s3 && (pattern::matches(head, &arn) || pattern::matches(text, &arn))
+                is_s3 && (pattern::matches_text(head, &arn) || pattern::matches_text(text, &arn))
             }
         };
         if !names_it {
@@ -218,7 +218,7 @@ impl Checker<'_, '_> {
         };
         let names_it = match self.options.access_point {
             None => text.contains(":accesspoint/"),
-            Some(arn) => pattern::matches(point, arn),
+            Some(arn) => pattern::matches_text(point, arn),
         };
         if !names_it {
             let help = format!("`{text}` is not the access point, nor `…/object/KEY` of it");
@@ -305,7 +305,7 @@ fn types_of(text: &str) -> Types {
     }
     let service = text.split(':').nth(2).unwrap_or_default();
     if service != "s3" {
-        let may_be = pattern::matches(service, "s3");
+        let may_be = pattern::matches_text(service, "s3");
         return if may_be { Types(u8::MAX) } else { Types::NONE };
     }
     let relative = text.splitn(6, ':').nth(5).unwrap_or_default();

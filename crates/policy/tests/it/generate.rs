@@ -32,7 +32,9 @@ impl Random {
 
 const ACCOUNTS: [&str; 2] = ["111122223333", "444455556666"];
 
-const CALLERS: [&str; 9] = [
+const CALLERS: [&str; 11] = [
+    "arn:aws:sts::111122223333:assumed-role/dev/s1",
+    "arn:aws:sts::111122223333:assumed-role/dev/s1",
     "*",
     "vpce.amazonaws.com",
     "arn:aws:iam::111122223333:root",
@@ -44,7 +46,9 @@ const CALLERS: [&str; 9] = [
     "arn:aws:sts::111122223333:federated-user/fed",
 ];
 
-const PRINCIPALS: [&str; 14] = [
+const PRINCIPALS: [&str; 16] = [
+    r#"{"AWS":"arn:aws:iam::111122223333:role/dev"}"#,
+    r#"{"AWS":"arn:aws:iam::111122223333:role/dev"}"#,
     r#""*""#,
     r#""*""#,
     r#"{"AWS":"*"}"#,
@@ -366,7 +370,7 @@ fn policy(random: &mut Random, has_principal: bool) -> String {
 
 /// A policy that lets most through, so that other layers decide.
 fn lenient(random: &mut Random, has_principal: bool) -> String {
-    if random.one_in(3) {
+    if random.one_in(2) {
         return policy(random, has_principal);
     }
     let principal = if has_principal {
@@ -393,8 +397,8 @@ pub(crate) fn policies(random: &mut Random) -> Policies {
         identity: (0..random.below(3))
             .map(|_| policy(random, false))
             .collect(),
-        boundary: some(random, 5).then(|| list(random, false)),
-        session: some(random, 5).then(|| list(random, false)),
+        boundary: some(random, 3).then(|| list(random, false)),
+        session: some(random, 4).then(|| list(random, false)),
         resource: some(random, 2).then(|| policy(random, true)),
         endpoint: some(random, 3).then(|| lenient(random, true)),
         gateway: some(random, 2),
