@@ -16,7 +16,7 @@ pub fn write(value: &Value) -> String {
     to_json(value).to_string()
 }
 
-/// The value that a text of [`write`] stands for; `None` when the text is no such text.
+/// The value that a text of [`write()`] stands for; `None` when the text is no such text.
 pub fn read(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok().map(from_json)
 }

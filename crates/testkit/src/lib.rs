@@ -1,1 +1,0 @@
-//! Test tools: namespace lab, fakes, clients.
