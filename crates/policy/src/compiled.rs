@@ -271,6 +271,16 @@ impl Compiled {
             .unwrap_or_default()
     }
 
+    /// The known keys of all conditions and variables, with repetitions.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> {
+        let of_variable = |token: &Token| match token {
+            Token::Variable(variable) => variable.key,
+            Token::Literal(_) | Token::Star | Token::Any => None,
+        };
+        let conditions = self.conditions.iter().filter_map(|condition| condition.key);
+        conditions.chain(self.tokens.iter().filter_map(of_variable))
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         use std::mem::size_of_val;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::keys::Key;
 use crate::policy::Policy;
 
 /// Everything that has a say in one request. `Default` is a request over the internet by a caller
@@ -35,6 +36,32 @@ pub struct Layers<'a> {
     /// The owner of an existing object where it is not the bucket's owner: a bucket policy's Allow
     /// does not reach such an object, a Deny does. `None`: the bucket's owner.
     pub object_owner: Option<&'a str>,
+}
+
+impl Layers<'_> {
+    /// Whether any policy mentions the key, see [`Policy::mentions`].
+    pub fn mention(&self, key: Key) -> bool {
+        let lists = [
+            Some(self.identity),
+            self.boundary,
+            self.session,
+            self.endpoint,
+        ];
+        let levels = self
+            .service_control
+            .iter()
+            .chain(self.resource_control)
+            .flatten();
+        let point = self.access_point.and_then(|point| point.policy);
+        let mut singles = self.resource.into_iter().chain(point);
+        singles.any(|policy| policy.mentions(key))
+            || lists
+                .into_iter()
+                .flatten()
+                .flatten()
+                .any(|policy| policy.mentions(key))
+            || levels.into_iter().any(|policy| policy.mentions(key))
+    }
 }
 
 /// The access point half of a request.

@@ -14,6 +14,7 @@
 //! without a trace; with a trace it is the same; its cost does not grow with statements about other
 //! resources, and is linear in the length of a key for any pattern.
 
+pub mod acl;
 pub mod actions;
 mod catalogue;
 mod check;

@@ -8,6 +8,7 @@ use crate::facts::{Facts, head_of};
 use crate::finding::Errors;
 use crate::index::Index;
 use crate::json::Tree;
+use crate::keys::{self, Key};
 use crate::kind::PolicyKind;
 use crate::messages::Problem;
 use crate::pattern;
@@ -26,7 +27,11 @@ pub struct Policy {
     denies: Index,
     allows: Index,
     is_public: bool,
+    /// The known keys that its conditions and variables mention, as bits.
+    keys: KeySet,
 }
+
+type KeySet = [u64; keys::COUNT.div_ceil(64)];
 
 /// What a policy says about a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +81,12 @@ impl Policy {
         let denies = Index::build(&compiled, Effect::Deny);
         let allows = Index::build(&compiled, Effect::Allow);
         let is_public = public::is_public(&compiled, kind);
+        let mut keys = KeySet::default();
+        for key in compiled.keys() {
+            if let Some(word) = keys.get_mut(usize::from(key.0) / 64) {
+                *word |= 1 << (key.0 % 64);
+            }
+        }
         Policy {
             kind,
             text_len: text.len(),
@@ -83,6 +94,7 @@ impl Policy {
             denies,
             allows,
             is_public,
+            keys,
         }
     }
 
@@ -96,6 +108,7 @@ impl Policy {
             denies: Index::default(),
             allows: Index::default(),
             is_public: false,
+            keys: KeySet::default(),
         }
     }
 
@@ -136,6 +149,14 @@ impl Policy {
     /// `RestrictPublicBuckets` narrows it.
     pub fn is_public(&self) -> bool {
         self.is_public
+    }
+
+    /// Whether a condition or variable mentions the key (for a family: any of its members). A key that
+    /// no policy of a request mentions need not be found out, which matters for those that cost a
+    /// question, such as the tags of a stored object.
+    pub fn mentions(&self, key: Key) -> bool {
+        let word = self.keys.get(usize::from(key.0) / 64).copied().unwrap_or(0);
+        word >> (key.0 % 64) & 1 == 1
     }
 
     /// Bytes that the compiled policy occupies, its text included.

@@ -359,3 +359,27 @@ fn the_default_endpoint_policy() {
         assert_eq!(scene.ask(caller, GET, KEY, &ENDPOINT), "allow", "{caller}");
     }
 }
+
+#[test]
+fn policies_say_which_keys_they_ask_for() {
+    use adit_policy::{Layers, keys};
+    let text = policy(
+        r#"{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:username}/*",
+            "Condition":{"StringEquals":{"s3:ExistingObjectTag/class":"open"},"Null":{"AWS:sourcevpce":"false"}}}"#,
+    );
+    let policy = std::sync::Arc::new(compile(&text, PolicyKind::Identity));
+    let layers = Layers {
+        boundary: Some(std::slice::from_ref(&policy)),
+        ..Layers::default()
+    };
+    for (key, mentioned) in [
+        (keys::S3_EXISTING_OBJECT_TAG, true),
+        (keys::SOURCE_VPCE, true),
+        (keys::USER_NAME, true),
+        (keys::SOURCE_VPC, false),
+    ] {
+        assert_eq!(policy.mentions(key), mentioned, "{key:?}");
+        assert_eq!(layers.mention(key), mentioned, "{key:?}");
+        assert!(!Layers::default().mention(key));
+    }
+}
