@@ -24,7 +24,11 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let kind = KINDS[usize::from(*first) % KINDS.len()];
-    let options = CheckOptions { bucket: Some("b"), account: Some("111122223333"), ..CheckOptions::default() };
+    let options = CheckOptions {
+        bucket: Some("b"),
+        account: Some("111122223333"),
+        ..CheckOptions::default()
+    };
     let findings = check(text, kind, &options);
     for finding in &findings {
         assert!(finding.line >= 1 && finding.column >= 1, "{finding}");

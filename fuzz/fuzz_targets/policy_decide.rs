@@ -17,13 +17,22 @@ fuzz_target!(|data: &[u8]| {
     };
     let mut lines = text.split('\n');
     let mut policy = |kind| Policy::compile(lines.next().unwrap_or_default(), kind).ok();
-    let identity: Vec<Arc<Policy>> = policy(PolicyKind::Identity).map(Arc::new).into_iter().collect();
+    let identity: Vec<Arc<Policy>> = policy(PolicyKind::Identity)
+        .map(Arc::new)
+        .into_iter()
+        .collect();
     let bucket = policy(PolicyKind::Bucket);
-    let endpoint: Vec<Arc<Policy>> = policy(PolicyKind::S3_GATEWAY).map(Arc::new).into_iter().collect();
+    let endpoint: Vec<Arc<Policy>> = policy(PolicyKind::S3_GATEWAY)
+        .map(Arc::new)
+        .into_iter()
+        .collect();
     let Ok(principal) = Principal::parse(lines.next().unwrap_or_default()) else {
         return;
     };
-    let (action, resource) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let (action, resource) = (
+        lines.next().unwrap_or_default(),
+        lines.next().unwrap_or_default(),
+    );
     let mut context = Context::new();
     while let (Some(key), Some(value)) = (lines.next(), lines.next()) {
         match value.strip_prefix('[') {
@@ -48,6 +57,9 @@ fuzz_target!(|data: &[u8]| {
     let mut trace = Trace::default();
     assert_eq!(decide(&layers, &request, Some(&mut trace)), quick);
     assert!(!sentences(&quick, &request, &trace).is_empty());
-    assert_eq!(message(&quick, &layers, &request, true).is_empty(), quick.is_allowed());
+    assert_eq!(
+        message(&quick, &layers, &request, true).is_empty(),
+        quick.is_allowed()
+    );
     assert!(trace.to_json().starts_with("{\"layers\":["));
 });

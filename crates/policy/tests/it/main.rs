@@ -10,6 +10,7 @@
 mod allocations;
 mod checks;
 mod commands;
+mod corpus;
 mod differential;
 mod evaluation;
 mod generate;
