@@ -106,10 +106,10 @@ fn public_addresses_run_out() {
     );
     let site = map! { "Name" => "office", "Cidr" => "192.168.0.0/24", "VpcId" => vpc.as_str() };
     assert_eq!(
-        refused(&world, "CreateSite", site.clone()),
+        refused(&world, "CreateSite", with(site.clone(), "Internet", true)),
         "InsufficientAddressCapacity"
     );
-    adit(&world, "CreateSite", with(site, "Internet", false));
+    adit(&world, "CreateSite", site);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_site_has_hosts_of_its_own() {
     let input = map! { "Name" => "office", "Cidr" => "192.168.0.9/24", "VpcId" => vpc.as_str() };
     let made = adit(&world, "CreateSite", input);
     assert_eq!(text(made.get("Site"), "Cidr"), "192.168.0.0/24");
-    assert_eq!(made.get("Site").get("Internet").bool(), Some(true));
+    assert_eq!(made.get("Site").get("Internet").bool(), Some(false));
     let host = adit(&world, "CreateSiteRun", lease("Site", "office"));
     assert_eq!(text(&host, "IpAddress"), "192.168.0.10");
     assert_eq!(
