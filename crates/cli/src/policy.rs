@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use adit_policy::PolicyKind;
-use adit_policy::cli::{CheckRunOptions, DecideOptions, MAX_LINE, run_check, run_decide};
+use adit_policy::cli::{
+    CheckRunOptions, DecideOptions, MAX_LINE, kind_from_name, run_check, run_decide,
+};
 use anyhow::{Context, bail};
 
 use crate::args::{Policy, PolicyAction};
@@ -89,17 +91,7 @@ fn read(path: &Path) -> anyhow::Result<String> {
 }
 
 fn kind_of(word: &str) -> anyhow::Result<PolicyKind> {
-    Ok(match word {
-        "identity" => PolicyKind::Identity,
-        "bucket" => PolicyKind::Bucket,
-        "access-point" => PolicyKind::AccessPoint,
-        "gateway-endpoint" => PolicyKind::S3_GATEWAY,
-        "interface-endpoint" => PolicyKind::S3_INTERFACE,
-        "boundary" => PolicyKind::Boundary,
-        "session" => PolicyKind::Session,
-        "scp" => PolicyKind::ServiceControl,
-        "rcp" => PolicyKind::ResourceControl,
-        "trust" => PolicyKind::Trust,
-        other => bail!("--kind `{other}` is no kind of policy; see `adit policy check --help`"),
+    kind_from_name(word).with_context(|| {
+        format!("--kind `{word}` is no kind of policy; see `adit policy check --help`")
     })
 }
