@@ -123,8 +123,12 @@ impl<'t> Findings<'t> {
             path,
             line,
             column,
+            // IAM has one text for many faults: what is at fault is said in any case.
+            help: match help.is_empty() && matches!(self.dialect, Dialect::Iam) {
+                true => problem.text(Dialect::S3, (line, column)),
+                false => help,
+            },
             message: problem.text(self.dialect, (line, column)),
-            help,
         });
     }
 }
