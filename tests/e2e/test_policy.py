@@ -71,6 +71,6 @@ def test_check_reads_files_and_standard_input(tmp_path):
     good.write_text(json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]}))
     policy("check", "--kind", "identity", good)
     bad = policy("check", "--kind", "identity", "-", stdin='{"Version": "2012-10-17"}', check=False)
-    assert bad.returncode == 1 and "Statement" in bad.stdout
+    assert bad.returncode == 1 and "Statement" in bad.stdout, bad.stdout
     missing = policy("check", tmp_path / "absent.json", check=False)
     assert missing.returncode == 1 and "absent.json" in missing.stderr
