@@ -1,6 +1,6 @@
 //! From a VPC's view to the desired state of its namespaces: a pure function.
 //!
-//! Placement, by `reference`-free names: a VPC's router has the VPC's id as namespace name, an
+//! Placement, a VPC's router has the VPC's id as namespace name, an
 //! endpoint its endpoint id, an instance its interface id, the internet gateway `<vpc>-igw`, a site
 //! `site-<name>`, a site's host its host id. The shared [`INTERNET`] namespace holds the service's
 //! public addresses and belongs to a group of its own.
@@ -11,7 +11,7 @@
 //!    to `main`, which has every port as a /32;
 //! 3. `fwd` asks the sender's groups, then the receiver's.
 //!
-//! What enters from outside (internet gateway, sites) is marked with [`OUTSIDE`], whose table knows
+//! What enters from outside (internet gateway, sites) is marked with `OUTSIDE`, whose table knows
 //! the VPC's own blocks and nothing else: a gateway endpoint is out of reach by construction.
 
 mod filter;
