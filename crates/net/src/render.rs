@@ -1,6 +1,6 @@
 //! From a VPC's view to the desired state of its namespaces: a pure function.
 //!
-//! Placement, a VPC's router has the VPC's id as namespace name, an
+//! Placement: a VPC's router has the VPC's id as namespace name, an
 //! endpoint its endpoint id, an instance its interface id, the internet gateway `<vpc>-igw`, a site
 //! `site-<name>`, a site's host its host id. The shared [`INTERNET`] namespace holds the service's
 //! public addresses and belongs to a group of its own.

@@ -1,6 +1,6 @@
 //! The built world of one generation, and every decision taken on it.
 //!
-//! [`build`] turns an [`Intent`](adit_model::Intent) into a [`Snapshot`]: every reference resolved,
+//! [`build()`] turns an [`Intent`](adit_model::Intent) into a [`Snapshot`]: every reference resolved,
 //! every policy compiled, no choice left open. It is a function (I4) and total (I5): what cannot be
 //! realised becomes a [`Problem`] on its resource and everything else proceeds. The unit of build
 //! is a VPC: [`Snapshot::next`] rebuilds what a transaction touched and shares the rest.
