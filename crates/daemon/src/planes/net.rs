@@ -1,7 +1,6 @@
 //! The network plane: each VPC is a group of namespaces that the agent makes true.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,11 +66,6 @@ impl NetPlane {
                 Ok(agent)
             }
         }
-    }
-
-    /// Where the agent keeps its socket: commands that run programs ask it for namespaces.
-    pub fn state_dir(&self) -> PathBuf {
-        self.options.state_dir.clone()
     }
 
     /// Converges on a snapshot; blocking. With `check`, looks at the kernel instead of trusting

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use adit_model::{Region, SiteName, VpcEndpointId, VpcId};
+use adit_model::{SiteName, VpcEndpointId, VpcId};
 use adit_net::protocol::Listen;
 use adit_net::render::{self, place};
 use adit_snapshot::Snapshot;
@@ -87,9 +87,4 @@ pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, Ipv4Addr), String> {
         }
     }
     desks
-}
-
-/// The Region of a public address, for a request that came over the internet.
-pub fn region_of(snapshot: &Snapshot, address: Ipv4Addr) -> Option<Region> {
-    snapshot.region_of_address(address)
 }
