@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::proc::{cargo, output, root, run as run_program, run_tests, works};
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 
 const REQUIREMENTS: &str = "tests/e2e/requirements.txt";
 
@@ -25,7 +25,7 @@ pub(crate) fn run(expression: Option<&str>) -> Result<Tally> {
     if let Some(expression) = expression {
         command.args(["-k", expression]);
     }
-    run_tests(&mut command)
+    run_tests(Runner::Pytest, &mut command)
 }
 
 /// Where cargo puts the release binary.

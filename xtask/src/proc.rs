@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 
 /// The repository root: the folder above this crate.
 pub(crate) fn root() -> PathBuf {
@@ -48,7 +48,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 ///
 /// # Errors
 /// Only when it cannot be started or its output cannot be read; failed tests are in the tally.
-pub(crate) fn run_tests(command: &mut Command) -> Result<Tally> {
+pub(crate) fn run_tests(runner: Runner, command: &mut Command) -> Result<Tally> {
     announce(command);
     let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
     command
@@ -74,7 +74,7 @@ pub(crate) fn run_tests(command: &mut Command) -> Result<Tally> {
         out.write_all(&line)
             .and_then(|()| out.flush())
             .context("cannot write")?;
-        if let Some(tally) = Tally::of_closing_line(&String::from_utf8_lossy(&line)) {
+        if let Some(tally) = Tally::of_closing_line(runner, &String::from_utf8_lossy(&line)) {
             sum.add(tally);
         }
         line.clear();

@@ -9,6 +9,18 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
 }
 
+/// A program that runs tests. Each has closing lines of its own, and a failed test may print those
+/// of another in its output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Runner {
+    /// `cargo test`: a line per test binary.
+    Cargo,
+    /// `cargo nextest run`: one line.
+    Nextest,
+    /// pytest: one line.
+    Pytest,
+}
+
 impl Tally {
     /// Adds another runner's numbers.
     pub(crate) fn add(&mut self, other: Tally) {
@@ -21,36 +33,37 @@ impl Tally {
         format!("{} passed, {} failed", self.passed, self.failed)
     }
 
-    /// The numbers in `line` if it is a closing line of `cargo test`, nextest or pytest.
-    pub(crate) fn of_closing_line(line: &str) -> Option<Tally> {
+    /// The numbers in `line` if it is a closing line of this runner.
+    pub(crate) fn of_closing_line(runner: Runner, line: &str) -> Option<Tally> {
         let line = without_colour(line);
-        let line = line.trim();
-        if let Some(counts) = line.strip_prefix("test result:") {
+        match runner {
             // test result: ok. 3 passed; 0 failed; 1 ignored; …
-            return Some(counted(counts));
-        }
-        if let Some(rest) = line.strip_prefix("Summary [") {
+            Runner::Cargo => line.strip_prefix("test result:").map(counted),
             // Summary [   0.5s] 3 tests run: 2 passed (1 slow), 1 failed, 0 skipped
-            let (_, counts) = rest.split_once(" run:")?;
-            return Some(counted(counts));
-        }
-        let inner = line.trim_matches('=').trim();
-        if inner.len() < line.len() && inner.contains(" in ") {
+            Runner::Nextest => {
+                let (_, counts) = line.trim().strip_prefix("Summary [")?.split_once(" run:")?;
+                Some(counted(counts))
+            }
             // ==== 2 failed, 10 passed, 1 error in 1.23s ====
-            let (counts, _) = inner.split_once(" in ")?;
-            let any = [
-                "passed",
-                "failed",
-                "error",
-                "skipped",
-                "deselected",
-                "no tests ran",
-            ];
-            if any.iter().any(|word| counts.contains(word)) {
-                return Some(counted(counts));
+            Runner::Pytest => {
+                let (counts, _) = line
+                    .trim()
+                    .strip_prefix('=')?
+                    .trim_matches('=')
+                    .split_once(" in ")?;
+                let any = [
+                    "passed",
+                    "failed",
+                    "error",
+                    "skipped",
+                    "deselected",
+                    "no tests ran",
+                ];
+                any.iter()
+                    .any(|word| counts.contains(word))
+                    .then(|| counted(counts))
             }
         }
-        None
     }
 }
 
@@ -100,50 +113,55 @@ mod tests {
 
     #[test]
     fn closing_lines_of_every_runner_are_understood() {
+        use Runner::{Cargo, Nextest, Pytest};
         let cases = [
             (
-                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out",
+                Cargo,
+                "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured",
                 3,
                 0,
             ),
             (
+                Cargo,
                 "test result: FAILED. 3 passed; 2 failed; 0 ignored; finished in 0.00s",
                 3,
                 2,
             ),
             (
+                Nextest,
                 "     Summary [   0.005s] 3 tests run: 3 passed, 0 skipped",
                 3,
                 0,
             ),
             (
+                Nextest,
                 "     Summary [   0.005s] 1 test run: 1 passed (1 slow), 4 skipped",
                 1,
                 0,
             ),
             (
+                Nextest,
                 "  Summary [ 9s] 6/9 tests run: 3 passed, 1 failed, 2 timed out, 0 skipped",
                 3,
                 3,
             ),
             (
+                Pytest,
                 "\u{1b}[32m===== \u{1b}[1m10 passed\u{1b}[0m in 1.2s =====\u{1b}[0m",
                 10,
                 0,
             ),
             (
+                Pytest,
                 "=== 2 failed, 10 passed, 1 error in 65.00s (0:01:05) ===",
                 10,
                 3,
             ),
-            ("=== no tests ran in 0.01s ===", 0, 0),
+            (Pytest, "=== no tests ran in 0.01s ===", 0, 0),
         ];
-        for (line, passed, failed) in cases {
-            assert_eq!(
-                Tally::of_closing_line(line),
-                Some(Tally { passed, failed }),
-                "{line}"
-            );
+        for (runner, line, passed, failed) in cases {
+            let found = Tally::of_closing_line(runner, line);
+            assert_eq!(found, Some(Tally { passed, failed }), "{line}");
         }
     }
 
@@ -157,8 +175,12 @@ mod tests {
             "=== short test summary info ===",
             "======= FAILURES =======",
             "3 passed",
+            // A failed test's own output, as nextest shows it.
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; finished in 0.09s",
         ] {
-            assert_eq!(Tally::of_closing_line(line), None, "{line}");
+            for runner in [Runner::Cargo, Runner::Nextest, Runner::Pytest] {
+                assert_eq!(Tally::of_closing_line(runner, line), None, "{line}");
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 
 use crate::e2e;
 use crate::proc::{cargo, run as run_program, run_tests, works};
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 
 /// What `cargo xtask test` was asked for.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -70,12 +70,9 @@ pub(crate) fn all(options: &Options) -> Result<Tally> {
     }
     if !options.e2e_only {
         sum.add(rust_tests()?);
-        sum.add(run_tests(cargo().args([
-            "test",
-            "--workspace",
-            "--locked",
-            "--doc",
-        ]))?);
+        let mut doctests = cargo();
+        doctests.args(["test", "--workspace", "--locked", "--doc"]);
+        sum.add(run_tests(Runner::Cargo, &mut doctests)?);
     }
     if !options.rust_only {
         sum.add(e2e::run(options.expression.as_deref())?);
@@ -95,12 +92,12 @@ fn rust_tests() -> Result<Tally> {
             "--profile",
             "ci",
         ]);
-    } else {
-        command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
-        // Doctests run as a step of their own.
-        command.args(["--lib", "--bins", "--tests"]);
+        return run_tests(Runner::Nextest, &mut command);
     }
-    run_tests(&mut command)
+    // Doctests run as a step of their own.
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    command.args(["--lib", "--bins", "--tests"]);
+    run_tests(Runner::Cargo, &mut command)
 }
 
 #[cfg(test)]
