@@ -15,7 +15,7 @@ use adit_net::client::{Agent, Mode, Options as AgentOptions};
 use adit_plane::Board;
 use adit_store::{Author, Store};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
 use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
@@ -300,11 +300,15 @@ async fn serve(
         what: "the client file",
         why: e.to_string(),
     })?;
+    let ends = Ends::watch(down.clone()).map_err(|e| UpError::Open {
+        what: "the signal handlers",
+        why: e.to_string(),
+    })?;
     say_ready(&file, state, options);
     if options.while_stdin {
         end_with_stdin(down.clone());
     }
-    let end = wait_for_end(&down).await;
+    let end = ends.wait().await;
     places::withdraw(state, address);
     control.stop().await;
     Ok(end)
@@ -380,17 +384,28 @@ fn end_with_stdin(down: Arc<Notify>) {
     });
 }
 
-async fn wait_for_end(down: &Notify) -> End {
-    let terminate = signal(SignalKind::terminate());
-    let interrupt = signal(SignalKind::interrupt());
-    let (Ok(mut terminate), Ok(mut interrupt)) = (terminate, interrupt) else {
-        down.notified().await;
-        return End::Down;
-    };
-    tokio::select! {
-        _ = terminate.recv() => End::Signal,
-        _ = interrupt.recv() => End::Signal,
-        () = down.notified() => End::Down,
+/// What ends the daemon. Made before it says that it is ready: who reads the line may end it.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+    down: Arc<Notify>,
+}
+
+impl Ends {
+    fn watch(down: Arc<Notify>) -> std::io::Result<Ends> {
+        Ok(Ends {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            down,
+        })
+    }
+
+    async fn wait(mut self) -> End {
+        tokio::select! {
+            _ = self.terminate.recv() => End::Signal,
+            _ = self.interrupt.recv() => End::Signal,
+            () = self.down.notified() => End::Down,
+        }
     }
 }
 
