@@ -3,49 +3,11 @@
 
 use adit_policy::actions::{Api, Facts, Operation};
 use adit_wire::s3::{self, Recognised};
+use adit_wire::sigv4;
 use adit_wire::{ErrorReply, OperationRef, Parts};
 use percent_encoding::percent_decode_str;
 
 use crate::address::Place;
-
-/// The query parameters that version 2 signs, besides the `x-amz-` family [s3-policy §F.2].
-const SIGNED: [&str; 35] = [
-    "accelerate",
-    "acl",
-    "analytics",
-    "cors",
-    "defaultObjectAcl",
-    "delete",
-    "inventory",
-    "lifecycle",
-    "location",
-    "logging",
-    "metrics",
-    "notification",
-    "object-lock",
-    "partNumber",
-    "policy",
-    "replication",
-    "requestPayment",
-    "response-cache-control",
-    "response-content-disposition",
-    "response-content-encoding",
-    "response-content-language",
-    "response-content-type",
-    "response-expires",
-    "restore",
-    "select",
-    "select-type",
-    "storageClass",
-    "tagging",
-    "torrent",
-    "uploadId",
-    "uploads",
-    "versionId",
-    "versioning",
-    "versions",
-    "website",
-];
 
 /// Checks that the parameters of a URL which version 2 does not sign change nothing.
 ///
@@ -78,8 +40,8 @@ pub(crate) fn check(place: &Place, wire: &Parts<'_>, op: &OperationRef) -> Resul
     }
 }
 
-/// Version 2 signs the `x-amz-` parameters of a URL by their names in lower case. One that is spelled
-/// otherwise is a header like the others to whom reads it, but was not signed.
+/// Signers write the `x-amz-` parameters of a URL in lower case. One that is spelled otherwise was added
+/// by somebody else: it is refused by its name, before the signature over all of them would fail.
 fn moved_headers_are_signed(query: &str) -> Result<(), ErrorReply> {
     const FAMILY: &str = "x-amz-";
     for pair in query.split('&') {
@@ -94,8 +56,7 @@ fn moved_headers_are_signed(query: &str) -> Result<(), ErrorReply> {
 }
 
 fn is_signed(pair: &str) -> bool {
-    let name = name(pair);
-    name.starts_with("x-amz-") || SIGNED.contains(&name.as_str())
+    sigv4::v2_signs(&name(pair))
 }
 
 fn name(pair: &str) -> String {

@@ -24,7 +24,7 @@ pub use claim::claim;
 pub use form::{FormError, Policy, form_claim, verify_form};
 pub use keys::KeyCache;
 pub use sign::{Sign, Signer};
-pub use v2::verify_v2;
+pub use v2::{v2_signs, verify_v2};
 pub use verify::{check_scope, verify};
 
 /// A secret: cannot be printed, and is compared without leaking where it differs.

@@ -52,6 +52,12 @@ const SUB_RESOURCES: [&str; 35] = [
     "website",
 ];
 
+/// Whether a presigned URL of version 2 signs a query parameter (its decoded name): the sub-resources
+/// and, in lower case, the `x-amz-` family. Whoever holds a URL may add any other.
+pub fn v2_signs(name: &str) -> bool {
+    name.starts_with("x-amz-") || SUB_RESOURCES.contains(&name)
+}
+
 /// True when base64 `given` is version 2's signature over `text`.
 pub(super) fn holds(secret: &Secret, text: &str, given: &str) -> bool {
     let key = hmac::Key::new(HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.expose().as_bytes());

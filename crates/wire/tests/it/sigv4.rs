@@ -698,6 +698,22 @@ fn version_2_urls_and_headers() {
         (field(&reply, "X-Amz-Expires"), reply.message.as_str()),
         ("", "Request has expired")
     );
+    // What readers take for a header, in whatever case, cannot be added to a signed URL.
+    for added in [
+        "x-amz-copy-source",
+        "X-Amz-Copy-Source",
+        "X-AMZ-copy-source",
+    ] {
+        let mut more = request.clone();
+        more.query.push_str(&format!("&{added}=b%2Fsecret"));
+        assert!(
+            matches!(
+                check_with(&more, &expect_s3(), Some("t"), &KeyCache::new()),
+                Err(AuthError::Mismatch(_))
+            ),
+            "{added}"
+        );
+    }
     let mut other = request.clone();
     other.path = "/b/a%20c".to_owned();
     assert!(matches!(
