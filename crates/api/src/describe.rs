@@ -1,5 +1,6 @@
 //! What every `Describe…` shares: ids, filters with wildcards, pages.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use adit_model::*;
@@ -54,11 +55,7 @@ impl<R: Owned> Describe<R> {
             self.filters.contains(&name) || name == "owner-id" || is_tag_filter(name)
         })?;
         let candidates: Box<dyn Iterator<Item = Arc<R>>> = if ids.is_empty() {
-            let all = R::table(view.intent).range(query.after()..);
-            Box::new(
-                all.map(|(_, r)| r.clone())
-                    .filter(|r| ctx.sees(view.intent, &**r)),
-            )
+            Box::new(candidates(&query, view.intent).filter(|r| ctx.sees(view.intent, &**r)))
         } else {
             let mut found = Vec::with_capacity(ids.len());
             for id in ids {
@@ -84,6 +81,42 @@ impl<R: Owned> Describe<R> {
         output.push(self.items, Value::List(items));
         output.push("NextToken", next);
         Ok(Value::Map(output))
+    }
+}
+
+/// What may match a query, in key order: looked up where a filter names ids or VPCs without
+/// wildcards, so that the rest of the installation costs nothing.
+fn candidates<'a, R: Resource>(
+    query: &Query<'_>,
+    intent: &'a Intent,
+) -> Box<dyn Iterator<Item = Arc<R>> + 'a> {
+    let found = match (query.literals(id_filter(R::KIND)), query.literals("vpc-id")) {
+        (Some(ids), _) => ids.iter().filter_map(|id| intent.get::<R>(id)).collect(),
+        (None, Some(vpcs)) => {
+            let vpcs = vpcs.iter().filter_map(|id| id.parse::<VpcId>().ok());
+            vpcs.flat_map(|vpc| intent.in_vpc::<R>(&vpc)).collect()
+        }
+        (None, None) => {
+            let all = R::table(intent).range(query.after()..);
+            return Box::new(all.map(|(_, resource)| resource.clone()));
+        }
+    };
+    let found: Vec<&Arc<R>> = found;
+    let by_key: BTreeMap<String, Arc<R>> =
+        found.into_iter().map(|r| (r.key(), r.clone())).collect();
+    Box::new(by_key.into_values())
+}
+
+/// The filter that names resources of a kind by their ids.
+fn id_filter(kind: Kind) -> &'static str {
+    match kind {
+        Kind::VpcEndpoint => "vpc-endpoint-id",
+        Kind::NetworkInterface => "network-interface-id",
+        Kind::Subnet => "subnet-id",
+        Kind::RouteTable => "route-table-id",
+        Kind::SecurityGroup => "group-id",
+        // Other kinds are few.
+        _ => "",
     }
 }
 
@@ -152,6 +185,17 @@ impl<'a> Query<'a> {
     /// A key from which on (exclusively) items are wanted; empty for all.
     pub(crate) fn after(&self) -> String {
         self.after.clone().unwrap_or_default()
+    }
+
+    /// The values of a filter with this name, if there is one and none of them has a wildcard.
+    fn literals(&self, name: &str) -> Option<&[&'a str]> {
+        let filter = self.filters.iter().find(|filter| filter.name == name)?;
+        let plain = |pattern: &&str| !pattern.contains(['*', '?', '\\']);
+        filter
+            .patterns
+            .iter()
+            .all(plain)
+            .then_some(filter.patterns.as_slice())
     }
 
     /// Whether something passes every filter.

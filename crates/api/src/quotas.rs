@@ -1,8 +1,7 @@
 //! Limits on how many there may be of something [ec2-api §21].
 //!
 //! Limits inside one VPC have AWS's defaults. Limits of a whole Region have none: they are there
-//! on AWS to share its hardware, and counting would make a create cost more the more there is. An
-//! installation can set any of them.
+//! on AWS to share its hardware. An installation can set any of them.
 
 use adit_model::Intent;
 

@@ -82,6 +82,10 @@ pub(crate) struct Up {
     /// Ends when standard input ends.
     #[arg(long, hide = true)]
     pub(crate) while_stdin: bool,
+    /// Which planes run; with `none` the API alone answers, and what planes would make true stays
+    /// pending.
+    #[arg(long, value_name = "WHICH", default_value = "all", value_parser = ["all", "none"])]
+    pub(crate) planes: String,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,
@@ -230,6 +234,10 @@ impl Up {
             rootless: self.rootless,
             explain_allowed: self.explain_allowed,
             while_stdin: self.while_stdin,
+            planes: match self.planes.as_str() {
+                "none" => adit_daemon::PlaneChoice::None,
+                _ => adit_daemon::PlaneChoice::All,
+            },
             log: self.log,
         })
     }

@@ -12,7 +12,7 @@ pub mod planes;
 mod up;
 
 pub use config::DEFAULT_LISTEN;
-pub use up::{UpError, UpOptions, down, up};
+pub use up::{PlaneChoice, UpError, UpOptions, down, up};
 
 /// The hidden command under which the `adit` binary is the network agent.
 pub const AGENT_COMMAND: &str = "net-agent";

@@ -48,8 +48,20 @@ pub struct UpOptions {
     pub explain_allowed: bool,
     /// Ends when standard input ends: for a parent that may be killed.
     pub while_stdin: bool,
+    /// Which planes run.
+    pub planes: PlaneChoice,
     /// Log level.
     pub log: String,
+}
+
+/// Which planes of this node run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PlaneChoice {
+    /// Network, names and the S3 front door of endpoints.
+    #[default]
+    All,
+    /// None: the control plane alone. Nothing is made true, and what would be stays `pending`.
+    None,
 }
 
 /// Why the daemon did not start, in one line that says what to do.
@@ -244,33 +256,39 @@ async fn serve(
         .map_err(|e| open("the decision log")(&e))?;
 
     let (publish, snapshots) = watch::channel(None);
-    let board = Board::expecting(&[NET, DNS, GATEWAY]);
+    let planes = options.planes == PlaneChoice::All;
+    let board = Board::expecting(match options.planes {
+        PlaneChoice::All => &[NET, DNS, GATEWAY],
+        PlaneChoice::None => &[],
+    });
     tokio::spawn(adit_plane::build_snapshots(store.subscribe(), publish));
 
-    let mut net = NetPlane::new(agent_options(options, state, &store));
-    let net = tokio::task::spawn_blocking(move || net.connect().map(|_| net))
-        .await
-        .map_err(|e| UpError::Agent(e.to_string()))?
-        .map_err(|e| UpError::Agent(chain(&e)))?;
     let (place, placed) = watch::channel(Placed::default());
-    tokio::spawn(planes::net::run(
-        net,
-        snapshots.clone(),
-        board.clone(),
-        place,
-    ));
-    tokio::spawn(planes::names::run(
-        placed.clone(),
-        snapshots.clone(),
-        board.clone(),
-    ));
-    tokio::spawn(leases::run(store.clone()));
+    if planes {
+        let mut net = NetPlane::new(agent_options(options, state, &store));
+        let net = tokio::task::spawn_blocking(move || net.connect().map(|_| net))
+            .await
+            .map_err(|e| UpError::Agent(e.to_string()))?
+            .map_err(|e| UpError::Agent(chain(&e)))?;
+        tokio::spawn(planes::net::run(
+            net,
+            snapshots.clone(),
+            board.clone(),
+            place,
+        ));
+        tokio::spawn(planes::names::run(
+            placed.clone(),
+            snapshots.clone(),
+            board.clone(),
+        ));
+        tokio::spawn(leases::run(store.clone()));
+    }
 
     let down = Arc::new(Notify::new());
     let control = Control::start(Parts {
         store: store.clone(),
         board: board.clone(),
-        snapshots: snapshots.clone(),
+        snapshots,
         settle: SETTLE,
         authority: Arc::new(authority),
         objects,
@@ -288,11 +306,13 @@ async fn serve(
         what: "the S3 front door",
         why,
     })?;
-    tokio::spawn(planes::gateway::run(
-        control.gateway(),
-        placed,
-        board.clone(),
-    ));
+    if planes {
+        tokio::spawn(planes::gateway::run(
+            control.gateway(),
+            placed,
+            board.clone(),
+        ));
+    }
 
     board.settled(store.intent().generation, SETTLE).await;
     let file = client_file(&store, address, state, options.ephemeral)?;

@@ -125,6 +125,12 @@ ids! {
     VpcEndpointId "vpce-";
     /// An endpoint service.
     VpcEndpointServiceId "vpce-svc-";
+    /// A permission to use an endpoint service.
+    VpcEndpointServicePermissionId "vpce-svc-perm-";
+    /// A connection of an endpoint to an endpoint service.
+    VpcEndpointConnectionId "vpce-con-";
+    /// A notification of connections.
+    ConnectionNotificationId "vpce-nfn-";
     /// A CIDR block association of a VPC.
     VpcCidrAssociationId "vpc-cidr-assoc-";
     /// A set of DHCP options.

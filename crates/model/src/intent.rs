@@ -1,13 +1,15 @@
 //! All resources as their owners stated them, at one generation, and the draft of the next one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
+use crate::endpoint::*;
 use crate::id::*;
 use crate::resources::*;
+use crate::service::*;
 
 /// The number of the transaction that made an intent. Nobody bumps it: the store assigns it.
 #[derive(
@@ -33,6 +35,9 @@ pub trait Resource: Serialize + for<'a> Deserialize<'a> + Send + Sync + Sized + 
     fn key(&self) -> String;
     /// The VPC it lives in, if it does: members of a VPC are found without a scan.
     fn vpc(&self) -> Option<&VpcId>;
+    /// What else it belongs to, by a text of its own choosing: what is related to something is
+    /// found without a scan.
+    fn relations(&self) -> Vec<String>;
     /// Where an intent keeps it.
     fn table(intent: &Intent) -> &Table<Self>;
     /// Where an intent keeps it, to be changed by a draft.
@@ -60,7 +65,7 @@ pub enum LoadError {
 }
 
 macro_rules! resources {
-    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr;)*) => {
+    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr $(, $relations:expr)?;)*) => {
         /// The kinds of resources.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {$(
@@ -89,6 +94,8 @@ macro_rules! resources {
             )*
             /// What lives in each VPC: (VPC, kind, key).
             members: RedBlackTreeMapSync<(VpcId, Kind, String), ()>,
+            /// What belongs to something else: (relation, kind, key).
+            related: RedBlackTreeMapSync<(String, Kind, String), ()>,
             /// What each recent transaction changed, for builders that follow.
             recent: RedBlackTreeMapSync<Generation, Arc<[Touched]>>,
         }
@@ -131,6 +138,11 @@ macro_rules! resources {
             const KIND: Kind = Kind::$type;
             fn key(&self) -> String { let $r = self; $key }
             fn vpc(&self) -> Option<&VpcId> { let $r = self; let _ = $r; $vpc }
+            fn relations(&self) -> Vec<String> {
+                let $r = self;
+                let _ = $r;
+                [Vec::new() $(, $relations)?].concat()
+            }
             fn table(intent: &Intent) -> &Table<Self> { &intent.$field }
             fn table_mut(intent: &mut Intent) -> &mut Table<Self> { &mut intent.$field }
         })*
@@ -150,7 +162,14 @@ resources! {
     security_groups: SecurityGroup, "security-group", |r| r.id.to_string(), Some(&r.vpc);
     network_interfaces: NetworkInterface, "network-interface", |r| r.id.to_string(), Some(&r.vpc);
     prefix_lists: PrefixList, "prefix-list", |r| r.id.to_string(), None;
-    vpc_endpoints: VpcEndpoint, "vpc-endpoint", |r| r.id.to_string(), Some(&r.vpc);
+    vpc_endpoints: VpcEndpoint, "vpc-endpoint", |r| r.id.to_string(), Some(&r.vpc), r.relations();
+    endpoint_services: EndpointService, "endpoint-service", |r| r.id.to_string(), None, r.load_balancers.clone();
+    connection_notifications: ConnectionNotification, "connection-notification", |r| r.id.to_string(), None, vec![r.subject.id().to_string()];
+    load_balancers: LoadBalancer, "load-balancer", |r| r.arn.clone(), Some(&r.vpc);
+    target_groups: TargetGroup, "target-group", |r| r.arn.clone(), Some(&r.vpc);
+    load_listeners: LoadListener, "load-listener", |r| r.arn.clone(), None, vec![r.load_balancer.clone(), r.target_group.clone()];
+    topics: Topic, "topic", |r| r.arn.clone(), None;
+    subscriptions: Subscription, "subscription", |r| r.arn.clone(), None, vec![r.topic.clone()];
     tokens: UsedToken, "token", |r| r.key.clone(), None;
     sites: Site, "site", |r| r.name.to_string(), Some(&r.vpc);
     site_hosts: SiteHost, "site-host", |r| r.id.clone(), Some(&r.vpc);
@@ -185,6 +204,20 @@ impl Intent {
             .range(from..)
             .map(|(key, ())| key)
             .take_while(move |(v, kind, _)| *v == vpc && *kind == R::KIND)
+            .filter_map(|(_, _, key)| R::table(self).get(key))
+    }
+
+    /// Every resource of one kind that is related to something, in key order.
+    pub fn related_to<'a, R: Resource>(
+        &'a self,
+        what: &str,
+    ) -> impl Iterator<Item = &'a Arc<R>> + use<'a, R> {
+        let from = (what.to_string(), R::KIND, String::new());
+        let what = what.to_string();
+        self.related
+            .range(from..)
+            .map(|(key, ())| key)
+            .take_while(move |(w, kind, _)| *w == what && *kind == R::KIND)
             .filter_map(|(_, _, key)| R::table(self).get(key))
     }
 
@@ -229,20 +262,46 @@ impl Intent {
 
     fn insert<R: Resource>(&mut self, resource: Arc<R>) {
         let key = resource.key();
-        if let Some(old) = R::table(self).get(&key).cloned() {
-            self.forget_member(&old);
+        let old = R::table(self).get(&key).cloned();
+        if let Some(old) = &old {
+            self.forget_places(old, &resource);
         }
-        if let Some(vpc) = resource.vpc() {
+        if let Some(vpc) = resource.vpc()
+            && old.as_ref().and_then(|old| old.vpc()) != Some(vpc)
+        {
             self.members
                 .insert_mut((vpc.clone(), R::KIND, key.clone()), ());
+        }
+        for relation in resource.relations() {
+            self.related
+                .insert_mut((relation, R::KIND, key.clone()), ());
         }
         R::table_mut(self).insert_mut(key, resource);
     }
 
-    fn forget_member<R: Resource>(&mut self, old: &Arc<R>) {
+    /// Takes out of the indices what does not hold for the new resource any more.
+    fn forget_places<R: Resource>(&mut self, old: &Arc<R>, new: &Arc<R>) {
+        if let Some(vpc) = old.vpc()
+            && new.vpc() != Some(vpc)
+        {
+            self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
+        }
+        let stay = new.relations();
+        for relation in old.relations() {
+            if !stay.contains(&relation) {
+                self.related.remove_mut(&(relation, R::KIND, old.key()));
+            }
+        }
+    }
+
+    fn forget<R: Resource>(&mut self, old: &Arc<R>) {
         if let Some(vpc) = old.vpc() {
             self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
         }
+        for relation in old.relations() {
+            self.related.remove_mut(&(relation, R::KIND, old.key()));
+        }
+        R::table_mut(self).remove_mut(&old.key());
     }
 }
 
@@ -261,7 +320,7 @@ pub struct Change {
 const REMEMBERED: usize = 1024;
 
 /// That a transaction changed a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Touched {
     /// The kind of the resource.
     pub kind: Kind,
@@ -278,7 +337,7 @@ pub struct Touched {
 pub struct Draft {
     intent: Intent,
     changes: BTreeMap<(Kind, String), Option<String>>,
-    touched: Vec<Touched>,
+    touched: BTreeSet<Touched>,
 }
 
 impl std::ops::Deref for Draft {
@@ -296,7 +355,7 @@ impl Draft {
         Draft {
             intent,
             changes: BTreeMap::new(),
-            touched: Vec::new(),
+            touched: BTreeSet::new(),
         }
     }
 
@@ -317,8 +376,7 @@ impl Draft {
     pub fn remove<R: Resource>(&mut self, key: impl AsRef<str>) -> Option<Arc<R>> {
         let old = R::table(&self.intent).get(key.as_ref()).cloned()?;
         self.touch(&old);
-        self.intent.forget_member(&old);
-        R::table_mut(&mut self.intent).remove_mut(key.as_ref());
+        self.intent.forget(&old);
         self.changes
             .insert((R::KIND, key.as_ref().to_string()), None);
         Some(old)
@@ -350,7 +408,7 @@ impl Draft {
         let intent = &mut self.intent;
         intent
             .recent
-            .insert_mut(intent.generation, self.touched.into());
+            .insert_mut(intent.generation, self.touched.into_iter().collect());
         while intent.recent.size() > REMEMBERED {
             let Some(oldest) = intent.recent.first().map(|(generation, _)| *generation) else {
                 break;
@@ -361,14 +419,11 @@ impl Draft {
     }
 
     fn touch<R: Resource>(&mut self, resource: &Arc<R>) {
-        let touched = Touched {
+        self.touched.insert(Touched {
             kind: R::KIND,
             key: resource.key(),
             vpc: resource.vpc().cloned(),
-        };
-        if !self.touched.contains(&touched) {
-            self.touched.push(touched);
-        }
+        });
     }
 }
 
@@ -415,6 +470,36 @@ mod tests {
         assert_eq!(intent.generation, Generation(1));
         assert_eq!(intent.changed_since(Generation(0)).unwrap().len(), 10);
         assert_eq!(intent.changed_since(Generation(1)).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn relations_follow_put_and_remove() {
+        let listener = |n: u32, group: &str| LoadListener {
+            arn: format!("listener/{n}"),
+            load_balancer: "lb".into(),
+            owner: "123456789012".parse().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+            protocol: "TCP".into(),
+            port: 1,
+            target_group: group.into(),
+            created: 0,
+            tags: Tags::new(),
+        };
+        let mut draft = Draft::new(&Intent::default());
+        draft.put(listener(1, "a"));
+        draft.put(listener(2, "a"));
+        draft.put(listener(1, "b"));
+        let count = |draft: &Draft, what| draft.related_to::<LoadListener>(what).count();
+        assert_eq!(
+            (count(&draft, "lb"), count(&draft, "a"), count(&draft, "b")),
+            (2, 1, 1)
+        );
+        draft.remove::<LoadListener>("listener/1");
+        assert_eq!(
+            (count(&draft, "lb"), count(&draft, "a"), count(&draft, "b")),
+            (1, 1, 0)
+        );
+        assert_eq!(count(&draft, "l"), 0);
     }
 
     #[test]

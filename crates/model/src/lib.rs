@@ -8,13 +8,17 @@
 //! change touches, so a transaction can work on a private [`Draft`] with any number of resources
 //! in the installation.
 
+pub mod endpoint;
 pub mod id;
 pub mod intent;
 pub mod net;
 pub mod resources;
 pub mod secret;
+pub mod service;
 
+pub use endpoint::*;
 pub use id::*;
 pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table, Touched};
 pub use resources::*;
 pub use secret::Secret;
+pub use service::*;

@@ -10,7 +10,6 @@ use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use crate::id::*;
-use crate::intent::Generation;
 use crate::secret::Secret;
 
 /// User tags of a resource, in key order.
@@ -381,70 +380,6 @@ pub struct PrefixList {
     pub owner: Option<AccountId>,
     /// The blocks.
     pub entries: Vec<Ipv4Net>,
-}
-
-/// A VPC endpoint.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct VpcEndpoint {
-    /// Its id.
-    pub id: VpcEndpointId,
-    /// The VPC it serves.
-    pub vpc: VpcId,
-    /// The owner.
-    pub owner: AccountId,
-    /// The service, such as `com.amazonaws.us-east-1.s3`.
-    pub service: String,
-    /// Gateway or interface, with what belongs to it.
-    pub kind: EndpointKind,
-    /// The endpoint policy as given, byte for byte; the default when none was.
-    pub policy: String,
-    /// A small number, unique in the VPC while the endpoint exists (kernel table and mark).
-    pub number: u16,
-    /// The generation that last changed it: it is available when every plane has reached it.
-    pub changed: Generation,
-    /// When it was made.
-    pub created: Millis,
-    /// The caller's idempotency token.
-    pub client_token: Option<String>,
-    /// Which kind of address records its names have; none is the default of its kind.
-    #[serde(default)]
-    pub dns_record: Option<DnsRecordType>,
-    /// Tags.
-    pub tags: Tags,
-}
-
-/// Which kind of address records an endpoint's names have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DnsRecordType {
-    /// `ipv4`: A records alone.
-    Ipv4,
-    /// `service-defined`: what the service's public names have.
-    ServiceDefined,
-}
-
-/// What kind of endpoint, and what it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndpointKind {
-    /// Reached by prefix-list routes from these tables.
-    Gateway {
-        /// The associated route tables.
-        route_tables: Vec<RouteTableId>,
-    },
-    /// Reached at an address in each of its subnets.
-    Interface {
-        /// One network interface per subnet, in the order the subnets were given.
-        interfaces: Vec<NetworkInterfaceId>,
-        /// The subnets, in step with `interfaces`.
-        subnets: Vec<SubnetId>,
-        /// Security groups of every interface.
-        groups: Vec<SecurityGroupId>,
-        /// The random part of its DNS names: eight lower-case letters and digits.
-        dns_suffix: String,
-        /// Whether the service's own names lead here inside the VPC.
-        private_dns: bool,
-        /// Whether they do so only for queries through an inbound resolver endpoint.
-        inbound_only: bool,
-    },
 }
 
 /// An idempotency token that was used, and by whom.

@@ -74,7 +74,7 @@ impl Board {
     /// by then is shown as pending, which is the truth.
     pub async fn settled(&self, generation: Generation, limit: Duration) {
         let mut board = self.sender.subscribe();
-        let reached = board.wait_for(|board| board.reached() >= generation);
+        let reached = board.wait_for(|board| board.is_idle() || board.reached() >= generation);
         let _ = tokio::time::timeout(limit, reached).await;
     }
 }
@@ -102,6 +102,14 @@ mod tests {
         assert!(!waiting.is_finished());
         board.report("dns", at(2));
         assert_eq!(waiting.await.unwrap(), Generation(1));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_waited_for_when_no_plane_runs() {
+        let board = Board::expecting(&[]);
+        board.settled(Generation(1), Duration::from_secs(60)).await;
+        let vpc = adit_model::VpcId::from_digits(1);
+        assert!(!board.read().in_force(&vpc, Generation(1)));
     }
 
     #[tokio::test]

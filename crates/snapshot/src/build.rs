@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use adit_model::*;
 use adit_policy::{Policy, PolicyKind, Principal};
@@ -35,6 +35,20 @@ pub enum PolicyState {
 }
 
 impl PolicyState {
+    /// The policy of an endpoint. Nearly all have the default one, which is compiled once.
+    fn of_endpoint(text: &str, gateway: bool) -> PolicyState {
+        static GATEWAY: LazyLock<PolicyState> =
+            LazyLock::new(|| PolicyState::of(DEFAULT_GATEWAY_POLICY, PolicyKind::S3_GATEWAY));
+        static INTERFACE: LazyLock<PolicyState> =
+            LazyLock::new(|| PolicyState::of(DEFAULT_INTERFACE_POLICY, PolicyKind::S3_INTERFACE));
+        match gateway {
+            true if text == DEFAULT_GATEWAY_POLICY => GATEWAY.clone(),
+            true => PolicyState::of(text, PolicyKind::S3_GATEWAY),
+            false if text == DEFAULT_INTERFACE_POLICY => INTERFACE.clone(),
+            false => PolicyState::of(text, PolicyKind::S3_INTERFACE),
+        }
+    }
+
     fn of(text: &str, kind: PolicyKind) -> PolicyState {
         match Policy::compile(text, kind) {
             Ok(policy) => PolicyState::Ready(Arc::new(policy)),
@@ -205,11 +219,7 @@ impl Snapshot {
             let gateway = matches!(endpoint.kind, EndpointKind::Gateway { .. });
             // An endpoint without its VPC serves nobody.
             let region = self.intent.get::<Vpc>(&endpoint.vpc)?.region.clone();
-            let kind = match gateway {
-                true => PolicyKind::S3_GATEWAY,
-                false => PolicyKind::S3_INTERFACE,
-            };
-            let policy = PolicyState::of(&endpoint.policy, kind);
+            let policy = PolicyState::of_endpoint(&endpoint.policy, gateway);
             Some(EndpointView {
                 endpoint: endpoint.clone(),
                 region,

@@ -154,6 +154,14 @@ pub fn regional(endpoint: &VpcEndpointId, suffix: &str, service: &str, region: &
     format!("{endpoint}-{suffix}.{service}.{region}.vpce.{DOMAIN}")
 }
 
+/// The full name of the service that endpoint names call `short`: a customer's by its id.
+pub fn service_name(short: &str, region: &Region) -> String {
+    match short.starts_with("vpce-svc-") {
+        true => format!("com.amazonaws.vpce.{region}.{short}"),
+        false => format!("com.amazonaws.{region}.{short}"),
+    }
+}
+
 /// The zonal name of an endpoint.
 pub fn zonal(
     endpoint: &VpcEndpointId,

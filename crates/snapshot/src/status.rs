@@ -56,6 +56,11 @@ impl StatusBoard {
             .unwrap_or_default()
     }
 
+    /// Whether no plane runs at all: then nothing will ever be in force, and waiting is pointless.
+    pub fn is_idle(&self) -> bool {
+        self.planes.is_empty()
+    }
+
     /// Whether something of a VPC that `changed` last touched is in force.
     pub fn in_force(&self, vpc: &VpcId, changed: Generation) -> bool {
         self.reached() >= changed && self.fault(vpc).is_none()

@@ -128,7 +128,10 @@ fn world() -> Draft {
         changed: Generation(1),
         created: 0,
         client_token: None,
+        address_type: AddressType::Ipv4,
         dns_record: None,
+        service_region: None,
+        connection: None,
         tags: Tags::new(),
     };
     draft.put(endpoint(

@@ -18,12 +18,6 @@ use crate::ec2::endpoint_service;
 use crate::input::{Input, malformed};
 use crate::refusal::Refusal;
 
-/// The policy of a gateway endpoint that was given none, byte for byte AWS's [ec2-api §10].
-const DEFAULT_GATEWAY_POLICY: &str = r#"{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}"#;
-
-/// The policy of an interface endpoint that was given none; AWS prints it in lines.
-const DEFAULT_INTERFACE_POLICY: &str = "{\n  \"Statement\": [\n    {\n      \"Action\": \"*\", \n      \"Effect\": \"Allow\", \n      \"Principal\": \"*\", \n      \"Resource\": \"*\"\n    }\n  ]\n}";
-
 /// The policy of an endpoint that was given none: everything is allowed.
 fn default_policy(gateway: bool) -> &'static str {
     if gateway {
@@ -171,10 +165,7 @@ fn dns_record(endpoint: &VpcEndpoint) -> &'static str {
         true => DnsRecordType::ServiceDefined,
         false => DnsRecordType::Ipv4,
     };
-    match endpoint.dns_record.unwrap_or(default) {
-        DnsRecordType::Ipv4 => "ipv4",
-        DnsRecordType::ServiceDefined => "service-defined",
-    }
+    endpoint.dns_record.unwrap_or(default).as_str()
 }
 
 /// The names of an interface endpoint: regional, one for each zone, then private ones [dns §1].

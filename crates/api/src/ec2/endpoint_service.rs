@@ -28,6 +28,13 @@ pub(crate) fn unknown(name: &str) -> Refusal {
     )
 }
 
+/// The services of a Region that gateway endpoints lead to.
+pub(crate) fn with_gateways(region: &Region) -> impl Iterator<Item = String> {
+    ["s3", "dynamodb"]
+        .into_iter()
+        .map(move |short| format!("com.amazonaws.{region}.{short}"))
+}
+
 fn s3(region: &Region) -> String {
     format!("com.amazonaws.{region}.s3")
 }

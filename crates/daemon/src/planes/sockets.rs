@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use adit_model::{SiteName, VpcEndpointId, VpcId};
+use adit_model::{Served, SiteName, VpcEndpoint, VpcEndpointId, VpcId};
 use adit_net::protocol::Listen;
 use adit_net::render::{self, place};
 use adit_snapshot::Snapshot;
@@ -34,7 +34,7 @@ pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
     };
     open(Door::Internet, render::INTERNET, None);
     for vpc in snapshot.vpcs() {
-        for gateway in &vpc.gateways {
+        for gateway in vpc.gateways.iter().filter(|g| is_s3(&g.endpoint)) {
             let id = &gateway.endpoint.id;
             open(
                 Door::Gateway(id.clone()),
@@ -42,7 +42,7 @@ pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
                 Some("eth0".into()),
             );
         }
-        for endpoint in &vpc.interfaces {
+        for endpoint in vpc.interfaces.iter().filter(|i| is_s3(&i.endpoint)) {
             let id = &endpoint.endpoint.id;
             for eni in &endpoint.interfaces {
                 let device = place::endpoint_device(&eni.id);
@@ -55,6 +55,11 @@ pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
         }
     }
     doors
+}
+
+/// Only endpoints of S3 lead to the S3 front door.
+fn is_s3(endpoint: &VpcEndpoint) -> bool {
+    endpoint.serves() == Some(Served::S3)
 }
 
 /// Whose names a resolver socket answers.

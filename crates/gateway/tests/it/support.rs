@@ -233,7 +233,10 @@ fn endpoint(id: &str, kind: EndpointKind) -> VpcEndpoint {
         changed: Generation(1),
         created: NOW,
         client_token: None,
+        address_type: AddressType::Ipv4,
         dns_record: None,
+        service_region: None,
+        connection: None,
         tags: Tags::new(),
     }
 }

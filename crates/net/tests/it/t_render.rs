@@ -258,7 +258,10 @@ fn put_endpoints(draft: &mut Draft, vpc: &VpcId) {
             changed: Generation(1),
             created: 0,
             client_token: None,
+            address_type: AddressType::Ipv4,
             dns_record: None,
+            service_region: None,
+            connection: None,
             tags: Tags::new(),
         });
     }

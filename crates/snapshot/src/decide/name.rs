@@ -100,7 +100,7 @@ fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
     else {
         return unknown;
     };
-    let service = format!("com.amazonaws.{}.{}", asked.region, asked.service);
+    let service = names::service_name(&asked.service, &asked.region);
     if *dns_suffix != asked.suffix || view.endpoint.service != service {
         return unknown;
     }

@@ -66,7 +66,10 @@ pub(crate) fn create(
         changed: draft.generation,
         created: ctx.now,
         client_token: token.as_ref().map(|token| token.text.clone()),
+        service_region: None,
+        address_type: AddressType::Ipv4,
         dns_record: dns.record,
+        connection: None,
         tags,
     });
     if let Some(token) = &token {
@@ -273,13 +276,10 @@ fn limits(intent: &Intent, vpc: &Vpc, gateway: bool) -> Result<(), Refusal> {
     }
     quotas::GATEWAY_ENDPOINTS_PER_VPC.check(intent, here)?;
     quotas::GATEWAY_ENDPOINTS_PER_REGION.check(intent, || {
-        let region = |endpoint: &VpcEndpoint| intent.get::<Vpc>(&endpoint.vpc).map(|v| &v.region);
-        let all = intent
-            .vpc_endpoints
-            .values()
-            .filter(|endpoint| endpoint.owner == vpc.owner);
-        all.filter(|e| same(e) && region(e) == Some(&vpc.region))
-            .count()
+        let services = endpoint_service::with_gateways(&vpc.region);
+        let relations = services.map(|service| VpcEndpoint::gateways_of(&vpc.owner, &service));
+        let counts = relations.map(|what| intent.related_to::<VpcEndpoint>(&what).count());
+        counts.sum()
     })
 }
 
