@@ -30,6 +30,17 @@ pub struct Config {
     pub region: Vec<RegionConfig>,
     /// S3 manners.
     pub s3: S3Config,
+    /// Numbers for monitoring.
+    pub metrics: MetricsConfig,
+}
+
+/// Numbers for monitoring.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// Where they are shown, at `/metrics`, in Prometheus' text form. A loopback address: they tell
+    /// names of buckets and endpoints to whoever asks. Nowhere when it is not set.
+    pub listen: Option<SocketAddr>,
 }
 
 /// One Region.
@@ -108,14 +119,25 @@ impl Config {
             path: shown.clone(),
             why,
         })?;
-        toml::from_str(&text).map_err(|error| {
+        let config: Config = toml::from_str(&text).map_err(|error| {
             let why = error
                 .to_string()
                 .split_whitespace()
                 .collect::<Vec<_>>()
                 .join(" ");
             ConfigError::Parse { path: shown, why }
-        })
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        match self.metrics.listen {
+            Some(listen) if !listen.ip().is_loopback() => Err(ConfigError::Inconsistent(format!(
+                "metrics.listen `{listen}` is not a loopback address"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Every Region with its defaults filled in, and the default Region.
@@ -245,6 +267,7 @@ mod tests {
         for (text, word) in [
             ("listen = 5", "listen"),
             ("speed = 9", "speed"),
+            ("[metrics]\nlisten = '0.0.0.0:9090'", "loopback"),
             ("default_region = 'mars'", "mars"),
             (
                 "default_region = 'eu-west-1'\n[[region]]\nname = 'us-east-1'",

@@ -15,6 +15,7 @@ use adit_gateway::{
     Call, Caller as S3Caller, Connection, Gateway, JsonLines, Scheme, Settings, Setup, Via,
 };
 use adit_model::{Generation, Millis, Region};
+use adit_plane::metrics::Metrics;
 use adit_plane::{Board, Snapshots};
 use adit_snapshot::{KeyView, Snapshot, StatusBoard};
 use adit_store::Store;
@@ -51,6 +52,8 @@ pub struct Parts {
     pub objects: adit_objects::Store,
     /// Decision records.
     pub records: Arc<JsonLines>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
     /// Whether signature version 2 is accepted.
     pub signature_v2: bool,
     /// Whether records of allowed requests name the statement.
@@ -148,6 +151,7 @@ impl Control {
             control: Some(desk),
             recorder: parts.records,
             authority: parts.authority,
+            metrics: parts.metrics,
             clock: None,
             settings: Settings {
                 signature_v2: parts.signature_v2,

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod control;
 pub mod leases;
+pub mod metrics;
 pub mod places;
 pub mod planes;
 mod up;

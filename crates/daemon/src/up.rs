@@ -13,6 +13,7 @@ use adit_gateway::ca::Authority;
 use adit_model::{AccountId, KeyOwner};
 use adit_net::client::{Agent, Mode, Options as AgentOptions};
 use adit_plane::Board;
+use adit_plane::metrics::Metrics;
 use adit_store::{Author, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,7 +24,7 @@ use crate::control::{Control, Parts};
 use crate::places::{self, ClientFile};
 use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
-use crate::{AGENT_COMMAND, leases};
+use crate::{AGENT_COMMAND, leases, metrics};
 
 /// What the command line says.
 #[derive(Clone, Default)]
@@ -77,7 +78,7 @@ pub enum UpError {
     #[error("{0}")]
     Option(String),
     /// The API's address.
-    #[error("cannot listen on {address}: {why}; choose another address with --listen")]
+    #[error("cannot listen on {address}: {why}; choose another address")]
     Listen {
         /// Which address.
         address: SocketAddr,
@@ -255,6 +256,16 @@ async fn serve(
         .and_then(JsonLines::new)
         .map_err(|e| open("the decision log")(&e))?;
 
+    let metrics = Metrics::default();
+    if let Some(listen) = config.metrics.listen {
+        metrics::serve(listen, metrics.clone())
+            .await
+            .map_err(|why| UpError::Listen {
+                address: listen,
+                why,
+            })?;
+    }
+
     let (publish, snapshots) = watch::channel(None);
     let planes = options.planes == PlaneChoice::All;
     let board = Board::expecting(match options.planes {
@@ -293,6 +304,7 @@ async fn serve(
         authority: Arc::new(authority),
         objects,
         records: Arc::new(records),
+        metrics: metrics.clone(),
         signature_v2: config.s3.signature_v2,
         explain_allowed: options.explain_allowed,
         agent_directory: agent_directory(state),

@@ -1,15 +1,17 @@
 //! What is written down about a request while it passes through the phases.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use adit_model::EndpointKind;
 use adit_policy::{Decision, Effect, Layer, Outcome, Trace};
-use adit_snapshot::KeyView;
 use adit_snapshot::decide::request::{self, RequestFacts};
+use adit_snapshot::{BucketView, KeyView};
 use adit_wire::time::iso8601;
 
 use crate::address::Way;
 use crate::connection::{Connection, Via};
+use crate::counts::Counted;
 use crate::gateway::Inner;
 use crate::ids::RequestId;
 use crate::record::{Path, Record};
@@ -18,7 +20,11 @@ use crate::record::{Path, Record};
 #[derive(Debug, Default)]
 pub(crate) struct Account {
     pub(crate) generation: u64,
+    /// When the head was read.
+    pub(crate) begun: Option<Instant>,
     pub(crate) vpc: Option<String>,
+    /// The bucket, if one is named and exists.
+    pub(crate) bucket: Option<Arc<BucketView>>,
     /// None before the phase that finds out.
     pub(crate) caller: Option<Option<Arc<KeyView>>>,
     pub(crate) operation: Option<String>,
@@ -83,6 +89,14 @@ impl Account {
             Via::Api => ("api", None),
         };
         let decided = self.decided.as_ref();
+        gateway.counts.request(&Counted {
+            via: endpoint.unwrap_or(kind),
+            bucket: self.bucket.as_ref().map(|view| view.bucket.name.as_str()),
+            operation: self.operation.as_deref(),
+            status,
+            denied: decided.is_some_and(|decided| !decided.allowed) && status == 403,
+            took: self.begun.map_or_else(Default::default, |at| at.elapsed()),
+        });
         gateway.recorder.record(&Record {
             time: &time,
             request_id: id.as_str(),

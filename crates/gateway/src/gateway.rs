@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use adit_model::Millis;
 use adit_objects::Store;
+use adit_plane::metrics::Metrics;
 use adit_snapshot::Snapshot;
 use adit_wire::sigv4::KeyCache;
 use http::{Request, Response};
@@ -15,6 +16,7 @@ use crate::ca::{Authority, CaError};
 use crate::certificates::Certificates;
 use crate::connection::Connection;
 use crate::control::Control;
+use crate::counts::Counts;
 use crate::ids::Ids;
 use crate::operations::Operations;
 use crate::record::Recorder;
@@ -42,6 +44,8 @@ pub struct Setup {
     pub recorder: Arc<dyn Recorder>,
     /// Signs certificates for the names that are served.
     pub authority: Arc<Authority>,
+    /// Where requests are counted.
+    pub metrics: Metrics,
     /// The time; none: the system's.
     pub clock: Option<Clock>,
     /// Limits and manners.
@@ -55,6 +59,7 @@ pub(crate) struct Inner {
     pub(crate) control: Option<Arc<dyn Control>>,
     pub(crate) recorder: Arc<dyn Recorder>,
     pub(crate) certificates: Certificates,
+    pub(crate) counts: Counts,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) keys: KeyCache,
@@ -87,6 +92,7 @@ impl Gateway {
             control,
             recorder,
             authority,
+            metrics,
             clock,
             settings,
         } = setup;
@@ -99,6 +105,7 @@ impl Gateway {
             control,
             recorder,
             certificates,
+            counts: Counts::new(&metrics),
             clock: clock.unwrap_or_else(|| Arc::new(system_clock)),
             settings,
             keys: KeyCache::default(),

@@ -35,6 +35,7 @@ mod certificates;
 mod connection;
 mod control;
 mod copy_source;
+mod counts;
 mod decide;
 mod gateway;
 mod head;

@@ -122,6 +122,11 @@ impl Gateway {
             Ok(ready) => ready,
             Err(why) => return tracing::debug!(%why, "no connection"),
         };
+        self.inner.counts.connection(match &connection.via {
+            Via::Endpoint(id) => id.as_str(),
+            Via::Internet => "internet",
+            Via::Api => "api",
+        });
         self.serve_connection(stream, connection, shutdown).await;
     }
 

@@ -1,6 +1,7 @@
 //! One request, from its head to its answer, phase by phase.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use adit_model::Millis;
 use adit_snapshot::Snapshot;
@@ -63,6 +64,7 @@ pub(crate) async fn serve(
     let mut upload = Upload::new(body, gateway.settings.body_timeout);
     let mut account = Account {
         generation: snapshot.generation.0,
+        begun: Some(Instant::now()),
         ..Account::default()
     };
     let uses = Uses {
@@ -117,6 +119,7 @@ async fn phases(
         head.host,
         wire.path,
     )?;
+    uses.account.bucket = place.bucket.clone();
     let service = match place.address.target {
         Target::Control(_) => Service::S3Control,
         _ => Service::S3,

@@ -1,8 +1,10 @@
-//! What planes share: the newest snapshot, and the board they report to.
+//! What planes share: the newest snapshot, the board they report to, and the numbers they count.
 //!
 //! A plane is a loop: wait until something changed, take the *latest* snapshot (never the change,
 //! I6, I7), converge, report. It never goes backwards (I8), and before its first snapshot it
 //! refuses (I11).
+
+pub mod metrics;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -388,6 +388,7 @@ async fn without_a_snapshot_nothing_is_served() {
         control: None,
         recorder: std::sync::Arc::new(()),
         authority: world.authority.clone(),
+        metrics: adit_plane::metrics::Metrics::default(),
         clock: None,
         settings: Default::default(),
     })

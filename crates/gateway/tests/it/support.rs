@@ -348,6 +348,7 @@ impl World {
             control: None,
             recorder: records.clone(),
             authority: authority.clone(),
+            metrics: adit_plane::metrics::Metrics::default(),
             clock: Some(Arc::new(move || now)),
             settings,
         })
