@@ -9,10 +9,11 @@ use adit_snapshot::{Snapshot, StatusBoard};
 use adit_store::{Author, Store, WriteError};
 use adit_wire::{ErrorReply, HttpReply, OperationRef, Parts, Service, Value, protocol};
 
+use crate::authorise::authorise;
 use crate::context::{Answer, Caller, Ctx, View};
 use crate::ids::Ids;
 use crate::input::Input;
-use crate::operations::{self, Row, Run};
+use crate::operations::{self, Run};
 use crate::refusal::Refusal;
 
 /// Waits that end when a generation is in force, or when waiting longer is pointless.
@@ -100,7 +101,7 @@ impl Api {
         };
         let input = Input(input);
         let shown = |refusal: Refusal| ErrorReply::from(refusal);
-        authorise(row, &ctx, &self.planes.snapshot()).map_err(shown)?;
+        authorise(row, input, &ctx, &self.planes.snapshot()).map_err(shown)?;
         let dry = service == Service::Ec2 && input.flag("DryRun", false);
         match row.run {
             Run::Read(read) => {
@@ -157,21 +158,6 @@ impl Api {
                 })
             }
         }
-    }
-}
-
-/// Asks the caller's identity policies for the row's action.
-fn authorise(row: &Row, ctx: &Ctx, snapshot: &Snapshot) -> Result<(), Refusal> {
-    let Some(action) = row.action else {
-        return Ok(());
-    };
-    match snapshot.decide_control(&ctx.caller.key, action, "*", &ctx.region, ctx.now) {
-        Ok(()) => Ok(()),
-        Err(why) if row.service == Service::Ec2 => Err(Refusal::new(
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {why}"),
-        )),
-        Err(why) => Err(Refusal::new("AccessDenied", why)),
     }
 }
 

@@ -19,6 +19,17 @@ pub struct Caller {
     pub arn: String,
     /// The key and what its identity may do.
     pub key: Arc<KeyView>,
+    /// Where the call came from, when it came over the network.
+    pub source: Option<Source>,
+}
+
+/// Where a call came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    /// The peer's address.
+    pub address: std::net::IpAddr,
+    /// Whether it was encrypted.
+    pub tls: bool,
 }
 
 impl Caller {
@@ -28,7 +39,15 @@ impl Caller {
             account: key.key.account.clone(),
             arn: key.arn.clone(),
             key: key.clone(),
+            source: None,
         }
+    }
+
+    /// The same caller, from there.
+    #[must_use]
+    pub fn from(mut self, source: Source) -> Caller {
+        self.source = Some(source);
+        self
     }
 }
 

@@ -10,6 +10,7 @@
 //! encode. What is not in the table answers with the service's own error, never with success.
 
 mod addresses;
+mod authorise;
 pub mod bootstrap;
 mod call;
 mod context;
@@ -29,7 +30,7 @@ mod sts;
 mod tokens;
 
 pub use call::{Api, Planes, Request, Settled};
-pub use context::{Caller, Ctx, View};
+pub use context::{Caller, Ctx, Source, View};
 pub use ids::Ids;
 pub use operations::{OPERATIONS, Row};
 pub use refusal::Refusal;

@@ -3,10 +3,11 @@
 use adit_model::Draft;
 use adit_wire::{Service, Value};
 
+use crate::authorise::Touches;
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::{ec2, iam, own, s3, sts};
+use crate::{authorise, ec2, iam, own, s3, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
@@ -29,6 +30,8 @@ pub struct Row {
     /// The action that the caller must be allowed; none when anybody may, or when somebody else
     /// decides: S3's operations are decided by the front door, with the path in mind.
     pub action: Option<&'static str>,
+    /// The resources that this action is decided on, see [`crate::authorise`].
+    pub(crate) touches: Touches,
     /// What it does.
     pub(crate) run: Run,
 }
@@ -55,12 +58,24 @@ macro_rules! action {
     };
 }
 
+macro_rules! touches {
+    () => {
+        Touches::Derived
+    };
+    ($find:path) => {
+        Touches::By($find)
+    };
+}
+
 macro_rules! rows {
-    ($($service:ident $prefix:tt { $($kind:ident $name:ident $run:path;)* })*) => {
+    ($($service:ident $prefix:tt {
+        $($kind:ident $name:ident $run:path $(=> $touches:path)?;)*
+    })*) => {
         &[$($(Row {
             service: Service::$service,
             name: stringify!($name),
             action: action!($prefix $name),
+            touches: touches!($($touches)?),
             run: Run::$kind($run),
         },)*)*]
     };
@@ -140,7 +155,7 @@ pub static OPERATIONS: &[Row] = rows! {
         Read GetCallerIdentity sts::caller_identity;
     }
     Sts "sts" {
-        Read GetAccessKeyInfo sts::access_key_info;
+        Read GetAccessKeyInfo sts::access_key_info => authorise::everything;
     }
     Iam "iam" {
         Write CreateUser iam::user::create;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_api::{Api, Caller, Ctx, Ids, Planes, Request, Settled};
+use adit_api::{Api, Caller, Ctx, Ids, Planes, Request, Settled, Source};
 use adit_gateway::ca::Authority;
 use adit_gateway::{
     Call, Caller as S3Caller, Connection, Gateway, JsonLines, Scheme, Settings, Setup, Via,
@@ -228,7 +228,7 @@ impl adit_gateway::Control for Desk {
         &'a self,
         head: http::request::Parts,
         body: Incoming,
-        _: &'a Connection,
+        connection: &'a Connection,
     ) -> adit_gateway::ControlAnswer<'a> {
         Box::pin(async move {
             let name = signed_for(&head);
@@ -248,7 +248,7 @@ impl adit_gateway::Control for Desk {
                 Ok(body) => body,
                 Err(error) => return refused(error),
             };
-            self.dispatch(service, &head, &body)
+            self.dispatch(service, &head, &body, connection)
                 .await
                 .unwrap_or_else(refused)
         })
@@ -278,6 +278,7 @@ impl Desk {
         service: Service,
         head: &http::request::Parts,
         body: &[u8],
+        connection: &Connection,
     ) -> Result<HttpReply, ErrorReply> {
         let fields: Vec<(&str, &[u8])> = head
             .headers
@@ -294,11 +295,10 @@ impl Desk {
         let now = now_millis();
         let snapshot = self.world.snapshot();
         let (key, region) = self.authenticate(service, &parts, &snapshot, now)?;
-        let caller = Caller {
-            account: key.key.account.clone(),
-            arn: key.arn.clone(),
-            key,
-        };
+        let caller = Caller::of(&key).from(Source {
+            address: connection.peer.ip(),
+            tls: connection.tls.is_some(),
+        });
         if service == Service::Adit
             && let Some(answer) = self.own(&parts, &caller, &region, now, &snapshot).await
         {
@@ -439,13 +439,8 @@ impl adit_gateway::Operations for Desk {
             let S3Caller::Signed(key) = caller else {
                 return Err(ErrorReply::new("AccessDenied", 403, "Access Denied"));
             };
-            let caller = Caller {
-                account: key.key.account.clone(),
-                arn: key.arn.clone(),
-                key: key.clone(),
-            };
             let ctx = Ctx {
-                caller,
+                caller: Caller::of(key),
                 region: region.clone(),
                 now,
                 ids: Ids::random(),

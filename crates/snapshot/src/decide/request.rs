@@ -5,13 +5,12 @@
 
 use std::slice;
 
-use adit_model::{Millis, Region};
 use adit_policy::{
     AclGrant, Action, BlockPublicAccess, Context, Decision, Denial, Layer, Layers, Request, Trace,
     keys,
 };
 
-use crate::build::{BucketView, EndpointView, KeyView, PolicyState, Snapshot};
+use crate::build::{BucketView, EndpointView, KeyView, PolicyState};
 
 /// One (action, resource) pair of an S3 request, with everything that has a say in it.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +95,7 @@ fn layers<'a>(facts: &RequestFacts<'a>) -> Result<Layers<'a>, Layer> {
     })
 }
 
-fn broken(layer: Layer) -> Decision {
+pub(super) fn broken(layer: Layer) -> Decision {
     Decision::ImplicitDeny(Denial {
         layer,
         through_access_point: false,
@@ -127,43 +126,5 @@ pub fn network_keys<'a>(
             context.set(keys::VPC_SOURCE_IP, source);
         }
         None => context.set(keys::SOURCE_IP, source),
-    }
-}
-
-impl Snapshot {
-    /// Whether an identity may call a control operation; the refusal is AWS's text, without code.
-    pub fn decide_control(
-        &self,
-        key: &KeyView,
-        action: &str,
-        resource: &str,
-        region: &Region,
-        now: Millis,
-    ) -> Result<(), String> {
-        let mut context = Context::new();
-        context.set(keys::REQUESTED_REGION, region.as_str());
-        context.set(keys::CURRENT_TIME, adit_policy::Value::Time(now / 1000));
-        let request = Request {
-            principal: &key.principal,
-            action: Action::from(action),
-            resource,
-            resource_account: Some(key.key.account.as_str()),
-            context: &context,
-        };
-        let layers = Layers {
-            identity: &key.policies,
-            ..Layers::default()
-        };
-        let decision = match key.broken {
-            Some(_) => broken(Layer::Identity),
-            None => adit_policy::decide(&layers, &request, None),
-        };
-        match decision {
-            Decision::Allow => Ok(()),
-            denied => {
-                let message = adit_policy::message(&denied, &layers, &request, false);
-                Err(message)
-            }
-        }
     }
 }
