@@ -1,7 +1,7 @@
 //! What an installation starts with: not an operation, since nobody is there yet to call one.
 
 use adit_model::*;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::context::Home;
 use crate::ec2::default_vpc;
@@ -154,16 +154,12 @@ fn put_s3_prefixes(draft: &mut Draft, wish: &RegionStart) {
         return;
     };
     let there = draft.get::<PrefixList>(&id);
-    if there.is_some_and(|list| list.entries == wish.s3_prefixes) {
+    if there.is_some_and(|list| list.ipv4().eq(wish.s3_prefixes.iter().copied())) {
         return;
     }
-    draft.put(PrefixList {
-        id,
-        name: format!("com.amazonaws.{}.s3", wish.name),
-        region: wish.name.clone(),
-        owner: None,
-        entries: wish.s3_prefixes.clone(),
-    });
+    let entries = wish.s3_prefixes.iter().copied().map(IpNet::V4).collect();
+    let name = format!("com.amazonaws.{}.s3", wish.name);
+    draft.put(PrefixList::of_service(id, name, wish.name.clone(), entries));
 }
 
 /// The id of a Region's S3 prefix list: AWS's own where it is known, else one that follows from the

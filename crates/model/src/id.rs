@@ -133,8 +133,40 @@ ids! {
     ConnectionNotificationId "vpce-nfn-";
     /// A CIDR block association of a VPC.
     VpcCidrAssociationId "vpc-cidr-assoc-";
+    /// A CIDR block association of a subnet.
+    SubnetCidrAssociationId "subnet-cidr-assoc-";
     /// A set of DHCP options.
     DhcpOptionsId "dopt-";
+    /// A NAT gateway.
+    NatGatewayId "nat-";
+    /// An egress-only internet gateway.
+    EgressOnlyInternetGatewayId "eigw-";
+    /// The allocation of an Elastic IP.
+    AllocationId "eipalloc-";
+    /// The association of an Elastic IP with an interface.
+    AddressAssociationId "eipassoc-";
+    /// A virtual private gateway.
+    VpnGatewayId "vgw-";
+    /// A customer gateway.
+    CustomerGatewayId "cgw-";
+    /// A VPN connection.
+    VpnConnectionId "vpn-";
+    /// A VPC peering connection.
+    VpcPeeringConnectionId "pcx-";
+    /// A flow log.
+    FlowLogId "fl-";
+}
+
+impl DhcpOptionsId {
+    /// What AWS shows in the place of an id when a VPC has no options: `default`.
+    pub fn none() -> DhcpOptionsId {
+        DhcpOptionsId("default".into())
+    }
+
+    /// Whether it stands for no options.
+    pub fn is_none(&self) -> bool {
+        &*self.0 == "default"
+    }
 }
 
 macro_rules! names {

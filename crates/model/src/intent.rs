@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::*;
 use crate::id::*;
+use crate::network::*;
 use crate::resources::*;
 use crate::service::*;
 
@@ -35,6 +36,10 @@ pub trait Resource: Serialize + for<'a> Deserialize<'a> + Send + Sync + Sized + 
     fn key(&self) -> String;
     /// The VPC it lives in, if it does: members of a VPC are found without a scan.
     fn vpc(&self) -> Option<&VpcId>;
+    /// A second VPC it lives in: a peering connection belongs to two.
+    fn other_vpc(&self) -> Option<&VpcId> {
+        None
+    }
     /// What else it belongs to, by a text of its own choosing: what is related to something is
     /// found without a scan.
     fn relations(&self) -> Vec<String>;
@@ -65,7 +70,7 @@ pub enum LoadError {
 }
 
 macro_rules! resources {
-    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr $(, $relations:expr)?;)*) => {
+    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr $(, $relations:expr)? $(=> $other:expr)?;)*) => {
         /// The kinds of resources.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {$(
@@ -138,6 +143,7 @@ macro_rules! resources {
             const KIND: Kind = Kind::$type;
             fn key(&self) -> String { let $r = self; $key }
             fn vpc(&self) -> Option<&VpcId> { let $r = self; let _ = $r; $vpc }
+            $(fn other_vpc(&self) -> Option<&VpcId> { let $r = self; $other })?
             fn relations(&self) -> Vec<String> {
                 let $r = self;
                 let _ = $r;
@@ -173,7 +179,26 @@ resources! {
     tokens: UsedToken, "token", |r| r.key.clone(), None;
     sites: Site, "site", |r| r.name.to_string(), Some(&r.vpc);
     site_hosts: SiteHost, "site-host", |r| r.id.clone(), Some(&r.vpc);
+    network_acls: NetworkAcl, "network-acl", |r| r.id.to_string(), Some(&r.vpc);
+    nat_gateways: NatGateway, "nat-gateway", |r| r.id.to_string(), Some(&r.vpc);
+    egress_only_gateways: EgressOnlyInternetGateway, "egress-only-internet-gateway",
+        |r| r.id.to_string(), Some(&r.vpc);
+    elastic_ips: ElasticIp, "elastic-ip", |r| r.id.to_string(),
+        r.association.as_ref().map(|a| &a.vpc);
+    vpn_gateways: VpnGateway, "vpn-gateway", |r| r.id.to_string(), r.attached.as_ref();
+    customer_gateways: CustomerGateway, "customer-gateway", |r| r.id.to_string(), None;
+    vpn_connections: VpnConnection, "vpn-connection", |r| r.id.to_string(), None,
+        vec![r.vpn_gateway.to_string(), r.customer_gateway.to_string()];
+    peering_connections: VpcPeeringConnection, "vpc-peering-connection", |r| r.id.to_string(),
+        Some(&r.requester.vpc) => Some(&r.accepter.vpc);
+    dhcp_options: DhcpOptions, "dhcp-options", |r| r.id.to_string(), None;
+    flow_logs: FlowLog, "flow-log", |r| r.id.to_string(), Some(&r.vpc);
     buckets: Bucket, "bucket", |r| r.name.to_string(), None;
+}
+
+/// The VPCs that a resource lives in.
+fn vpcs<R: Resource>(resource: &R) -> impl Iterator<Item = &VpcId> {
+    resource.vpc().into_iter().chain(resource.other_vpc())
 }
 
 fn body<R: Resource>(resource: &R) -> String {
@@ -221,6 +246,18 @@ impl Intent {
             .filter_map(|(_, _, key)| R::table(self).get(key))
     }
 
+    /// The network ACL that a subnet uses: the one that lists it.
+    pub fn network_acl_of(&self, subnet: &Subnet) -> Option<&Arc<NetworkAcl>> {
+        self.in_vpc::<NetworkAcl>(&subnet.vpc)
+            .find(|acl| acl.associations.iter().any(|a| a.subnet == subnet.id))
+    }
+
+    /// The site that is plugged into a VPN connection of a VPC.
+    pub fn site_behind(&self, vpc: &VpcId, vpn: &VpnConnectionId) -> Option<&Arc<Site>> {
+        self.in_vpc::<Site>(vpc)
+            .find(|site| site.vpn.as_ref() == Some(vpn))
+    }
+
     /// The VPC's main route table.
     pub fn main_route_table(&self, vpc: &VpcId) -> Option<&Arc<RouteTable>> {
         self.in_vpc::<RouteTable>(vpc).find(|t| t.is_main())
@@ -266,9 +303,8 @@ impl Intent {
         if let Some(old) = &old {
             self.forget_places(old, &resource);
         }
-        if let Some(vpc) = resource.vpc()
-            && old.as_ref().and_then(|old| old.vpc()) != Some(vpc)
-        {
+        let there: Vec<&VpcId> = old.iter().flat_map(|old| vpcs(&**old)).collect();
+        for vpc in vpcs(&*resource).filter(|vpc| !there.contains(vpc)) {
             self.members
                 .insert_mut((vpc.clone(), R::KIND, key.clone()), ());
         }
@@ -281,9 +317,7 @@ impl Intent {
 
     /// Takes out of the indices what does not hold for the new resource any more.
     fn forget_places<R: Resource>(&mut self, old: &Arc<R>, new: &Arc<R>) {
-        if let Some(vpc) = old.vpc()
-            && new.vpc() != Some(vpc)
-        {
+        for vpc in vpcs(&**old).filter(|vpc| vpcs(&**new).all(|new| new != *vpc)) {
             self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
         }
         let stay = new.relations();
@@ -295,7 +329,7 @@ impl Intent {
     }
 
     fn forget<R: Resource>(&mut self, old: &Arc<R>) {
-        if let Some(vpc) = old.vpc() {
+        for vpc in vpcs(&**old) {
             self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
         }
         for relation in old.relations() {
@@ -419,11 +453,15 @@ impl Draft {
     }
 
     fn touch<R: Resource>(&mut self, resource: &Arc<R>) {
-        self.touched.insert(Touched {
+        let of = |vpc: Option<&VpcId>| Touched {
             kind: R::KIND,
             key: resource.key(),
-            vpc: resource.vpc().cloned(),
-        });
+            vpc: vpc.cloned(),
+        };
+        self.touched.insert(of(resource.vpc()));
+        if let Some(other) = resource.other_vpc() {
+            self.touched.insert(of(Some(other)));
+        }
     }
 }
 
@@ -438,7 +476,9 @@ mod tests {
             owner: "123456789012".parse().unwrap(),
             zone: "us-east-1a".parse().unwrap(),
             cidr: "10.0.0.0/24".parse().unwrap(),
+            ipv6: None,
             map_public_ip: false,
+            assign_ipv6: false,
             default_for_az: false,
             tags: Tags::new(),
         }

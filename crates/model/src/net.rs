@@ -1,8 +1,8 @@
 //! Address arithmetic that the API, the builder and the planes share.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 /// The `n`-th address of a block, if the block has one.
 pub fn nth(net: Ipv4Net, n: u32) -> Option<Ipv4Addr> {
@@ -51,6 +51,37 @@ pub fn resolver(vpc: Ipv4Net) -> Ipv4Addr {
 /// The link-local address at which every VPC's resolver answers too.
 pub const RESOLVER_LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 
+/// Where the IPv6 blocks of VPCs come from: a unique local range of the installation's own, so
+/// that no address of it can be mistaken for one of the public internet (RFC 4193).
+pub const IPV6_POOL: Ipv6Net =
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xad17, 0, 0, 0, 0, 0, 0), 32);
+
+/// How long the prefix of a VPC's IPv6 block is.
+pub const IPV6_VPC_PREFIX: u8 = 56;
+
+/// The `n`-th block with a prefix of `length` inside a block; `None` when there are fewer.
+pub fn nth_ipv6_block(pool: Ipv6Net, length: u8, n: u128) -> Option<Ipv6Net> {
+    let spare = length.checked_sub(pool.prefix_len())?;
+    let shift = 128u8.checked_sub(length)?;
+    if spare < 128 && n >> spare != 0 {
+        return None;
+    }
+    let offset = n.checked_shl(u32::from(shift)).unwrap_or(0);
+    let base = u128::from(pool.network());
+    Ipv6Net::new(Ipv6Addr::from(base | offset), length).ok()
+}
+
+/// Whether two blocks share an address.
+pub fn overlaps_ipv6(a: Ipv6Net, b: Ipv6Net) -> bool {
+    a.contains(&b) || b.contains(&a)
+}
+
+/// Addresses of a subnet that no interface may have: the first four and the last.
+pub fn is_reserved_ipv6(subnet: Ipv6Net, address: Ipv6Addr) -> bool {
+    let offset = u128::from(address).wrapping_sub(u128::from(subnet.network()));
+    offset < 4 || address == subnet.broadcast()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,5 +106,16 @@ mod tests {
             assert!(taken.insert(address));
         }
         assert_eq!(taken.len(), 11);
+    }
+
+    #[test]
+    fn ipv6_blocks_of_a_pool_are_distinct_and_inside() {
+        let first = nth_ipv6_block(IPV6_POOL, IPV6_VPC_PREFIX, 0).unwrap();
+        assert_eq!(first.to_string(), "fd00:ad17::/56");
+        let last = nth_ipv6_block(IPV6_POOL, IPV6_VPC_PREFIX, (1 << 24) - 1).unwrap();
+        assert_eq!(last.to_string(), "fd00:ad17:ffff:ff00::/56");
+        assert!(IPV6_POOL.contains(&last) && !overlaps_ipv6(first, last));
+        assert_eq!(nth_ipv6_block(IPV6_POOL, IPV6_VPC_PREFIX, 1 << 24), None);
+        assert_eq!(nth_ipv6_block(IPV6_POOL, 31, 0), None);
     }
 }

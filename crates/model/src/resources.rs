@@ -4,12 +4,13 @@
 //! what the planes reached, so there is no such field here (invariant I9).
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::id::*;
+use crate::network::*;
 use crate::secret::Secret;
 
 /// User tags of a resource, in key order.
@@ -120,6 +121,9 @@ pub struct Vpc {
     pub region: Region,
     /// Its blocks; the first is the primary one.
     pub cidrs: Vec<VpcCidr>,
+    /// Its IPv6 blocks.
+    #[serde(default)]
+    pub ipv6: Vec<VpcIpv6Cidr>,
     /// Whether the resolver answers.
     pub dns_support: bool,
     /// Whether instances have public host names, and private DNS may be used.
@@ -128,7 +132,7 @@ pub struct Vpc {
     pub is_default: bool,
     /// `default` or `dedicated`; a record only.
     pub tenancy: String,
-    /// The DHCP options in use.
+    /// The DHCP options in use, or [`DhcpOptionsId::none`].
     pub dhcp_options: DhcpOptionsId,
     /// Tags.
     pub tags: Tags,
@@ -168,8 +172,14 @@ pub struct Subnet {
     pub zone: Zone,
     /// Its block.
     pub cidr: Ipv4Net,
+    /// Its IPv6 block.
+    #[serde(default)]
+    pub ipv6: Option<SubnetIpv6Cidr>,
     /// Whether new instances get a public address.
     pub map_public_ip: bool,
+    /// Whether new interfaces get an IPv6 address.
+    #[serde(default)]
+    pub assign_ipv6: bool,
     /// Whether it is the zone's default subnet.
     pub default_for_az: bool,
     /// Tags.
@@ -187,10 +197,13 @@ pub struct RouteTable {
     pub owner: AccountId,
     /// A small number, unique in the VPC while the table exists: the kernel's table and mark.
     pub number: u16,
-    /// Which subnets use it; at most one association is the main one.
+    /// Which subnets and gateways use it; at most one association is the main one.
     pub associations: Vec<RouteTableAssociation>,
     /// Static routes, in the order they were made. Local and endpoint routes are derived.
     pub routes: Vec<Route>,
+    /// The virtual private gateways whose routes it takes over.
+    #[serde(default)]
+    pub propagating: Vec<VpnGatewayId>,
     /// Tags.
     pub tags: Tags,
 }
@@ -198,35 +211,36 @@ pub struct RouteTable {
 impl RouteTable {
     /// Whether subnets without an association of their own use this table.
     pub fn is_main(&self) -> bool {
-        self.associations.iter().any(|a| a.subnet.is_none())
+        self.associations.iter().any(RouteTableAssociation::is_main)
     }
 }
 
-/// That a subnet uses a route table (no subnet: the VPC's main table).
+/// That a subnet or a gateway uses a route table (neither: the VPC's main table).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RouteTableAssociation {
     /// Its id.
     pub id: RouteTableAssociationId,
-    /// The subnet, or none for the main association.
+    /// The subnet.
     pub subnet: Option<SubnetId>,
+    /// The gateway whose incoming packets the table routes.
+    #[serde(default)]
+    pub gateway: Option<EdgeGateway>,
+}
+
+impl RouteTableAssociation {
+    /// Whether it makes its table the VPC's main one.
+    pub fn is_main(&self) -> bool {
+        self.subnet.is_none() && self.gateway.is_none()
+    }
 }
 
 /// A static route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Where packets go to.
-    pub destination: Ipv4Net,
+    pub destination: Destination,
     /// What carries them.
     pub target: RouteTarget,
-}
-
-/// What a static route points at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RouteTarget {
-    /// An internet gateway.
-    InternetGateway(InternetGatewayId),
-    /// A network interface (an instance that forwards).
-    NetworkInterface(NetworkInterfaceId),
 }
 
 /// An internet gateway.
@@ -313,7 +327,7 @@ pub enum RulePeer {
     Group(SecurityGroupId),
 }
 
-/// A network interface of an instance or of an endpoint.
+/// A network interface.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NetworkInterface {
     /// Its id.
@@ -324,9 +338,16 @@ pub struct NetworkInterface {
     pub subnet: SubnetId,
     /// The owner.
     pub owner: AccountId,
-    /// Its one private address; never changes.
+    /// Its primary private address; never changes.
     pub private_ip: Ipv4Addr,
-    /// Its public address behind the internet gateway, if it has one.
+    /// Further private addresses.
+    #[serde(default)]
+    pub secondary: Vec<SecondaryAddress>,
+    /// Its IPv6 addresses.
+    #[serde(default)]
+    pub ipv6: Vec<Ipv6Addr>,
+    /// The public address of its primary one behind the internet gateway, if it has one: an
+    /// Elastic IP's, or one of the Region's that it keeps while it exists.
     pub public_ip: Option<Ipv4Addr>,
     /// Its hardware address.
     pub mac: [u8; 6],
@@ -356,6 +377,30 @@ pub enum InterfaceUser {
     },
     /// A program started with `adit run`; it goes away with the process.
     Run(Lease),
+    /// Nothing yet: made by `CreateNetworkInterface`, shown as `available`.
+    Available,
+    /// A NAT gateway; it goes away with the gateway.
+    NatGateway(NatGatewayId),
+    /// An endpoint of the resolver, by id (`rslvr-in-…`, `rslvr-out-…`); it goes away with it.
+    ResolverEndpoint(String),
+    /// A load balancer, by ARN; it goes away with it.
+    LoadBalancer(String),
+}
+
+impl NetworkInterface {
+    /// Every private IPv4 address, the primary one first.
+    pub fn private_ips(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        let secondary = self.secondary.iter().map(|address| address.private_ip);
+        std::iter::once(self.private_ip).chain(secondary)
+    }
+
+    /// Private addresses with the public ones that lead to them.
+    pub fn public_pairs(&self) -> impl Iterator<Item = (Ipv4Addr, Ipv4Addr)> + '_ {
+        let primary = self.public_ip.map(|public| (self.private_ip, public));
+        let secondary = self.secondary.iter();
+        let secondary = secondary.filter_map(|a| Some((a.private_ip, a.public_ip?)));
+        primary.into_iter().chain(secondary)
+    }
 }
 
 /// The process that holds a run's interface or site host.
@@ -378,8 +423,61 @@ pub struct PrefixList {
     pub region: Region,
     /// The owner; none when it belongs to the installation itself (AWS-managed).
     pub owner: Option<AccountId>,
-    /// The blocks.
-    pub entries: Vec<Ipv4Net>,
+    /// The blocks, in the order they were added.
+    pub entries: Vec<IpNet>,
+    /// What blocks are for, as far as somebody said so.
+    #[serde(default)]
+    pub descriptions: BTreeMap<IpNet, String>,
+    /// Which addresses it holds.
+    #[serde(default)]
+    pub family: AddressFamily,
+    /// How many entries it may have; 0 for the lists of services, which have no limit.
+    #[serde(default)]
+    pub max_entries: u32,
+    /// The number of its current version; 0 for the lists of services, which have none.
+    #[serde(default)]
+    pub version: u64,
+    /// Earlier versions, oldest first.
+    #[serde(default)]
+    pub history: Vec<PrefixListVersion>,
+    /// Tags.
+    #[serde(default)]
+    pub tags: Tags,
+}
+
+impl PrefixList {
+    /// The AWS-managed list of a service, with these blocks.
+    pub fn of_service(id: PrefixListId, name: String, region: Region, entries: Vec<IpNet>) -> Self {
+        PrefixList {
+            id,
+            name,
+            region,
+            owner: None,
+            entries,
+            descriptions: BTreeMap::new(),
+            family: AddressFamily::Ipv4,
+            max_entries: 0,
+            version: 0,
+            history: Vec::new(),
+            tags: Tags::new(),
+        }
+    }
+
+    /// Its IPv4 blocks.
+    pub fn ipv4(&self) -> impl Iterator<Item = Ipv4Net> + '_ {
+        self.entries.iter().filter_map(|block| match block {
+            IpNet::V4(block) => Some(*block),
+            IpNet::V6(_) => None,
+        })
+    }
+
+    /// Its IPv6 blocks.
+    pub fn ipv6(&self) -> impl Iterator<Item = Ipv6Net> + '_ {
+        self.entries.iter().filter_map(|block| match block {
+            IpNet::V4(_) => None,
+            IpNet::V6(block) => Some(*block),
+        })
+    }
 }
 
 /// An idempotency token that was used, and by whom.
@@ -412,6 +510,10 @@ pub struct Site {
     pub resolver: Option<IpAddr>,
     /// The public address its hosts share towards the internet; none: no internet there.
     pub public_ip: Option<Ipv4Addr>,
+    /// The VPN connection it is the other end of: then static and propagated routes to the
+    /// connection's gateway decide who reaches it. Without one every table of the VPC leads there.
+    #[serde(default)]
+    pub vpn: Option<VpnConnectionId>,
     /// When it was made.
     pub created: Millis,
 }

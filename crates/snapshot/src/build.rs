@@ -138,6 +138,8 @@ impl Snapshot {
                 Kind::User => next.set_keys_of(&change.key),
                 // Their blocks are part of every VPC that routes or filters by them.
                 Kind::PrefixList => vpcs.extend(intent.vpcs.keys().cloned()),
+                Kind::VpnConnection => vpcs.extend(vpcs_of_connection(intent, &change.key)),
+                Kind::DhcpOptions => vpcs.extend(vpcs_with_options(intent, &change.key)),
                 _ => {}
             }
         }
@@ -185,7 +187,7 @@ impl Snapshot {
             .prefix_lists
             .values()
             .find(|l| l.owner.is_none() && l.name == name)?;
-        net::nth(*list.entries.first()?, 10)
+        net::nth(list.ipv4().next()?, 10)
     }
 
     /// The Region whose S3 has this public address.
@@ -197,7 +199,7 @@ impl Snapshot {
             .filter(|l| l.owner.is_none());
         let mut lists = lists.filter(|l| l.name.ends_with(".s3"));
         lists
-            .find(|l| l.entries.iter().any(|e| e.contains(&address)))
+            .find(|l| l.ipv4().any(|block| block.contains(&address)))
             .map(|l| l.region.clone())
     }
 
@@ -295,6 +297,21 @@ impl Snapshot {
         });
         put(&mut self.buckets, name, view);
     }
+}
+
+/// The VPC whose routes a VPN connection is part of. One that is gone had no site any more: whatever
+/// took the site away has rebuilt the VPC.
+fn vpcs_of_connection(intent: &Intent, key: &str) -> Option<String> {
+    let connection = intent.get::<VpnConnection>(key)?;
+    let gateway = intent.get::<VpnGateway>(&connection.vpn_gateway)?;
+    gateway.attached.as_ref().map(VpcId::to_string)
+}
+
+/// The VPCs whose hosts are told a set of DHCP options.
+fn vpcs_with_options(intent: &Intent, key: &str) -> Vec<String> {
+    let using = intent.vpcs.values();
+    let using = using.filter(|vpc| vpc.dhcp_options.as_str() == key);
+    using.map(|vpc| vpc.id.to_string()).collect()
 }
 
 /// The key under which an intent keeps a user.

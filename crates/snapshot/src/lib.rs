@@ -11,10 +11,12 @@
 pub mod build;
 pub mod decide;
 pub mod names;
+pub mod real;
 pub mod status;
 pub mod vpc;
 
 pub use build::{BucketView, EndpointView, KeyView, Snapshot, build};
+pub use real::{Feature, REAL};
 pub use status::{PlaneFault, Status, StatusBoard};
 pub use vpc::{
     GatewayView, GroupView, InterfaceView, PeerSet, PortUser, PortView, Problem, ResolvedRoute,

@@ -32,16 +32,15 @@ fn world() -> Draft {
         zones: vec!["us-east-1a".parse().unwrap(), "us-east-1b".parse().unwrap()],
         public_addresses: "198.19.0.0/21".parse().unwrap(),
     });
-    draft.put(PrefixList {
-        id: "pl-63a5400a".parse().unwrap(),
-        name: "com.amazonaws.us-east-1.s3".into(),
-        region: region.clone(),
-        owner: None,
-        entries: vec![
+    draft.put(PrefixList::of_service(
+        "pl-63a5400a".parse().unwrap(),
+        "com.amazonaws.us-east-1.s3".into(),
+        region.clone(),
+        vec![
             "198.18.0.0/22".parse().unwrap(),
             "198.18.4.0/23".parse().unwrap(),
         ],
-    });
+    ));
     let vpc: VpcId = id("vpc-", 1);
     draft.put(Vpc {
         id: vpc.clone(),
@@ -51,6 +50,7 @@ fn world() -> Draft {
             association: id("vpc-cidr-assoc-", 1),
             cidr: "10.0.0.0/16".parse().unwrap(),
         }],
+        ipv6: Vec::new(),
         dns_support: true,
         dns_hostnames: true,
         is_default: false,
@@ -67,7 +67,9 @@ fn world() -> Draft {
                 .parse()
                 .unwrap(),
             cidr: format!("10.0.{n}.0/24").parse().unwrap(),
+            ipv6: None,
             map_public_ip: false,
+            assign_ipv6: false,
             default_for_az: false,
             tags: Tags::new(),
         });
@@ -77,6 +79,8 @@ fn world() -> Draft {
             subnet: id("subnet-", n),
             owner: owner.clone(),
             private_ip: format!("10.0.{n}.100").parse().unwrap(),
+            secondary: Vec::new(),
+            ipv6: Vec::new(),
             public_ip: None,
             mac: [2, 0, 0, 0, 0, n as u8],
             groups: vec![id("sg-", 1)],
@@ -98,8 +102,10 @@ fn world() -> Draft {
         associations: vec![RouteTableAssociation {
             id: id("rtbassoc-", n),
             subnet,
+            gateway: None,
         }],
         routes,
+        propagating: Vec::new(),
         tags: Tags::new(),
     };
     let identical = Route {
@@ -400,6 +406,7 @@ mod paths {
             vpc,
             number: 1,
             resolver: None,
+            vpn: None,
             public_ip: None,
             created: 0,
         });

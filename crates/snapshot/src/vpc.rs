@@ -246,14 +246,20 @@ fn build_ports(
             });
             continue;
         };
+        let user = match &interface.user {
+            InterfaceUser::Endpoint { endpoint, .. } => PortUser::Endpoint(endpoint.clone()),
+            InterfaceUser::Run(_) => PortUser::Instance,
+            // Nobody is there.
+            InterfaceUser::Available
+            | InterfaceUser::NatGateway(_)
+            | InterfaceUser::ResolverEndpoint(_)
+            | InterfaceUser::LoadBalancer(_) => continue,
+        };
         ports.push(PortView {
             interface: interface.clone(),
             subnet: place.subnet.clone(),
             table: place.table,
-            user: match &interface.user {
-                InterfaceUser::Endpoint { endpoint, .. } => PortUser::Endpoint(endpoint.clone()),
-                InterfaceUser::Run(_) => PortUser::Instance,
-            },
+            user,
         });
     }
     ports
@@ -264,12 +270,13 @@ fn service_prefixes(intent: &Intent, service: &str) -> Vec<Ipv4Net> {
         .prefix_lists
         .values()
         .find(|list| list.owner.is_none() && list.name == service)
-        .map(|list| list.entries.clone())
+        .map(|list| list.ipv4().collect())
         .unwrap_or_default()
 }
 
-/// Static routes, then endpoint routes, then sites: a destination that is there already wins, which
-/// is AWS's order for equal ranges [ec2-api §11]. Longer prefixes win in the kernel.
+/// Static routes, then routes to prefix lists, endpoints and sites: a destination that is there
+/// already wins, which is AWS's order for equal ranges [ec2-api §11]. Longer prefixes win in the
+/// kernel.
 fn build_table(
     intent: &Intent,
     vpc: &Vpc,
@@ -286,8 +293,14 @@ fn build_table(
             });
         }
     };
-    for route in &table.routes {
-        add(route.destination, resolve(intent, vpc, &route.target));
+    let fixed = statics(intent, table);
+    for (destination, target) in &fixed {
+        if let RouteTarget::VpnGateway(gateway) = target {
+            for (block, site) in behind(intent, vpc, gateway, *destination, &fixed) {
+                add(block, site);
+            }
+        }
+        add(*destination, resolve(intent, vpc, target));
     }
     for gateway in gateways {
         let EndpointKind::Gateway { route_tables } = &gateway.endpoint.kind else {
@@ -302,13 +315,80 @@ fn build_table(
             }
         }
     }
-    for site in sites {
+    for gateway in &table.propagating {
+        for (block, site) in behind(intent, vpc, gateway, Ipv4Net::default(), &[]) {
+            add(block, site);
+        }
+    }
+    for site in sites.iter().filter(|site| site.vpn.is_none()) {
         add(site.cidr, Target::Site(site.name.clone()));
     }
     TableView {
         id: table.id.clone(),
         number: table.number,
         routes,
+    }
+}
+
+/// The static IPv4 routes of a table, with prefix lists as their blocks: those come last, since a
+/// block that is stated itself wins over the same one of a list.
+fn statics<'a>(intent: &Intent, table: &'a RouteTable) -> Vec<(Ipv4Net, &'a RouteTarget)> {
+    let mut routes = Vec::new();
+    for route in &table.routes {
+        if let Destination::Ipv4(block) = route.destination {
+            routes.push((block, &route.target));
+        }
+    }
+    for route in &table.routes {
+        if let Destination::PrefixList(id) = &route.destination
+            && let Some(list) = intent.get::<PrefixList>(id)
+        {
+            routes.extend(list.ipv4().map(|block| (block, &route.target)));
+        }
+    }
+    routes
+}
+
+/// What a virtual private gateway leads to of a destination: the routes of its VPN connections that
+/// have a site at the other end. A block that a longer route of the table takes elsewhere is left out.
+fn behind(
+    intent: &Intent,
+    vpc: &Vpc,
+    gateway: &VpnGatewayId,
+    destination: Ipv4Net,
+    fixed: &[(Ipv4Net, &RouteTarget)],
+) -> Vec<(Ipv4Net, Target)> {
+    let attached = intent.get::<VpnGateway>(gateway);
+    if attached.and_then(|gateway| gateway.attached.as_ref()) != Some(&vpc.id) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for connection in intent.related_to::<VpnConnection>(gateway.as_str()) {
+        let Some(site) = intent.site_behind(&vpc.id, &connection.id) else {
+            continue;
+        };
+        let announced = (!connection.static_routes_only).then_some(site.cidr);
+        for block in connection.routes.iter().copied().chain(announced) {
+            let Some(shared) = shared(block, destination) else {
+                continue;
+            };
+            let elsewhere = fixed.iter().any(|(other, _)| {
+                other.prefix_len() > destination.prefix_len() && other.contains(&shared)
+            });
+            if !elsewhere {
+                found.push((shared, Target::Site(site.name.clone())));
+            }
+        }
+    }
+    found
+}
+
+/// The addresses that two blocks share.
+fn shared(a: Ipv4Net, b: Ipv4Net) -> Option<Ipv4Net> {
+    match (a.contains(&b), b.contains(&a)) {
+        (true, _) => Some(b),
+        (_, true) => Some(a),
+        _ => None,
     }
 }
 
@@ -325,6 +405,13 @@ fn resolve(intent: &Intent, vpc: &Vpc, target: &RouteTarget) -> Target {
             Some(eni) if eni.vpc == vpc.id => Target::Interface(id.clone(), eni.private_ip),
             _ => Target::Blackhole,
         },
+        // What no connection of the gateway leads to is dropped there.
+        RouteTarget::VpnGateway(_) => Target::Blackhole,
+        // Not on the list of what is real.
+        RouteTarget::NatGateway(_)
+        | RouteTarget::EgressOnlyInternetGateway(_)
+        | RouteTarget::VpcPeeringConnection(_)
+        | RouteTarget::Local => Target::Blackhole,
     }
 }
 
@@ -358,7 +445,7 @@ fn peers(intent: &Intent, vpc: &VpcId, peer: &RulePeer) -> PeerSet {
             name: id.to_string(),
             blocks: intent
                 .get::<PrefixList>(id)
-                .map(|l| l.entries.clone())
+                .map(|list| list.ipv4().collect())
                 .unwrap_or_default(),
         },
         RulePeer::Group(id) => PeerSet::Named {
@@ -366,7 +453,8 @@ fn peers(intent: &Intent, vpc: &VpcId, peer: &RulePeer) -> PeerSet {
             blocks: intent
                 .in_vpc::<NetworkInterface>(vpc)
                 .filter(|eni| eni.groups.contains(id))
-                .map(|eni| Ipv4Net::from(eni.private_ip))
+                .flat_map(|eni| eni.private_ips())
+                .map(Ipv4Net::from)
                 .collect(),
         },
     }

@@ -55,7 +55,7 @@ pub(crate) fn make(draft: &mut Draft, home: &mut Home<'_>) -> Result<Vpc, Refusa
     {
         draft.edit::<RouteTable>(main, |table| {
             table.routes.push(Route {
-                destination: Ipv4Net::default(),
+                destination: Ipv4Net::default().into(),
                 target: RouteTarget::InternetGateway(gateway.id.clone()),
             });
         });
@@ -115,7 +115,9 @@ fn make_subnet(
         owner: home.account.clone(),
         zone,
         cidr,
+        ipv6: None,
         map_public_ip: true,
+        assign_ipv6: false,
         default_for_az: true,
         tags: Tags::new(),
     }))

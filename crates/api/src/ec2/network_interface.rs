@@ -25,7 +25,7 @@ pub(crate) fn delete(
                 interface.id
             ),
         ),
-        InterfaceUser::Run(_) => Refusal::new(
+        _ => Refusal::new(
             "InvalidNetworkInterface.InUse",
             format!("Network interface '{}' is currently in use.", interface.id),
         ),
@@ -157,7 +157,7 @@ impl Use {
                 managed: true,
                 requester: Some(eni.owner.to_string()),
             },
-            InterfaceUser::Run(_) => Use {
+            _ => Use {
                 interface_type: "interface",
                 attachment: format!("{}{}", AttachmentId::PREFIX, eni.id.digits()),
                 device: 0,

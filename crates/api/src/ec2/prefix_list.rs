@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adit_model::*;
 use adit_wire::{Map, Value, list, map};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::context::{Ctx, View};
 use crate::describe::{Pages, Query};
@@ -89,7 +89,7 @@ fn owner(list: &PrefixList) -> String {
 }
 
 fn cidrs(list: &PrefixList) -> Value {
-    list.entries.iter().map(Ipv4Net::to_string).collect()
+    list.entries.iter().map(IpNet::to_string).collect()
 }
 
 /// The lists of services: those that gateway endpoints lead to.
@@ -147,7 +147,7 @@ pub(crate) fn entries(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Va
         )));
     }
     let query = Query::of(input, false, &(1..=100), |_| false)?;
-    let mut blocks: Vec<Ipv4Net> = list.entries.clone();
+    let mut blocks: Vec<Ipv4Net> = list.ipv4().collect();
     // Pages go by key, so the order is that of the keys.
     let key = |block: &Ipv4Net| {
         format!(

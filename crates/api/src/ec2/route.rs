@@ -41,7 +41,7 @@ pub(crate) fn create(
     if let Some(there) = table
         .routes
         .iter()
-        .find(|route| route.destination == destination)
+        .find(|route| route.destination == destination.into())
     {
         // The same route again is no fault, even when its target is gone.
         return match target_id(&there.target) == named.1 {
@@ -53,7 +53,7 @@ pub(crate) fn create(
     check_destination(draft, &table, destination, &target)?;
     check_room(draft, &table)?;
     let route = Route {
-        destination,
+        destination: destination.into(),
         target,
     };
     draft.edit::<RouteTable>(&table.id, |table| table.routes.push(route));
@@ -69,6 +69,11 @@ fn target_id(target: &RouteTarget) -> &str {
     match target {
         RouteTarget::InternetGateway(id) => id.as_str(),
         RouteTarget::NetworkInterface(id) => id.as_str(),
+        RouteTarget::NatGateway(id) => id.as_str(),
+        RouteTarget::EgressOnlyInternetGateway(id) => id.as_str(),
+        RouteTarget::VpcPeeringConnection(id) => id.as_str(),
+        RouteTarget::VpnGateway(id) => id.as_str(),
+        RouteTarget::Local => "local",
     }
 }
 
@@ -101,7 +106,7 @@ pub(crate) fn replace(
     if !table
         .routes
         .iter()
-        .any(|route| route.destination == destination)
+        .any(|route| route.destination == destination.into())
     {
         return Err(Refusal::invalid_value(format!(
             "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
@@ -111,7 +116,7 @@ pub(crate) fn replace(
         for route in table
             .routes
             .iter_mut()
-            .filter(|route| route.destination == destination)
+            .filter(|route| route.destination == destination.into())
         {
             route.target = target.clone();
         }
@@ -142,7 +147,7 @@ pub(crate) fn delete(
     if !table
         .routes
         .iter()
-        .any(|route| route.destination == destination)
+        .any(|route| route.destination == destination.into())
     {
         return Err(not_found(
             &destination.to_string(),
@@ -153,7 +158,7 @@ pub(crate) fn delete(
     draft.edit::<RouteTable>(&table.id, |table| {
         table
             .routes
-            .retain(|route| route.destination != destination);
+            .retain(|route| route.destination != destination.into());
     });
     Ok(Answer::done())
 }

@@ -41,6 +41,7 @@ pub(crate) fn create(
                 number: number.ok_or_else(full)?,
                 associations: Vec::new(),
                 routes: Vec::new(),
+                propagating: Vec::new(),
                 tags,
             });
             if let Some(token) = &token {
@@ -122,6 +123,7 @@ pub(crate) fn associate(
             let made = RouteTableAssociation {
                 id: id.clone(),
                 subnet: Some(subnet.id.clone()),
+                gateway: None,
             };
             draft.edit::<RouteTable>(&table.id, |table| table.associations.push(made));
             id

@@ -38,7 +38,9 @@ pub(crate) fn create(
         owner: vpc.owner.clone(),
         zone,
         cidr,
+        ipv6: None,
         map_public_ip: false,
+        assign_ipv6: false,
         default_for_az: false,
         tags,
     });

@@ -51,6 +51,7 @@ pub(crate) fn make(
             association: VpcCidrAssociationId::from_digits(home.ids.digits()),
             cidr,
         }],
+        ipv6: Vec::new(),
         dns_support: true,
         dns_hostnames: is_default,
         is_default,
@@ -67,8 +68,10 @@ pub(crate) fn make(
         associations: vec![RouteTableAssociation {
             id: RouteTableAssociationId::from_digits(home.ids.digits()),
             subnet: None,
+            gateway: None,
         }],
         routes: Vec::new(),
+        propagating: Vec::new(),
         tags: Tags::new(),
     });
     let group = SecurityGroupId::from_digits(home.ids.digits());

@@ -36,6 +36,8 @@ pub(crate) fn create(
         subnet: subnet.id.clone(),
         owner: vpc.owner.clone(),
         private_ip,
+        secondary: Vec::new(),
+        ipv6: Vec::new(),
         public_ip,
         mac: ctx.ids.mac(),
         groups,
@@ -98,10 +100,10 @@ pub(crate) fn delete(
         Some(InterfaceUser::Run(_)) => {
             draft.remove::<NetworkInterface>(id);
         }
-        Some(InterfaceUser::Endpoint { .. }) => {
+        Some(_) => {
             return Err(Refusal::new(
                 "OperationNotPermitted",
-                format!("The network interface {id} belongs to a VPC endpoint, not to a run."),
+                format!("The network interface {id} does not belong to a run."),
             ));
         }
     }
@@ -118,7 +120,7 @@ pub(crate) fn list(_: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Re
         .filter(|eni| eni.owner == *account);
     let runs = interfaces.filter_map(|eni| match &eni.user {
         InterfaceUser::Run(lease) => Some(show(eni, lease)),
-        InterfaceUser::Endpoint { .. } => None,
+        _ => None,
     });
     let hosts = view.intent.site_hosts.values().filter(|host| {
         view.intent

@@ -63,6 +63,7 @@ pub(crate) fn create(
         number: number.ok_or_else(|| Refusal::new("SiteLimitExceeded", "No number is left."))?,
         resolver,
         public_ip,
+        vpn: None,
         created: ctx.now,
     });
     Ok(Answer::from(map! { "Site" => show(&site) }))
@@ -110,7 +111,7 @@ fn check_block(intent: &Intent, vpc: &Vpc, cidr: Ipv4Net) -> Result<(), Refusal>
         .prefix_lists
         .values()
         .filter(|list| list.owner.is_none());
-    let services = lists.flat_map(|list| list.entries.iter().copied());
+    let services = lists.flat_map(|list| list.ipv4());
     let public = intent
         .regions
         .values()

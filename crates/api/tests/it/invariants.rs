@@ -368,8 +368,11 @@ fn references(intent: &Intent) {
                 table.vpc
             );
         }
-        let destinations: BTreeSet<_> =
-            table.routes.iter().map(|route| route.destination).collect();
+        let destinations: BTreeSet<_> = table
+            .routes
+            .iter()
+            .map(|route| route.destination.clone())
+            .collect();
         assert_eq!(
             destinations.len(),
             table.routes.len(),

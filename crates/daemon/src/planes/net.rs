@@ -151,9 +151,7 @@ impl NetPlane {
             .prefix_lists
             .values()
             .filter(|list| list.owner.is_none());
-        let mut service: Vec<_> = lists
-            .flat_map(|list| list.entries.iter().copied())
-            .collect();
+        let mut service: Vec<_> = lists.flat_map(|list| list.ipv4()).collect();
         service.sort();
         let internet = Internet { service };
         let known = self.internet.as_ref() == Some(&internet);

@@ -272,6 +272,7 @@ fn populate(draft: &mut Draft) {
             association: VpcCidrAssociationId::from_digits(1),
             cidr: "127.0.0.0/16".parse().unwrap(),
         }],
+        ipv6: Vec::new(),
         dns_support: true,
         dns_hostnames: true,
         is_default: false,
@@ -280,13 +281,12 @@ fn populate(draft: &mut Draft) {
         tags: Tags::new(),
     });
     // Loopback is where S3's public addresses are in this world.
-    draft.put(PrefixList {
-        id: PrefixListId::from_digits(1),
-        name: "com.amazonaws.us-east-1.s3".to_owned(),
-        region: "us-east-1".parse().unwrap(),
-        owner: None,
-        entries: vec!["127.0.0.0/8".parse().unwrap()],
-    });
+    draft.put(PrefixList::of_service(
+        PrefixListId::from_digits(1),
+        "com.amazonaws.us-east-1.s3".to_owned(),
+        "us-east-1".parse().unwrap(),
+        vec!["127.0.0.0/8".parse().unwrap()],
+    ));
     draft.put(endpoint(
         GATEWAY,
         EndpointKind::Gateway {

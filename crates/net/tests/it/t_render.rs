@@ -58,16 +58,15 @@ fn owner() -> AccountId {
 /// gateway endpoint, the other to the internet gateway; a site with one host.
 fn world() -> Draft {
     let mut draft = Draft::new(&Intent::default());
-    draft.put(PrefixList {
-        id: "pl-63a5400a".parse().unwrap(),
-        name: "com.amazonaws.us-east-1.s3".into(),
-        region: "us-east-1".parse().unwrap(),
-        owner: None,
-        entries: vec![
+    draft.put(PrefixList::of_service(
+        "pl-63a5400a".parse().unwrap(),
+        "com.amazonaws.us-east-1.s3".into(),
+        "us-east-1".parse().unwrap(),
+        vec![
             "198.18.0.0/22".parse().unwrap(),
             "198.18.4.0/23".parse().unwrap(),
         ],
-    });
+    ));
     let vpc: VpcId = id("vpc-", 1);
     draft.put(Vpc {
         id: vpc.clone(),
@@ -77,6 +76,7 @@ fn world() -> Draft {
             association: id("vpc-cidr-assoc-", 1),
             cidr: "10.0.0.0/16".parse().unwrap(),
         }],
+        ipv6: Vec::new(),
         dns_support: true,
         dns_hostnames: true,
         is_default: false,
@@ -95,6 +95,7 @@ fn world() -> Draft {
         vpc: vpc.clone(),
         number: 1,
         resolver: None,
+        vpn: None,
         public_ip: None,
         created: 0,
     });
@@ -123,7 +124,9 @@ fn put_subnets(draft: &mut Draft, vpc: &VpcId) {
                 .parse()
                 .unwrap(),
             cidr: format!("10.0.{n}.0/24").parse().unwrap(),
+            ipv6: None,
             map_public_ip: false,
+            assign_ipv6: false,
             default_for_az: false,
             tags: Tags::new(),
         });
@@ -146,6 +149,8 @@ fn put_subnets(draft: &mut Draft, vpc: &VpcId) {
                 subnet: id("subnet-", n),
                 owner: owner(),
                 private_ip: format!("10.0.{n}.{last}").parse().unwrap(),
+                secondary: Vec::new(),
+                ipv6: Vec::new(),
                 public_ip: (n == 2 && last == 10).then(|| "198.19.0.5".parse().unwrap()),
                 mac: [2, 0, 0, 0, n as u8, last as u8],
                 groups: vec![id("sg-", if last == 10 { 1 } else { 2 })],
@@ -176,8 +181,10 @@ fn put_routing(draft: &mut Draft, vpc: &VpcId) {
             associations: vec![RouteTableAssociation {
                 id: id("rtbassoc-", n),
                 subnet,
+                gateway: None,
             }],
             routes,
+            propagating: Vec::new(),
             tags: Tags::new(),
         });
     }

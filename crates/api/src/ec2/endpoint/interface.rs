@@ -67,6 +67,8 @@ pub(super) fn make(
         subnet: subnet.id.clone(),
         owner: subnet.owner.clone(),
         private_ip,
+        secondary: Vec::new(),
+        ipv6: Vec::new(),
         public_ip: None,
         mac: ctx.ids.mac(),
         groups: groups.to_vec(),

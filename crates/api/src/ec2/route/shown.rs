@@ -49,7 +49,7 @@ pub(crate) fn all(table: &RouteTable, intent: &Intent) -> Vec<Value> {
         table
             .routes
             .iter()
-            .any(|route| route.destination == site.cidr)
+            .any(|route| route.destination == site.cidr.into())
     };
     let sites = intent
         .in_vpc::<Site>(&table.vpc)
@@ -80,6 +80,7 @@ fn show_static(route: &Route, table: &RouteTable, intent: &Intent) -> Value {
                 interface.is_some_and(|eni| eni.vpc == table.vpc),
             )
         }
+        _ => (None, None, false),
     };
     map! {
         "DestinationCidrBlock" => route.destination.to_string(),
