@@ -26,6 +26,7 @@ mod policies;
 mod quotas;
 mod refusal;
 mod s3;
+mod s3control;
 mod sts;
 mod tokens;
 

@@ -7,7 +7,7 @@ use crate::authorise::Touches;
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::{authorise, ec2, iam, own, s3, sts};
+use crate::{authorise, ec2, iam, own, s3, s3control, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
@@ -207,6 +207,22 @@ pub static OPERATIONS: &[Row] = rows! {
         Write PutBucketEncryption s3::subresource::put_encryption;
         Read GetBucketEncryption s3::subresource::get_encryption;
         Write DeleteBucketEncryption s3::subresource::delete_encryption;
+    }
+    S3Control none {
+        Write CreateAccessPoint s3control::access_point::create;
+        Read GetAccessPoint s3control::access_point::get;
+        Read ListAccessPoints s3control::access_point::list;
+        Write DeleteAccessPoint s3control::access_point::delete;
+        Write PutAccessPointPolicy s3control::point_policy::put;
+        Read GetAccessPointPolicy s3control::point_policy::get;
+        Write DeleteAccessPointPolicy s3control::point_policy::delete;
+        Read GetAccessPointPolicyStatus s3control::point_policy::status;
+        Write PutPublicAccessBlock s3control::account_block::put;
+        Read GetPublicAccessBlock s3control::account_block::get;
+        Write DeletePublicAccessBlock s3control::account_block::delete;
+        Read ListTagsForResource s3control::tagging::list;
+        Write TagResource s3control::tagging::tag;
+        Write UntagResource s3control::tagging::untag;
     }
     Adit "adit" {
         Write CreateAccount own::account::create;

@@ -80,6 +80,9 @@ quotas! {
         "VpcEndpointLimitExceeded" "The maximum number of VPC endpoints has been reached.";
     INTERFACE_ENDPOINTS_PER_VPC "interface-endpoints-per-vpc" Some(50),
         "VpcEndpointLimitExceeded" "The maximum number of VPC endpoints has been reached.";
+    ACCESS_POINTS_PER_REGION "access-points-per-region" Some(10_000),
+        "TooManyAccessPoints"
+        "You have attempted to create more access points than are allowed for an account in a Region.";
     ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
         "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use adit_model::{EndpointKind, Region};
 use adit_snapshot::names::{self, S3Name};
-use adit_snapshot::{BucketView, EndpointView, Snapshot};
-use adit_wire::ErrorReply;
+use adit_snapshot::{AccessPointView, BucketView, EndpointView, Snapshot};
 use adit_wire::s3::{self, Address, Family, Names};
+use adit_wire::{ErrorReply, Parts};
 
+use crate::access_point::{self, Found};
 use crate::certificates::is_name_of;
 use crate::connection::{Connection, Via};
 use crate::serve::Gone;
@@ -80,7 +81,9 @@ pub(crate) struct Place {
     pub(crate) address: Address,
     /// The Region that way and host agree on; none: neither says one.
     pub(crate) region: Option<Region>,
-    /// The bucket, if one is named and exists.
+    /// The access point that leads to the bucket, if one is named and exists.
+    pub(crate) access_point: Option<Arc<AccessPointView>>,
+    /// The bucket, if one is named (or led to) and exists.
     pub(crate) bucket: Option<Arc<BucketView>>,
 }
 
@@ -95,9 +98,9 @@ pub(crate) fn place(
     way: &Way,
     snapshot: &Snapshot,
     host: &str,
-    path: &str,
+    wire: &Parts<'_>,
 ) -> Result<Place, ErrorReply> {
-    let address = understand(served, connection, host, path)?;
+    let address = understand(served, connection, host, wire.path)?;
     if let Family::Endpoint { .. } = address.family {
         let name = bare(host).to_ascii_lowercase();
         let own = match (&connection.via, names::parse(&name)) {
@@ -148,14 +151,15 @@ pub(crate) fn place(
         (None, Some(_)) => return Err(not_here(host)),
         (None, None) => None,
     };
-    let bucket = match address.bucket() {
-        Some(s3::Bucket::Name(name)) => snapshot.bucket(name).cloned(),
-        _ => None,
+    let found = match address.bucket() {
+        None => Found::default(),
+        Some(named) => access_point::find(named, region.as_ref(), snapshot, wire),
     };
     Ok(Place {
         address,
         region,
-        bucket,
+        access_point: found.access_point,
+        bucket: found.bucket,
     })
 }
 
@@ -213,7 +217,8 @@ impl Place {
         scope: Option<&str>,
         snapshot: &Snapshot,
     ) -> Option<Region> {
-        let bucket = self.bucket.as_ref().map(|view| &view.bucket.region);
+        let point = self.access_point.as_ref().map(|view| &view.point.region);
+        let bucket = point.or(self.bucket.as_ref().map(|view| &view.bucket.region));
         // The global name leads everywhere: there, and where nothing else says it, the bucket decides.
         let global = self.address.family == Family::LegacyGlobal;
         let free = self.region.is_none() || global;
@@ -239,6 +244,7 @@ impl Place {
         if bucket.region == *region {
             return Ok(());
         }
+        // An access point of another Region was not found to begin with; its bucket is where it is.
         let endpoint = format!("{}.s3.{}.{}", bucket.name, bucket.region, names::DOMAIN);
         let mut error = ErrorReply::new(
             "PermanentRedirect",

@@ -116,6 +116,14 @@ impl<'a> Ask<'a> {
             .unwrap_or_default()
     }
 
+    /// The bucket's own name, also where an access point led to it.
+    pub(crate) fn real_bucket(&self) -> Cow<'a, str> {
+        match &self.place.bucket {
+            Some(view) => Cow::Borrowed(view.bucket.name.as_str()),
+            None => self.bucket_name(),
+        }
+    }
+
     /// The bucket.
     ///
     /// # Errors

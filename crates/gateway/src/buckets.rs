@@ -3,6 +3,7 @@
 //! [`Operations`]: crate::Operations
 
 use adit_policy::actions::Facts;
+use adit_wire::s3::Bucket;
 use adit_wire::{ErrorReply, Service, Value};
 use http::StatusCode;
 use http::header::HeaderName;
@@ -11,14 +12,18 @@ use crate::ask::{Ask, Uses, no_such_bucket};
 use crate::decide::{self, Said};
 use crate::objects::store_error;
 use crate::reply::Reply;
+use crate::s3control;
 
 /// Most bytes of a settings document.
-const MAX_DOCUMENT: usize = 1 << 20;
+pub(crate) const MAX_DOCUMENT: usize = 1 << 20;
 
 const REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 
 /// Decides and carries out an operation that is not one on objects.
 pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    if ask.op.service() == Service::S3Control {
+        return s3control::run(ask, uses).await;
+    }
     match ask.op.name() {
         "HeadBucket" => head(ask, uses),
         "CreateBucket" => create(ask, uses).await,
@@ -32,7 +37,11 @@ fn head(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     let mut reply = Reply::new(StatusCode::OK);
     reply.set(REGION, view.bucket.region.as_str());
-    reply.set(HeaderName::from_static("x-amz-access-point-alias"), "false");
+    let alias = matches!(ask.address().bucket(), Some(Bucket::Alias(_)));
+    reply.set(
+        HeaderName::from_static("x-amz-access-point-alias"),
+        alias.to_string(),
+    );
     reply.set(
         HeaderName::from_static("x-amz-bucket-arn"),
         view.bucket.arn(),
@@ -102,28 +111,17 @@ async fn settings(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorRepl
     }
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     let body = uses.upload.whole(MAX_DOCUMENT).await?;
-    let input = ask.decode(&body)?;
-    own_account(ask, &input)?;
+    let mut input = ask.decode(&body)?;
+    if ask.place.access_point.is_some()
+        && let Some(members) = input.map_mut()
+    {
+        // Operations know buckets by their own names alone.
+        members.insert("Bucket", ask.real_bucket());
+    }
     call(ask, &input).await
 }
 
-/// S3 Control names an account in every request: it must be the caller's own.
-fn own_account(ask: &Ask<'_>, input: &Value) -> Result<(), ErrorReply> {
-    if ask.op.service() != Service::S3Control {
-        return Ok(());
-    }
-    let caller = ask
-        .identity
-        .key
-        .as_ref()
-        .map(|key| key.key.account.as_str());
-    match input.get("AccountId").str() {
-        Some(account) if Some(account) == caller => Ok(()),
-        _ => Err(ErrorReply::new("AccessDenied", 403, "Access Denied")),
-    }
-}
-
-async fn call(ask: &Ask<'_>, input: &Value) -> Result<Reply, ErrorReply> {
+pub(crate) async fn call(ask: &Ask<'_>, input: &Value) -> Result<Reply, ErrorReply> {
     let caller = ask.caller();
     let region = &ask.identity.region;
     let operations = &ask.gateway.operations;

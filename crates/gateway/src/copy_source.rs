@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use adit_snapshot::{BucketView, Snapshot};
+use adit_snapshot::{AccessPointView, BucketView, Snapshot};
 use adit_wire::ErrorReply;
 use percent_encoding::percent_decode_str;
+
+use crate::access_point::{Found, object_of_arn};
 
 /// The object a copy is made of.
 #[derive(Debug, Clone)]
@@ -12,16 +14,19 @@ pub(crate) struct CopySource {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) version: Option<String>,
+    /// The access point that the header names.
+    pub(crate) access_point: Option<Arc<AccessPointView>>,
     /// The bucket, if it exists.
     pub(crate) view: Option<Arc<BucketView>>,
 }
 
 impl CopySource {
     /// Reads the header: `bucket/key`, with or without a slash in front, percent-encoded, with
-    /// `?versionId=` behind it.
+    /// `?versionId=` behind it; or the ARN of an object of an access point. The bucket may be the alias
+    /// of one.
     ///
     /// # Errors
-    /// Text of another form. Access point ARNs are not built.
+    /// Text of another form; an access point that does not exist.
     pub(crate) fn parse(text: &str, snapshot: &Snapshot) -> Result<CopySource, ErrorReply> {
         let invalid = || {
             ErrorReply::new(
@@ -56,19 +61,40 @@ impl CopySource {
             .map_err(|_| invalid())?;
         let path = path.strip_prefix('/').unwrap_or(&path);
         if path.starts_with("arn:") {
-            return Err(crate::decide::not_implemented("x-amz-copy-source"));
+            let (point, key) = object_of_arn(path, snapshot).ok_or_else(invalid)?;
+            return Ok(CopySource::through(point, key, version, snapshot));
         }
         let (bucket, key) = path.split_once('/').ok_or_else(invalid)?;
         if bucket.is_empty() || key.is_empty() {
             return Err(invalid());
+        }
+        if let Some(point) = snapshot.access_point_alias(bucket) {
+            return Ok(CopySource::through(point.clone(), key, version, snapshot));
         }
         let view = snapshot.bucket(bucket).cloned();
         Ok(CopySource {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             version,
+            access_point: None,
             view,
         })
+    }
+
+    fn through(
+        point: Arc<AccessPointView>,
+        key: &str,
+        version: Option<String>,
+        snapshot: &Snapshot,
+    ) -> CopySource {
+        let found = Found::through(Some(&point), snapshot);
+        CopySource {
+            bucket: point.point.bucket.to_string(),
+            key: key.to_owned(),
+            version,
+            access_point: found.access_point,
+            view: found.bucket,
+        }
     }
 }
 

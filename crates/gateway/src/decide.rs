@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use adit_policy::actions::{Need, On};
 use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
-use adit_snapshot::BucketView;
 use adit_snapshot::build::PolicyState;
 use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
+use adit_snapshot::{AccessPointView, BucketView};
 use adit_wire::{ErrorReply, Value};
 use percent_encoding::percent_decode_str;
 
@@ -30,6 +30,8 @@ pub(crate) struct Said<'a> {
     pub(crate) existing: &'a [(String, String)],
     /// What is copied.
     pub(crate) source: Option<&'a CopySource>,
+    /// The ARN that an operation of S3 Control is about.
+    pub(crate) control: &'a str,
 }
 
 /// Headers that are condition keys as they are.
@@ -80,7 +82,27 @@ const HEADER_KEYS: [(keys::Key, &str); 18] = [
 
 /// Fills in what is known of a request [s3-policy §C]. The network keys come from the connection alone.
 pub(crate) fn context<'a>(ask: &Ask<'a>, said: &Said<'a>) -> Result<Context<'a>, ErrorReply> {
+    context_through(ask, said, ask.place.access_point.as_deref())
+}
+
+/// The same for a resource that is reached through another access point than the request's own.
+fn context_through<'a>(
+    ask: &Ask<'a>,
+    said: &Said<'a>,
+    point: Option<&'a AccessPointView>,
+) -> Result<Context<'a>, ErrorReply> {
     let mut context = Context::new();
+    if let Some(view) = point {
+        context.set(keys::S3_DATA_ACCESS_POINT_ARN, view.arn.as_str());
+        context.set(
+            keys::S3_DATA_ACCESS_POINT_ACCOUNT,
+            view.point.owner.as_str(),
+        );
+        context.set(
+            keys::S3_ACCESS_POINT_NETWORK_ORIGIN,
+            view.point.network_origin(),
+        );
+    }
     network_keys(
         &mut context,
         ask.way.endpoint.as_deref(),
@@ -172,6 +194,22 @@ fn list_keys<'a>(context: &mut Context<'a>, ask: &Ask<'a>, input: &'a Value) {
             context.set_some(keys::S3_DELIMITER, input.get("Delimiter").str());
             context.set_some(keys::S3_MAX_KEYS, input.get("MaxKeys").int());
         }
+        "CreateAccessPoint" => {
+            let owner = input.get("AccountId").str();
+            context.set(
+                keys::S3_DATA_ACCESS_POINT_ACCOUNT,
+                owner.unwrap_or_default(),
+            );
+            let vpc = !input.get("VpcConfiguration").is_null();
+            let origin = if vpc { "VPC" } else { "Internet" };
+            context.set(keys::S3_ACCESS_POINT_NETWORK_ORIGIN, origin);
+            tag_keys(context, input.get("Tags").list());
+        }
+        "TagResource" => tag_keys(context, input.get("Tags").list()),
+        "UntagResource" => {
+            let names = input.get("TagKeys").strings().map(str::to_owned);
+            context.set(keys::TAG_KEYS, names.collect::<Vec<_>>());
+        }
         "CreateBucket" => {
             let configuration = input.get("CreateBucketConfiguration");
             context.set_some(
@@ -182,20 +220,24 @@ fn list_keys<'a>(context: &mut Context<'a>, ask: &Ask<'a>, input: &'a Value) {
                 keys::S3_X_AMZ_OBJECT_OWNERSHIP,
                 input.get("ObjectOwnership").str(),
             );
-            let mut names: Vec<String> = Vec::new();
-            for tag in configuration.get("Tags").list() {
-                let (Some(key), Some(value)) = (tag.get("Key").str(), tag.get("Value").str())
-                else {
-                    continue;
-                };
-                context.set((keys::REQUEST_TAG, key), value);
-                names.push(key.to_owned());
-            }
-            if !names.is_empty() {
-                context.set(keys::TAG_KEYS, names);
-            }
+            tag_keys(context, configuration.get("Tags").list());
         }
         _ => {}
+    }
+}
+
+/// The keys of tags that a request gives to a bucket, an access point or a job.
+fn tag_keys<'a>(context: &mut Context<'a>, tags: &'a [Value]) {
+    let mut names: Vec<String> = Vec::new();
+    for tag in tags {
+        let (Some(key), Some(value)) = (tag.get("Key").str(), tag.get("Value").str()) else {
+            continue;
+        };
+        context.set((keys::REQUEST_TAG, key), value);
+        names.push(key.to_owned());
+    }
+    if !names.is_empty() {
+        context.set(keys::TAG_KEYS, names);
     }
 }
 
@@ -205,6 +247,8 @@ pub(crate) struct Question<'q> {
     pub(crate) action: Action<'q>,
     pub(crate) resource: &'q str,
     pub(crate) bucket: Option<&'q BucketView>,
+    /// The access point, and the resource as it names it.
+    pub(crate) access_point: Option<(&'q AccessPointView, &'q str)>,
 }
 
 /// Asks whether the caller may.
@@ -225,6 +269,7 @@ pub(crate) fn may<'q>(
         resource: question.resource,
         context,
         acl: AclGrant::None,
+        access_point: question.access_point,
     };
     // Fail closed: a way through an endpoint without that endpoint's view is no way.
     debug_assert_eq!(
@@ -279,19 +324,24 @@ pub(crate) fn all(
     )
 }
 
-fn one<'q>(
-    ask: &'q Ask<'_>,
-    said: &'q Said<'_>,
-    context: &'q Context<'q>,
+fn one(
+    ask: &Ask<'_>,
+    said: &Said<'_>,
+    context: &Context<'_>,
     need: Need,
     account: &mut Account,
 ) -> Result<(), ErrorReply> {
     let create = ask.op.name() == "CreateBucket";
     let bucket = ask.place.bucket.as_deref().filter(|_| !create);
-    let (resource, bucket): (Cow<'_, str>, _) = match need.on {
-        On::Account => ("*".into(), None),
-        On::Bucket => (bucket_arn(&ask.bucket_name()).into(), bucket),
-        On::Object => (object_arn(&ask.bucket_name(), ask.key()).into(), bucket),
+    let point = ask.place.access_point.as_deref();
+    let (resource, bucket, point): (Cow<'_, str>, _, _) = match need.on {
+        On::Account => ("*".into(), None, None),
+        On::Bucket => (bucket_arn(&ask.real_bucket()).into(), bucket, point),
+        On::Object => (
+            object_arn(&ask.real_bucket(), ask.key()).into(),
+            bucket,
+            point,
+        ),
         On::SourceObject => {
             let Some(source) = said.source else {
                 return Err(ErrorReply::new("InternalError", 500, ""));
@@ -299,15 +349,33 @@ fn one<'q>(
             (
                 object_arn(&source.bucket, &source.key).into(),
                 source.view.as_deref(),
+                source.access_point.as_deref(),
             )
         }
-        // Access points and jobs are not built: nothing of theirs can be named yet.
-        On::AccessPoint | On::Job | On::Named => ("*".into(), None),
+        On::AccessPoint | On::Job | On::Named => (said.control.into(), None, None),
     };
+    let through;
+    let context = match need.on {
+        // The source of a copy has an access point of its own, or none.
+        On::SourceObject if point.is_some() || ask.place.access_point.is_some() => {
+            through = context_through(ask, said, point)?;
+            &through
+        }
+        _ => context,
+    };
+    let named = point.map(|view| match need.on {
+        On::Object => format!("{}/object/{}", view.arn, ask.key()),
+        On::SourceObject => {
+            let key = said.source.map(|source| source.key.as_str());
+            format!("{}/object/{}", view.arn, key.unwrap_or_default())
+        }
+        _ => view.arn.clone(),
+    });
     let question = Question {
         action: need.action,
         resource: &resource,
         bucket,
+        access_point: point.zip(named.as_deref()),
     };
     let allowed = may(ask, context, question, account);
     if actions::is_owner_only(need.action.name())
@@ -367,7 +435,15 @@ pub(crate) fn may_know(
     view: &BucketView,
     account: &mut Account,
 ) -> Result<(), ErrorReply> {
-    let context = context(ask, &Said::default())?;
+    // Through the same door as the request itself, if it is the request's own bucket.
+    let own = ask.place.bucket.as_deref();
+    let point = ask
+        .place
+        .access_point
+        .as_deref()
+        .filter(|_| own.is_some_and(|own| own.bucket.name == view.bucket.name));
+    let said = Said::default();
+    let context = context_through(ask, &said, point)?;
     let resource = view.bucket.arn();
     let action = Action::from("s3:ListBucket");
     may(
@@ -377,6 +453,7 @@ pub(crate) fn may_know(
             action,
             resource: &resource,
             bucket: Some(view),
+            access_point: point.map(|point| (point, point.arn.as_str())),
         },
         account,
     )
@@ -392,6 +469,12 @@ pub(crate) fn asks_existing_tags(ask: &Ask<'_>, bucket: Option<&BucketView>) -> 
     bucket
         .and_then(|view| view.policy.as_ref())
         .is_some_and(ready)
+        || ask
+            .place
+            .access_point
+            .as_ref()
+            .and_then(|view| view.policy.as_ref())
+            .is_some_and(ready)
         || ask
             .way
             .endpoint

@@ -24,6 +24,7 @@
 //! so a changed policy, a deactivated key or a deleted endpoint counts from the next request on, also on
 //! a connection that was kept alive. Without a snapshot nothing is served (fail closed).
 
+mod access_point;
 mod account;
 mod activity;
 mod address;
@@ -47,6 +48,7 @@ mod objects;
 mod operations;
 mod record;
 mod reply;
+mod s3control;
 mod serve;
 mod settings;
 mod upload;

@@ -11,7 +11,7 @@ use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
 
 use crate::account::Account;
-use crate::address::{self, Way};
+use crate::address::{self, Place, Way};
 use crate::ask::{Ask, Uses, no_such_bucket};
 use crate::authenticate::authenticate;
 use crate::connection::Connection;
@@ -22,7 +22,7 @@ use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
 use crate::upload::Upload;
-use crate::{buckets, objects, version2};
+use crate::{access_point, buckets, objects, version2};
 
 /// The endpoint of a connection exists no more: its connections end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -111,14 +111,7 @@ async fn phases(
         headers: Headers(&head.fields),
         body: &[],
     };
-    let place = address::place(
-        &gateway.names,
-        connection,
-        &way,
-        snapshot,
-        head.host,
-        wire.path,
-    )?;
+    let place = address::place(&gateway.names, connection, &way, snapshot, head.host, &wire)?;
     uses.account.bucket = place.bucket.clone();
     let service = match place.address.target {
         Target::Control(_) => Service::S3Control,
@@ -156,10 +149,11 @@ async fn phases(
     {
         version2::check(&place, &wire, &op)?;
     }
+    access_point::check(&place, connection, head.host, &wire, op.name())?;
     if op.name() != "CreateBucket" {
         place.check_region()?;
         if let (Some(named), None) = (place.address.bucket(), &place.bucket) {
-            return Err(nowhere(named).into());
+            return Err(nowhere(&place, named).into());
         }
     }
     uses.upload
@@ -184,7 +178,10 @@ async fn phases(
 }
 
 /// The answer about a bucket that does not exist.
-fn nowhere(named: &Bucket) -> ErrorReply {
+fn nowhere(place: &Place, named: &Bucket) -> ErrorReply {
+    if let Some(view) = &place.access_point {
+        return no_such_bucket(view.point.bucket.as_str());
+    }
     match named {
         Bucket::Name(name) => no_such_bucket(name),
         Bucket::AccessPoint { name, .. } | Bucket::Alias(name) => ErrorReply::new(

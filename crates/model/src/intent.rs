@@ -10,6 +10,7 @@ use crate::endpoint::*;
 use crate::id::*;
 use crate::network::*;
 use crate::resources::*;
+use crate::s3::*;
 use crate::service::*;
 
 /// The number of the transaction that made an intent. Nobody bumps it: the store assigns it.
@@ -194,6 +195,10 @@ resources! {
     dhcp_options: DhcpOptions, "dhcp-options", |r| r.id.to_string(), None;
     flow_logs: FlowLog, "flow-log", |r| r.id.to_string(), Some(&r.vpc);
     buckets: Bucket, "bucket", |r| r.name.to_string(), None;
+    access_points: AccessPoint, "access-point",
+        |r| AccessPoint::key_of(r.owner.as_str(), r.region.as_str(), &r.name), None;
+    account_blocks: AccountPublicAccessBlock, "account-public-access-block",
+        |r| r.account.to_string(), None;
 }
 
 /// The VPCs that a resource lives in.

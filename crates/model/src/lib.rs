@@ -14,6 +14,7 @@ pub mod intent;
 pub mod net;
 pub mod network;
 pub mod resources;
+pub mod s3;
 pub mod secret;
 pub mod service;
 
@@ -22,5 +23,6 @@ pub use id::*;
 pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table, Touched};
 pub use network::*;
 pub use resources::*;
+pub use s3::*;
 pub use secret::Secret;
 pub use service::*;

@@ -23,6 +23,9 @@ pub struct Snapshot {
     endpoints: Views<EndpointView>,
     keys: Views<KeyView>,
     buckets: Views<BucketView>,
+    access_points: Views<AccessPointView>,
+    /// Aliases of access points: the keys of these.
+    aliases: RedBlackTreeMapSync<String, String>,
 }
 
 /// A policy as the builder found it.
@@ -92,6 +95,21 @@ pub struct BucketView {
     pub bucket: Arc<Bucket>,
     /// Its policy, if it has one.
     pub policy: Option<PolicyState>,
+    /// Block Public Access of the bucket and of its owner's account together.
+    pub block: PublicAccessBlock,
+}
+
+/// An access point and its policy.
+#[derive(Debug, Clone)]
+pub struct AccessPointView {
+    /// The access point.
+    pub point: Arc<AccessPoint>,
+    /// Its ARN.
+    pub arn: String,
+    /// Its policy, if it has one.
+    pub policy: Option<PolicyState>,
+    /// Block Public Access of the access point and of its owner's account together.
+    pub block: PublicAccessBlock,
 }
 
 /// Builds the whole world.
@@ -112,6 +130,9 @@ pub fn build(intent: &Arc<Intent>) -> Snapshot {
     }
     for key in intent.buckets.keys() {
         next.set_bucket(key);
+    }
+    for key in intent.access_points.keys() {
+        next.set_access_point(key);
     }
     next
 }
@@ -135,6 +156,8 @@ impl Snapshot {
                 Kind::Vpc => next.set_endpoints_of(&change.key),
                 Kind::AccessKey => next.set_key(&change.key),
                 Kind::Bucket => next.set_bucket(&change.key),
+                Kind::AccessPoint => next.set_access_point(&change.key),
+                Kind::AccountPublicAccessBlock => next.set_s3_of(&change.key),
                 Kind::User => next.set_keys_of(&change.key),
                 // Their blocks are part of every VPC that routes or filters by them.
                 Kind::PrefixList => vpcs.extend(intent.vpcs.keys().cloned()),
@@ -177,6 +200,22 @@ impl Snapshot {
     /// A bucket.
     pub fn bucket(&self, name: &str) -> Option<&Arc<BucketView>> {
         self.buckets.get(name)
+    }
+
+    /// The access point of this account, Region and name.
+    pub fn access_point(
+        &self,
+        owner: &str,
+        region: &str,
+        name: &str,
+    ) -> Option<&Arc<AccessPointView>> {
+        self.access_points
+            .get(&AccessPoint::key_of(owner, region, name))
+    }
+
+    /// The access point with this alias.
+    pub fn access_point_alias(&self, alias: &str) -> Option<&Arc<AccessPointView>> {
+        self.access_points.get(self.aliases.get(alias)?)
     }
 
     /// The steady public address of S3 in a Region: the first host of its prefix list.
@@ -294,8 +333,58 @@ impl Snapshot {
                 .policy
                 .as_ref()
                 .map(|text| PolicyState::of(text, PolicyKind::Bucket)),
+            block: bucket
+                .public_access_block
+                .unwrap_or(PublicAccessBlock::OFF)
+                .and(self.account_block(&bucket.owner)),
         });
         put(&mut self.buckets, name, view);
+    }
+
+    fn set_access_point(&mut self, key: &str) {
+        if let Some(old) = self.access_points.get(key) {
+            self.aliases.remove_mut(&old.point.alias);
+        }
+        let view = self
+            .intent
+            .get::<AccessPoint>(key)
+            .map(|point| AccessPointView {
+                point: point.clone(),
+                arn: point.arn(),
+                policy: point
+                    .policy
+                    .as_ref()
+                    .map(|text| PolicyState::of(text, PolicyKind::AccessPoint)),
+                block: point
+                    .public_access_block
+                    .and(self.account_block(&point.owner)),
+            });
+        if let Some(view) = &view {
+            self.aliases
+                .insert_mut(view.point.alias.clone(), key.to_string());
+        }
+        put(&mut self.access_points, key, view);
+    }
+
+    fn account_block(&self, account: &AccountId) -> PublicAccessBlock {
+        self.intent
+            .get::<AccountPublicAccessBlock>(account)
+            .map_or(PublicAccessBlock::OFF, |kept| kept.block)
+    }
+
+    /// Buckets and access points of an account whose Block Public Access changed.
+    fn set_s3_of(&mut self, account: &str) {
+        let intent = self.intent.clone();
+        for bucket in intent.buckets.values() {
+            if bucket.owner.as_str() == account {
+                self.set_bucket(bucket.name.as_str());
+            }
+        }
+        for (key, point) in intent.access_points.iter() {
+            if point.owner.as_str() == account {
+                self.set_access_point(key);
+            }
+        }
     }
 }
 

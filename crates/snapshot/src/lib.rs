@@ -15,7 +15,7 @@ pub mod real;
 pub mod status;
 pub mod vpc;
 
-pub use build::{BucketView, EndpointView, KeyView, Snapshot, build};
+pub use build::{AccessPointView, BucketView, EndpointView, KeyView, Snapshot, build};
 pub use real::{Feature, REAL};
 pub use status::{PlaneFault, Status, StatusBoard};
 pub use vpc::{

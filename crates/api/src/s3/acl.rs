@@ -87,9 +87,7 @@ pub(crate) fn put(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result
             "The bucket does not allow ACLs",
         ));
     }
-    let blocked = bucket
-        .public_access_block
-        .is_some_and(|block| block.block_public_acls);
+    let blocked = settings::block_of(&bucket, draft).block_public_acls;
     match canned {
         Some("private") => Ok(Answer::done()),
         Some(_) if blocked => Err(Refusal::new(

@@ -146,6 +146,14 @@ fn is_location(intent: &Intent, text: &str) -> bool {
 
 pub(crate) fn delete(input: &Input<'_>, draft: &mut Draft, _: &mut Ctx) -> Result<Answer, Refusal> {
     let bucket = find(input, draft)?;
+    let mut points = draft.access_points.values();
+    if points.any(|p| p.bucket == bucket.name && p.bucket_owner == bucket.owner) {
+        return Err(Refusal::new(
+            "BucketHasAccessPointsAttached",
+            "The bucket you tried to delete has access points attached. Delete them first.",
+        )
+        .with("BucketName", bucket.name.as_str()));
+    }
     draft.remove::<Bucket>(&bucket.name);
     Ok(Answer::done())
 }

@@ -4,7 +4,7 @@ use adit_model::*;
 use adit_policy::{Policy, PolicyKind};
 use adit_wire::{Value, map};
 
-use super::{find, owner_only};
+use super::{find, owner_only, settings};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::policies;
@@ -20,18 +20,9 @@ pub(crate) fn put(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result
     };
     let name = Some(bucket.name.as_str());
     if let Some(finding) = policies::first_error(text, PolicyKind::Bucket, &bucket.owner, name) {
-        let detail = finding.path.clone();
-        let refusal = Refusal::new("MalformedPolicy", finding.message);
-        return Err(if detail.is_empty() {
-            refusal
-        } else {
-            refusal.with("Detail", detail)
-        });
+        return Err(policies::malformed(finding));
     }
-    let blocks = bucket
-        .public_access_block
-        .is_some_and(|block| block.block_public_policy);
-    if blocks && is_public(text) {
+    if settings::block_of(&bucket, draft).block_public_policy && is_public(text) {
         return Err(Refusal::new(
             "AccessDenied",
             format!(

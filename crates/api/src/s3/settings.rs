@@ -8,6 +8,7 @@ use super::{find, not_implemented};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
+use crate::s3control::account_block;
 
 /// ACLs are off, which is how a bucket starts.
 pub(super) const OWNER_ENFORCED: &str = "BucketOwnerEnforced";
@@ -69,7 +70,7 @@ pub(crate) fn get_versioning(input: &Input<'_>, view: View<'_>, _: &Ctx) -> Resu
 }
 
 /// The tags of a `TagSet` [s3: as many as fifty, each key once].
-pub(super) fn read_tags(set: &Value) -> Result<Tags, Refusal> {
+pub(crate) fn read_tags(set: &Value) -> Result<Tags, Refusal> {
     let invalid = |text: &str, key: &str| Err(Refusal::new("InvalidTag", text).with("TagKey", key));
     let mut tags = Tags::new();
     for tag in set.list() {
@@ -134,14 +135,9 @@ pub(crate) fn put_public_access_block(
     _: &mut Ctx,
 ) -> Result<Answer, Refusal> {
     let wanted = input.get("PublicAccessBlockConfiguration");
-    let on = |name: &str| wanted.get(name).bool().unwrap_or(false);
-    let block = PublicAccessBlock {
-        block_public_acls: on("BlockPublicAcls"),
-        ignore_public_acls: on("IgnorePublicAcls"),
-        block_public_policy: on("BlockPublicPolicy"),
-        restrict_public_buckets: on("RestrictPublicBuckets"),
-    };
+    let block = account_block::read(wanted);
     edit(input, draft, |bucket| {
+        account_block::check_given(wanted)?;
         Ok(bucket.public_access_block.replace(block) != Some(block))
     })
 }
@@ -156,12 +152,7 @@ pub(crate) fn get_public_access_block(
         let text = "The public access block configuration was not found";
         none("NoSuchPublicAccessBlockConfiguration", text, &bucket)
     })?;
-    Ok(map! { "PublicAccessBlockConfiguration" => map! {
-        "BlockPublicAcls" => block.block_public_acls,
-        "IgnorePublicAcls" => block.ignore_public_acls,
-        "BlockPublicPolicy" => block.block_public_policy,
-        "RestrictPublicBuckets" => block.restrict_public_buckets,
-    }})
+    Ok(map! { "PublicAccessBlockConfiguration" => account_block::show(block) })
 }
 
 pub(crate) fn delete_public_access_block(
@@ -172,6 +163,14 @@ pub(crate) fn delete_public_access_block(
     edit(input, draft, |bucket| {
         Ok(bucket.public_access_block.take().is_some())
     })
+}
+
+/// Block Public Access of a bucket and its owner's account together.
+pub(super) fn block_of(bucket: &Bucket, intent: &Intent) -> PublicAccessBlock {
+    let account = intent.get::<AccountPublicAccessBlock>(&bucket.owner);
+    let account = account.map_or(PublicAccessBlock::OFF, |kept| kept.block);
+    let own = bucket.public_access_block.unwrap_or(PublicAccessBlock::OFF);
+    own.and(account)
 }
 
 pub(super) fn check_ownership(text: &str) -> Result<(), Refusal> {

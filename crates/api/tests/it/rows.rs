@@ -389,5 +389,66 @@ fn buckets(tour: &mut Tour) {
     tour.at(s3, "DeleteBucketPolicy", bucket.clone());
     tour.at(s3, "PutBucketAcl", with("ACL", "private".into()));
     tour.at(s3, "GetBucketAcl", bucket.clone());
+    access_points(tour);
     tour.at(s3, "DeleteBucket", bucket);
+}
+
+/// S3 Control, on the bucket `reports`.
+fn access_points(tour: &mut Tour) {
+    let control = Service::S3Control;
+    let account = map! { "AccountId" => ACCOUNT };
+    let named = map! { "AccountId" => ACCOUNT, "Name" => "desk" };
+    let with = |name: &'static str, value: Value| {
+        let mut input = named.clone();
+        if let Some(members) = input.map_mut() {
+            members.insert(name, value);
+        }
+        input
+    };
+    let made = tour.at(
+        control,
+        "CreateAccessPoint",
+        with("Bucket", "reports".into()),
+    );
+    let arn = text(&made, "AccessPointArn");
+    assert!(text(&made, "Alias").len() <= 63);
+    tour.at(control, "GetAccessPoint", named.clone());
+    let listed = tour.at(control, "ListAccessPoints", account.clone());
+    assert_eq!(text(one(&listed, "AccessPointList"), "Name"), "desk");
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"{arn}/object/*"}}}}"#
+    );
+    tour.at(
+        control,
+        "PutAccessPointPolicy",
+        with("Policy", policy.as_str().into()),
+    );
+    let kept = tour.at(control, "GetAccessPointPolicy", named.clone());
+    assert_eq!(text(&kept, "Policy"), policy);
+    tour.at(control, "GetAccessPointPolicyStatus", named.clone());
+    tour.at(control, "DeleteAccessPointPolicy", named.clone());
+    let tagged = |name: &'static str, value: Value| map! { "AccountId" => ACCOUNT, "ResourceArn" => arn.as_str(), name => value };
+    let tags = list![map! { "Key" => "a", "Value" => "b" }];
+    tour.at(control, "TagResource", tagged("Tags", tags));
+    let shown = tour.at(
+        control,
+        "ListTagsForResource",
+        map! { "AccountId" => ACCOUNT, "ResourceArn" => arn.as_str() },
+    );
+    assert_eq!(text(one(&shown, "Tags"), "Value"), "b");
+    tour.at(control, "UntagResource", tagged("TagKeys", list!["a"]));
+    tour.at(control, "DeleteAccessPoint", named);
+    tour.at(
+        control,
+        "PutPublicAccessBlock",
+        map! {
+            "AccountId" => ACCOUNT,
+            "PublicAccessBlockConfiguration" => map! { "BlockPublicPolicy" => true },
+        },
+    );
+    let kept = tour.at(control, "GetPublicAccessBlock", account.clone());
+    let kept = kept.get("PublicAccessBlockConfiguration");
+    assert_eq!(kept.get("BlockPublicPolicy").bool(), Some(true));
+    assert_eq!(kept.get("BlockPublicAcls").bool(), Some(false));
+    tour.at(control, "DeletePublicAccessBlock", account);
 }

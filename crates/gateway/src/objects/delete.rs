@@ -75,7 +75,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     let mut context = decide::context(ask, &Said::default())?;
     let mut items: Vec<Item> = objects.iter().map(item).collect();
     for item in &mut items {
-        let resource = object_arn(&ask.bucket_name(), &item.key);
+        let resource = object_arn(&ask.real_bucket(), &item.key);
         let mut actions = vec![match item.version {
             Some(_) => "s3:DeleteObjectVersion",
             None => "s3:DeleteObject",
@@ -90,11 +90,14 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
                 None => Vec::new(),
             },
         );
+        let point = ask.place.access_point.as_deref();
+        let through = point.map(|point| (point, format!("{}/object/{}", point.arn, item.key)));
         for action in actions {
             let question = Question {
                 action: Action::from(action),
                 resource: &resource,
                 bucket: Some(&**view),
+                access_point: through.as_ref().map(|(point, arn)| (*point, arn.as_str())),
             };
             if let Err(why) = may(ask, &context, question, uses.account) {
                 item.refused = Some(why);

@@ -5,12 +5,13 @@
 
 use std::slice;
 
+use adit_model::PublicAccessBlock;
 use adit_policy::{
-    AclGrant, Action, BlockPublicAccess, Context, Decision, Denial, Layer, Layers, Request, Trace,
-    keys,
+    AccessPoint, AclGrant, Action, BlockPublicAccess, Context, Decision, Denial, Layer, Layers,
+    Request, Trace, keys,
 };
 
-use crate::build::{BucketView, EndpointView, KeyView, PolicyState};
+use crate::build::{AccessPointView, BucketView, EndpointView, KeyView, PolicyState};
 
 /// One (action, resource) pair of an S3 request, with everything that has a say in it.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +31,9 @@ pub struct RequestFacts<'a> {
     pub context: &'a Context<'a>,
     /// What an ACL grants.
     pub acl: AclGrant,
+    /// The access point that the request came through, and the resource as that names it; none for
+    /// requests to the bucket itself.
+    pub access_point: Option<(&'a AccessPointView, &'a str)>,
 }
 
 /// A caller without credentials.
@@ -79,18 +83,36 @@ fn layers<'a>(facts: &RequestFacts<'a>) -> Result<Layers<'a>, Layer> {
         Some(PolicyState::Ready(policy)) => Some(&**policy),
         Some(PolicyState::Broken(_)) => return Err(Layer::Resource),
     };
-    let block = facts
-        .bucket
-        .and_then(|view| view.bucket.public_access_block);
+    let access_point = match facts.access_point {
+        None => None,
+        Some((view, resource)) => Some(AccessPoint {
+            resource,
+            policy: match &view.policy {
+                None => None,
+                Some(PolicyState::Ready(policy)) => Some(&**policy),
+                Some(PolicyState::Broken(_)) => return Err(Layer::AccessPoint),
+            },
+            vpc: view.point.vpc.as_ref().map(|vpc| vpc.as_str()),
+        }),
+    };
+    let block = [
+        facts.bucket.map(|view| view.block),
+        facts.access_point.map(|(view, _)| view.block),
+    ];
+    let block = block
+        .into_iter()
+        .flatten()
+        .fold(PublicAccessBlock::OFF, PublicAccessBlock::and);
     Ok(Layers {
         identity: facts.key.map_or(&[], |key| &key.policies),
         resource,
         endpoint,
         acl: facts.acl,
-        block_public: block.map_or_else(BlockPublicAccess::default, |block| BlockPublicAccess {
+        access_point,
+        block_public: BlockPublicAccess {
             ignore_public_acls: block.ignore_public_acls,
             restrict_public_buckets: block.restrict_public_buckets,
-        }),
+        },
         ..Layers::default()
     })
 }
