@@ -89,7 +89,7 @@ macro_rules! ids {
     )*};
 }
 
-fn well_formed(digits: &str) -> bool {
+pub(crate) fn well_formed(digits: &str) -> bool {
     matches!(digits.len(), 8 | 17)
         && digits
             .bytes()
@@ -155,6 +155,18 @@ ids! {
     VpcPeeringConnectionId "pcx-";
     /// A flow log.
     FlowLogId "fl-";
+    /// An address of a resolver endpoint.
+    ResolverIpId "rni-";
+    /// A resolver rule.
+    ResolverRuleId "rslvr-rr-";
+    /// An association of a resolver rule with a VPC.
+    RuleAssociationId "rslvr-rrassoc-";
+    /// A VPC's resolver settings.
+    ResolverConfigId "rdsc-";
+    /// A query log configuration.
+    QueryLogConfigId "rqlc-";
+    /// An association of a query log configuration with a VPC.
+    QueryLogAssociationId "rqlca-";
 }
 
 impl DhcpOptionsId {
@@ -237,6 +249,10 @@ names! {
     SiteName, "site name", "1-32 characters of a-z, 0-9 and `-`, starting with a letter",
         |t| (1..=32).contains(&t.len()) && t.starts_with(|c: char| c.is_ascii_lowercase())
             && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    /// A hosted zone.
+    HostedZoneId, "hosted zone id", "Z and up to 31 capitals and digits",
+        |t| (2..=32).contains(&t.len()) && t.starts_with('Z')
+            && t.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
 }
 
 fn is_region(text: &str) -> bool {

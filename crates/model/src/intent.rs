@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::*;
 use crate::id::*;
+use crate::names::*;
 use crate::network::*;
 use crate::resources::*;
 use crate::s3::*;
@@ -199,6 +200,18 @@ resources! {
         |r| AccessPoint::key_of(r.owner.as_str(), r.region.as_str(), &r.name), None;
     account_blocks: AccountPublicAccessBlock, "account-public-access-block",
         |r| r.account.to_string(), None;
+    hosted_zones: HostedZone, "hosted-zone", |r| r.id.to_string(), None;
+    zone_associations: ZoneAssociation, "zone-association",
+        |r| format!("{} {}", r.zone, r.vpc), Some(&r.vpc);
+    zone_records: ZoneRecord, "zone-record", |r| r.key(), None;
+    resolver_endpoints: ResolverEndpoint, "resolver-endpoint", |r| r.id.to_string(), Some(&r.vpc);
+    resolver_rules: ResolverRule, "resolver-rule", |r| r.id.to_string(), None;
+    rule_associations: RuleAssociation, "rule-association", |r| r.id.to_string(), Some(&r.vpc);
+    query_log_configs: QueryLogConfig, "query-log-config", |r| r.id.to_string(), None;
+    query_log_associations: QueryLogAssociation, "query-log-association",
+        |r| r.id.to_string(), Some(&r.vpc);
+    resolver_configs: ResolverConfig, "resolver-config", |r| r.vpc.to_string(), Some(&r.vpc);
+    failed_zones: FailedZone, "failed-zone", |r| r.zone.to_string(), None;
 }
 
 /// The VPCs that a resource lives in.

@@ -11,8 +11,10 @@
 pub mod endpoint;
 pub mod id;
 pub mod intent;
+pub mod names;
 pub mod net;
 pub mod network;
+pub mod record;
 pub mod resources;
 pub mod s3;
 pub mod secret;
@@ -21,6 +23,7 @@ pub mod service;
 pub use endpoint::*;
 pub use id::*;
 pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table, Touched};
+pub use names::*;
 pub use network::*;
 pub use resources::*;
 pub use s3::*;

@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::id::*;
+use crate::names::ResolverEndpointId;
 use crate::network::*;
 use crate::secret::Secret;
 
@@ -382,7 +383,7 @@ pub enum InterfaceUser {
     /// A NAT gateway; it goes away with the gateway.
     NatGateway(NatGatewayId),
     /// An endpoint of the resolver, by id (`rslvr-in-…`, `rslvr-out-…`); it goes away with it.
-    ResolverEndpoint(String),
+    ResolverEndpoint(ResolverEndpointId),
     /// A load balancer, by ARN; it goes away with it.
     LoadBalancer(String),
 }

@@ -1,7 +1,7 @@
 //! From a VPC's view to the desired state of its namespaces: a pure function.
 //!
 //! Placement: a VPC's router has the VPC's id as namespace name, an
-//! endpoint its endpoint id, an instance its interface id, the internet gateway `<vpc>-igw`, a site
+//! endpoint (also of a resolver) its endpoint id, an instance its interface id, the internet gateway `<vpc>-igw`, a site
 //! `site-<name>`, a site's host its host id. The shared [`INTERNET`] namespace holds the service's
 //! public addresses and belongs to a group of its own.
 //!
@@ -21,7 +21,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::net as addresses;
-use adit_model::{NetworkInterface, NetworkInterfaceId, SiteName, VpcEndpointId, VpcId};
+use adit_model::{
+    NetworkInterface, NetworkInterfaceId, ResolverEndpointId, SiteName, VpcEndpointId, VpcId,
+};
 use adit_snapshot::{PortUser, PortView, Target, VpcView};
 use ipnet::{IpNet, Ipv4Net};
 
@@ -61,6 +63,11 @@ pub mod place {
 
     /// The namespace of an endpoint.
     pub fn endpoint(id: &VpcEndpointId) -> String {
+        id.to_string()
+    }
+
+    /// The namespace of a resolver endpoint.
+    pub fn resolver(id: &ResolverEndpointId) -> String {
         id.to_string()
     }
 
@@ -187,6 +194,12 @@ pub fn render(view: &VpcView) -> Desired {
             .namespaces
             .insert(name, interface_namespace(view, &endpoint.interfaces));
     }
+    for resolver in &view.resolvers {
+        let mut space = interface_namespace(view, &resolver.interfaces);
+        add_defaults(&mut space, view, &resolver.interfaces);
+        let name = place::resolver(&resolver.endpoint.id);
+        desired.namespaces.insert(name, space);
+    }
     add_tables(&mut router, view);
     outside::add_internet_gateway(&mut desired, &mut router, view);
     outside::add_sites(&mut desired, &mut router, view);
@@ -270,6 +283,12 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
                 return;
             }
             (place::endpoint(endpoint), place::endpoint_device(&eni.id))
+        }
+        PortUser::Resolver(endpoint) => {
+            if !view.resolvers.iter().any(|e| e.endpoint.id == *endpoint) {
+                return;
+            }
+            (place::resolver(endpoint), place::endpoint_device(&eni.id))
         }
     };
     router.links.push(Link {
@@ -368,6 +387,23 @@ fn interface_namespace(
         });
     }
     space
+}
+
+/// Ways out for sockets that are bound to a device and to no address yet, one by each port.
+fn add_defaults(
+    space: &mut Namespace,
+    view: &VpcView,
+    interfaces: &[std::sync::Arc<NetworkInterface>],
+) {
+    for (metric, eni) in (1..).zip(interfaces) {
+        if let Some(port) = view.port(&eni.id) {
+            let router = addresses::router(port.subnet.cidr);
+            space.routes.push(Route {
+                metric,
+                ..default_via(&place::endpoint_device(&eni.id), router)
+            });
+        }
+    }
 }
 
 /// Every route table: back to `main` for the VPC's own, then its routes, then silence.

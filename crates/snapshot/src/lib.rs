@@ -20,7 +20,7 @@ pub use real::{Feature, REAL};
 pub use status::{PlaneFault, Status, StatusBoard};
 pub use vpc::{
     GatewayView, GroupView, InterfaceView, PeerSet, PortUser, PortView, Problem, ResolvedRoute,
-    ResolvedRule, SubnetView, TableView, Target, VpcView,
+    ResolvedRule, ResolverView, SubnetView, TableView, Target, VpcView,
 };
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct VpcView {
     pub gateways: Vec<GatewayView>,
     /// Its interface endpoints.
     pub interfaces: Vec<InterfaceView>,
+    /// Its resolver endpoints.
+    pub resolvers: Vec<ResolverView>,
     /// Its internet gateway, if one is attached.
     pub internet_gateway: Option<InternetGatewayId>,
     /// On-premises sites attached to it.
@@ -108,6 +110,8 @@ pub enum PortUser {
     Instance,
     /// An interface endpoint.
     Endpoint(VpcEndpointId),
+    /// A resolver endpoint.
+    Resolver(ResolverEndpointId),
 }
 
 /// A security group, resolved.
@@ -164,6 +168,15 @@ pub struct InterfaceView {
     pub interfaces: Vec<Arc<NetworkInterface>>,
 }
 
+/// A resolver endpoint with its ports.
+#[derive(Debug, Clone)]
+pub struct ResolverView {
+    /// The endpoint.
+    pub endpoint: Arc<ResolverEndpoint>,
+    /// Its interfaces in the order of its addresses.
+    pub interfaces: Vec<Arc<NetworkInterface>>,
+}
+
 impl VpcView {
     /// Resolves one VPC; `None` when it does not exist.
     pub(crate) fn build(intent: &Intent, id: &VpcId) -> Option<VpcView> {
@@ -202,6 +215,18 @@ impl VpcView {
                 }),
             }
         }
+        let resolvers = intent
+            .in_vpc::<ResolverEndpoint>(id)
+            .map(|endpoint| ResolverView {
+                endpoint: endpoint.clone(),
+                interfaces: endpoint
+                    .addresses
+                    .iter()
+                    .filter_map(|address| intent.get(&address.interface))
+                    .cloned()
+                    .collect(),
+            })
+            .collect();
         let tables = intent
             .in_vpc::<RouteTable>(id)
             .map(|table| build_table(intent, &vpc, table, &gateways, &sites))
@@ -217,6 +242,7 @@ impl VpcView {
                 .collect(),
             gateways,
             interfaces,
+            resolvers,
             internet_gateway,
             site_hosts: intent.in_vpc::<SiteHost>(id).cloned().collect(),
             sites,
@@ -249,10 +275,10 @@ fn build_ports(
         let user = match &interface.user {
             InterfaceUser::Endpoint { endpoint, .. } => PortUser::Endpoint(endpoint.clone()),
             InterfaceUser::Run(_) => PortUser::Instance,
+            InterfaceUser::ResolverEndpoint(endpoint) => PortUser::Resolver(endpoint.clone()),
             // Nobody is there.
             InterfaceUser::Available
             | InterfaceUser::NatGateway(_)
-            | InterfaceUser::ResolverEndpoint(_)
             | InterfaceUser::LoadBalancer(_) => continue,
         };
         ports.push(PortView {

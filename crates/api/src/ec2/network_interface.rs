@@ -25,6 +25,13 @@ pub(crate) fn delete(
                 interface.id
             ),
         ),
+        InterfaceUser::ResolverEndpoint(_) => Refusal::new(
+            "OperationNotPermitted",
+            format!(
+                "You are not allowed to manage '{}': it is managed by a Route 53 Resolver endpoint.",
+                interface.id
+            ),
+        ),
         _ => Refusal::new(
             "InvalidNetworkInterface.InUse",
             format!("Network interface '{}' is currently in use.", interface.id),
@@ -151,6 +158,15 @@ impl Use {
                 interface_type: "vpc_endpoint",
                 // Attachments of a service have a prefix of their own.
                 attachment: format!("ela-attach-{}", attachment.digits()),
+                device: 1,
+                delete_on_termination: false,
+                instance_owner: "amazon-aws".into(),
+                managed: true,
+                requester: Some(eni.owner.to_string()),
+            },
+            InterfaceUser::ResolverEndpoint(_) => Use {
+                interface_type: "interface",
+                attachment: format!("ela-attach-{}", eni.id.digits()),
                 device: 1,
                 delete_on_termination: false,
                 instance_owner: "amazon-aws".into(),

@@ -291,9 +291,14 @@ fn interface_target(
     if interface.vpc != table.vpc {
         return Err(different_networks(table, "interface", id));
     }
-    if let InterfaceUser::Endpoint { .. } = interface.user {
+    let managed = match interface.user {
+        InterfaceUser::Endpoint { .. } => Some("VPC endpoint"),
+        InterfaceUser::ResolverEndpoint(_) => Some("Route 53 Resolver endpoint"),
+        _ => None,
+    };
+    if let Some(user) = managed {
         return Err(Refusal::invalid(format!(
-            "The network interface {id} belongs to a VPC endpoint and cannot be a route target."
+            "The network interface {id} belongs to a {user} and cannot be a route target."
         )));
     }
     Ok(RouteTarget::NetworkInterface(interface.id.clone()))

@@ -344,6 +344,7 @@ fn hold_against(lab: &Lab, view: &VpcView) {
             let expected = match path(view, &flow) {
                 Path::Arrives(Arrival::Instance(_)) => Some(("instance", source.clone())),
                 Path::Arrives(Arrival::Interface(..)) => Some(("interface", source.clone())),
+                Path::Arrives(Arrival::Resolver(..)) => Some(("resolver", source.clone())),
                 Path::Arrives(Arrival::Gateway(_)) => Some(("gateway", source.clone())),
                 Path::Arrives(Arrival::Internet(public)) => Some(("internet", public.to_string())),
                 Path::Arrives(Arrival::Site(_)) => Some(("site", source.clone())),

@@ -50,6 +50,8 @@ pub enum Arrival {
     Instance(NetworkInterfaceId),
     /// At an interface endpoint, by this interface.
     Interface(VpcEndpointId, NetworkInterfaceId),
+    /// At a resolver endpoint, by this interface.
+    Resolver(ResolverEndpointId, NetworkInterfaceId),
     /// At a gateway endpoint.
     Gateway(VpcEndpointId),
     /// At the internet, with this public source address.
@@ -215,6 +217,7 @@ fn enter(view: &VpcView, receiver: &PortView, flow: &Flow) -> Result<Arrival, St
     Ok(match &receiver.user {
         PortUser::Instance => Arrival::Instance(eni.id.clone()),
         PortUser::Endpoint(id) => Arrival::Interface(id.clone(), eni.id.clone()),
+        PortUser::Resolver(id) => Arrival::Resolver(id.clone(), eni.id.clone()),
     })
 }
 
