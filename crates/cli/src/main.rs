@@ -5,6 +5,7 @@ mod client;
 mod demo;
 mod down;
 mod env;
+mod net;
 mod policy;
 mod run;
 mod site;
@@ -56,6 +57,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Env(options) => env::print(&target, &options),
         Command::Run(run) => run::run(&target, &run),
         Command::Site(site) => site::run(&target, &site),
+        Command::Net(net) => net::run(&target, &net),
         Command::Demo(demo) => demo::run(&demo),
         Command::Policy(policy) => policy::run(&policy),
         Command::DemoClient(options) => demo::get(&options),

@@ -25,10 +25,10 @@ use adit_wire::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::planes::net::chain;
+use crate::planes::net::{Placed, chain};
 use crate::up::{FirstState, now_millis};
 
 /// Largest body of a control request: the longest policy, many times over.
@@ -66,6 +66,8 @@ pub struct Parts {
     pub first: FirstState,
     /// Whether a reset is allowed.
     pub ephemeral: bool,
+    /// What stands in the kernel.
+    pub placed: watch::Receiver<Placed>,
     /// Told when the daemon is to end and take its network along.
     pub down: Arc<Notify>,
     /// The bound API address.
@@ -90,6 +92,7 @@ struct Desk {
     ca_bundle: PathBuf,
     first: FirstState,
     ephemeral: bool,
+    placed: watch::Receiver<Placed>,
     down: Arc<Notify>,
 }
 
@@ -142,6 +145,7 @@ impl Control {
             ca_bundle: parts.ca_bundle,
             first: parts.first,
             ephemeral: parts.ephemeral,
+            placed: parts.placed,
             down: parts.down,
         });
         let gateway = Gateway::new(Setup {

@@ -311,6 +311,7 @@ async fn serve(
         ca_bundle: state.join("ca").join("ca.pem"),
         first,
         ephemeral: options.ephemeral,
+        placed: placed.clone(),
         down: down.clone(),
         listener,
     })
