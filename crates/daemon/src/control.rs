@@ -17,7 +17,7 @@ use adit_gateway::{
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
 use adit_plane::{Board, Snapshots};
-use adit_snapshot::{KeyView, Snapshot, StatusBoard};
+use adit_snapshot::{KeyView, Sessions, SignerError, Snapshot, StatusBoard};
 use adit_store::Store;
 use adit_wire::sigv4::{self, AuthError, Body, Claim, Expect, Key, KeyCache, Secret};
 use adit_wire::{
@@ -86,6 +86,7 @@ struct Desk {
     api: Api,
     world: Arc<World>,
     keys: KeyCache,
+    sessions: Sessions,
     store: Arc<Store>,
     objects: adit_objects::Store,
     agent_directory: PathBuf,
@@ -139,6 +140,7 @@ impl Control {
             api: Api::new(parts.store.clone(), world.clone()),
             world,
             keys: KeyCache::default(),
+            sessions: Sessions::default(),
             store: parts.store,
             objects: parts.objects.clone(),
             agent_directory: parts.agent_directory,
@@ -329,7 +331,9 @@ impl Desk {
         now: Millis,
     ) -> Result<(Arc<KeyView>, Region), ErrorReply> {
         let refuse = |error: AuthError| error.reply(service);
-        let claim = match sigv4::claim(parts).map_err(refuse)? {
+        let claim = sigv4::claim(parts).map_err(refuse)?;
+        let token = claim.session_token().map(str::to_string);
+        let claim = match claim {
             Claim::V4(claim) => claim,
             Claim::Anonymous => return Err(unsigned(service)),
             Claim::V2(_) => {
@@ -338,17 +342,20 @@ impl Desk {
                 }));
             }
         };
-        let Some(view) = snapshot
-            .key(&claim.access_key_id)
-            .filter(|view| view.key.active)
-        else {
-            return Err(unknown_key(service));
-        };
+        let id = claim.access_key_id.as_ref();
+        let signer = self.sessions.signer(snapshot, id, token.as_deref(), now);
+        let view = signer.map_err(|why| match why {
+            SignerError::Expired => refuse(AuthError::ExpiredToken {
+                access_key_id: id.chars().take(128).collect(),
+                token: Secret::new(token.clone().unwrap_or_default()),
+            }),
+            SignerError::Unknown | SignerError::InvalidToken => unknown_key(service),
+        })?;
         let secret = Secret::new(view.key.secret.expose());
         let key = Key {
             access_key_id: &view.key.id,
             secret: &secret,
-            session_token: None,
+            session_token: token.as_deref(),
         };
         let expect = Expect {
             service,
@@ -358,7 +365,7 @@ impl Desk {
         };
         sigv4::verify(&claim, parts, &key, &expect, &self.keys).map_err(refuse)?;
         let region = self.region(service, &claim.region, snapshot)?;
-        Ok((view.clone(), region))
+        Ok((view, region))
     }
 
     /// The Region a request was signed for must be one of the installation's. Global services sign
