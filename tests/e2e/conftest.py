@@ -16,6 +16,11 @@ from harness.network import Vpc  # noqa: E402
 from harness.programs import ADIT  # noqa: E402
 
 
+def pytest_addoption(parser):
+    """`--write-compatibility` lets the conformance test write the tables of docs/compatibility.md."""
+    parser.addoption("--write-compatibility", action="store_true", help="rewrite the tables of docs/compatibility.md")
+
+
 def pytest_sessionstart(session):
     """Without the program under test nothing can pass, and nothing is skipped: the run fails."""
     if not session.config.option.collectonly and not ADIT.exists():

@@ -10,21 +10,19 @@ use crate::tally::{Runner, Tally};
 
 const REQUIREMENTS: &str = "tests/e2e/requirements.txt";
 
-/// Runs the tests of `tests/e2e`; `expression` selects some by name, as pytest's `-k` does.
+/// Runs pytest with these arguments, paths from the root of the repository.
 ///
 /// # Errors
 /// When the environment cannot be made or pytest cannot be started.
-pub(crate) fn run(expression: Option<&str>) -> Result<Tally> {
+pub(crate) fn run(arguments: &[&str]) -> Result<Tally> {
     let environment = environment()?;
     let mut command = Command::new(environment.join("bin/python"));
     command
-        .args(["-m", "pytest", "tests/e2e"])
+        .args(["-m", "pytest"])
+        .args(arguments)
         .env("ADIT_BIN", binary()?)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("PYTHONUNBUFFERED", "1");
-    if let Some(expression) = expression {
-        command.args(["-k", expression]);
-    }
     run_tests(Runner::Pytest, &mut command)
 }
 

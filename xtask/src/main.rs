@@ -27,6 +27,7 @@ usage: cargo xtask COMMAND
     --rust-only           only the Rust tests and doctests
     -k EXPR               end-to-end tests whose names match (implies --e2e-only)
   ci                    what CI runs: format, lints, documentation, house rules, tests
+  compat                rewrite the operation tables of docs/compatibility.md from what the tests see
   wire-tables [ARGS]    regenerate the tables of AWS's wire formats
   soak [NAME]           the long tests; without a name, lists them
 ";
@@ -52,6 +53,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "tidy" => nothing_more(rest).and_then(|()| tidy::run()),
         "test" => test::run(&test::Options::parse(rest)?),
         "ci" => nothing_more(rest).and_then(|()| ci::run()),
+        "compat" => nothing_more(rest).and_then(|()| test::compatibility()),
         "wire-tables" => wire_tables::run(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {

@@ -66,7 +66,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 pub(crate) fn all(options: &Options) -> Result<Tally> {
     let mut sum = Tally::default();
     if !options.rust_only {
-        run_program(cargo().args(["build", "--release", "--locked", "--package", "adit"]))?;
+        build()?;
     }
     if !options.e2e_only {
         sum.add(rust_tests()?);
@@ -75,9 +75,31 @@ pub(crate) fn all(options: &Options) -> Result<Tally> {
         sum.add(run_tests(Runner::Cargo, &mut doctests)?);
     }
     if !options.rust_only {
-        sum.add(e2e::run(options.expression.as_deref())?);
+        let chosen = options.expression.as_deref();
+        let arguments = match chosen {
+            Some(expression) => vec!["tests/e2e", "-k", expression],
+            None => vec!["tests/e2e"],
+        };
+        sum.add(e2e::run(&arguments)?);
     }
     Ok(sum)
+}
+
+/// Lets the conformance test rewrite the operation tables of `docs/compatibility.md`.
+///
+/// # Errors
+/// When the binary does not build, or the test found something else wrong.
+pub(crate) fn compatibility() -> Result<()> {
+    build()?;
+    let sum = e2e::run(&["tests/e2e/test_conformance.py", "--write-compatibility"])?;
+    if sum.failed > 0 {
+        bail!("{} tests failed", sum.failed);
+    }
+    Ok(())
+}
+
+fn build() -> Result<()> {
+    run_program(cargo().args(["build", "--release", "--locked", "--package", "adit"]))
 }
 
 /// nextest where it is installed (a process per test, and a hung test is ended), else `cargo test`.

@@ -44,12 +44,12 @@ pub(crate) enum Command {
     Run(Run),
     /// On-premises networks.
     Site(SiteCommand),
-    /// What stands in the kernel.
-    Net(NetCommand),
     /// Builds a hybrid network and shows who reaches which bucket, and why.
     Demo(Demo),
     /// Checks and decides IAM policies; needs no daemon.
     Policy(Policy),
+    /// What is built of AWS's APIs; needs no daemon.
+    Api(Api),
     /// Asks for one object: the demonstration's client where the AWS CLI is missing.
     #[command(hide = true)]
     DemoClient(crate::demo::Get),
@@ -125,18 +125,6 @@ pub(crate) struct Run {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct NetCommand {
-    #[command(subcommand)]
-    pub(crate) action: NetAction,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum NetAction {
-    /// Prints what would change in the kernel to make it as stated; changes nothing.
-    Plan,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct SiteCommand {
     #[command(subcommand)]
     pub(crate) action: SiteAction,
@@ -175,6 +163,22 @@ pub(crate) struct Demo {
     /// Leaves the demonstration running and says how to look around.
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Api {
+    #[command(subcommand)]
+    pub(crate) action: ApiAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApiAction {
+    /// Lists every operation that is built.
+    Operations {
+        /// Prints JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

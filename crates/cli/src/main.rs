@@ -1,11 +1,11 @@
 //! The `adit` command: the daemon, and what people do with it from a shell.
 
+mod api;
 mod args;
 mod client;
 mod demo;
 mod down;
 mod env;
-mod net;
 mod policy;
 mod run;
 mod site;
@@ -57,8 +57,8 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Env(options) => env::print(&target, &options),
         Command::Run(run) => run::run(&target, &run),
         Command::Site(site) => site::run(&target, &site),
-        Command::Net(net) => net::run(&target, &net),
         Command::Demo(demo) => demo::run(&demo),
+        Command::Api(api) => api::run(&api),
         Command::Policy(policy) => policy::run(&policy),
         Command::DemoClient(options) => demo::get(&options),
     }

@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod leases;
 pub mod metrics;
+pub mod operations;
 pub mod places;
 pub mod planes;
 mod up;

@@ -60,6 +60,7 @@ pub use control::{Control, ControlAnswer};
 pub use gateway::{Clock, Gateway, Setup, Snapshots};
 pub use hello::Stream;
 pub use listen::Serving;
+pub use objects::OBJECT_OPERATIONS;
 pub use operations::{Call, Caller, Operations};
 pub use record::{JsonLines, Path, Record, Recorder};
 pub use reply::ReplyBody;

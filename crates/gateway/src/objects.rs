@@ -19,6 +19,32 @@ use crate::ask::{Ask, Uses};
 use crate::decide::not_implemented;
 use crate::reply::Reply;
 
+/// The operations on objects that are built. Others of S3's are refused or belong to the api.
+pub static OBJECT_OPERATIONS: &[&str] = &[
+    "GetObject",
+    "HeadObject",
+    "PutObject",
+    "UploadPart",
+    "CopyObject",
+    "UploadPartCopy",
+    "CreateMultipartUpload",
+    "CompleteMultipartUpload",
+    "AbortMultipartUpload",
+    "ListParts",
+    "ListMultipartUploads",
+    "ListObjects",
+    "ListObjectsV2",
+    "ListObjectVersions",
+    "DeleteObject",
+    "DeleteObjects",
+    "GetObjectTagging",
+    "PutObjectTagging",
+    "DeleteObjectTagging",
+    "GetObjectAttributes",
+    "GetObjectAcl",
+    "PutObjectAcl",
+];
+
 /// Decides and carries out an operation on objects; none when `op` is not one.
 pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Option<Result<Reply, ErrorReply>> {
     Some(match ask.op.name() {

@@ -73,7 +73,7 @@ def assert_gone(adit, traces, links):
     assert host_links() - links == set()
 
 
-def _to_loopback(request, **_):
+def to_loopback(request, **_):
     """Sends a request for a name below `localhost`, which not every resolver knows, where it belongs."""
     host = urllib.parse.urlsplit(request.url).netloc
     if ".localhost:" in host:
@@ -361,7 +361,7 @@ class Installation:
             config=Config(**config),
         )
         if prefixed:
-            client.meta.events.register("before-send", _to_loopback)
+            client.meta.events.register("before-send", to_loopback)
         return client
 
     @property

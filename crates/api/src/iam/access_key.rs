@@ -18,8 +18,7 @@ fn owner(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<KeyOwner, Refu
         (None, Some(user)) => Ok(KeyOwner::User(
             find_user(intent, ctx, &user.name)?.name.clone(),
         )),
-        (None, None) if ctx.caller.is_root() => Ok(KeyOwner::Root),
-        (None, None) => Err(super::nobody()),
+        (None, None) => Ok(KeyOwner::Root),
     }
 }
 
@@ -27,7 +26,6 @@ fn name_of(owner: &KeyOwner) -> &str {
     match owner {
         KeyOwner::Root => "root",
         KeyOwner::User(name) => name,
-        KeyOwner::Session => "",
     }
 }
 

@@ -23,26 +23,33 @@ pub enum Door {
 pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
     let mut doors = BTreeMap::new();
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    // Not bound to a device: a socket would stay with the number of one that was made anew.
-    let mut open = |door: Door, ns: &str, address: IpAddr| {
+    let mut open = |door: Door, ns: &str, device: Option<String>| {
         for port in [443, 80] {
-            doors.insert((door.clone(), port), Listen::tcp(ns, address, port));
+            let listen = Listen {
+                device: device.clone(),
+                ..Listen::tcp(ns, any, port)
+            };
+            doors.insert((door.clone(), port), listen);
         }
     };
-    open(Door::Internet, render::INTERNET, any);
+    open(Door::Internet, render::INTERNET, None);
     for vpc in snapshot.vpcs() {
         for gateway in vpc.gateways.iter().filter(|g| is_s3(&g.endpoint)) {
             let id = &gateway.endpoint.id;
-            open(Door::Gateway(id.clone()), &place::endpoint(id), any);
+            open(
+                Door::Gateway(id.clone()),
+                &place::endpoint(id),
+                Some("eth0".into()),
+            );
         }
         for endpoint in vpc.interfaces.iter().filter(|i| is_s3(&i.endpoint)) {
             let id = &endpoint.endpoint.id;
             for eni in &endpoint.interfaces {
                 let device = place::endpoint_device(&eni.id);
                 open(
-                    Door::Interface(id.clone(), device),
+                    Door::Interface(id.clone(), device.clone()),
                     &place::endpoint(id),
-                    IpAddr::V4(eni.private_ip),
+                    Some(device),
                 );
             }
         }

@@ -4,7 +4,6 @@ use adit_objects::ChecksumType;
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
 use http::StatusCode;
-use http::header::HeaderName;
 
 use super::copy::member_of;
 use super::errors::reply as store_error;
@@ -221,23 +220,17 @@ pub(super) async fn acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         ..Default::default()
     };
     let found = ask.gateway.store.head(&bucket, ask.key(), &options).await;
-    let object = match found {
-        Ok(object) => object,
-        Err(why) => return read::missing(ask, uses, why),
-    };
+    if let Err(why) = found {
+        return read::missing(ask, uses, why);
+    }
     let owner = ask.owner();
-    let mut reply = ask.encode(&map! {
+    Ok(ask.encode(&map! {
         "Owner" => map! { "ID" => owner.clone() },
         "Grants" => adit_wire::list![map! {
             "Grantee" => map! { "ID" => owner, "Type" => "CanonicalUser" },
             "Permission" => "FULL_CONTROL",
         }],
-    });
-    reply.set_some(
-        HeaderName::from_static("x-amz-version-id"),
-        object.version_id.as_ref().map(|id| id.as_str()),
-    );
-    Ok(reply)
+    }))
 }
 
 /// Nothing but what is the case already can be set.

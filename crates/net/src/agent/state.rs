@@ -60,7 +60,7 @@ pub(super) struct Agent {
     home: Arc<OwnedFd>,
     user: Option<OwnedFd>,
     directory: Directory,
-    pub(super) state: Mutex<Groups>,
+    state: Mutex<Groups>,
     ended: AtomicBool,
 }
 

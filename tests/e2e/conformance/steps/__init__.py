@@ -1,0 +1,21 @@
+"""The steps of every service, one module each.
+
+A new operation needs one step in its service's module, in the order of what it depends on:
+
+    Step("CreateVpc", {"CidrBlock": "10.0.0.0/16"}, keep={"vpc": "Vpc.VpcId"}),
+    Step("DescribeVpcs", {"VpcIds": ["$vpc"]}),
+
+and, where botocore has them for it, a `Wait("VpcAvailable", …)` and a `Pages("DescribeVpcs")` once there is more
+than one page of it. A note on what it lacks goes into docs/compatibility-notes.toml; `cargo xtask compat` then
+writes the table. A new service is a new module, named in `ALL`.
+"""
+
+from . import ec2, iam, s3, s3control
+
+ALL = {"ec2": ec2.STEPS, "iam": iam.STEPS, "s3": s3.STEPS, "s3control": s3control.STEPS}
+
+# Waiters that cannot end before another operation is built.
+WAITERS_THAT_NEED = {
+    # Only an interface that somebody made on its own is ever `available`.
+    ("ec2", "NetworkInterfaceAvailable"): ("ec2", "CreateNetworkInterface"),
+}
