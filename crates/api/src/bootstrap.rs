@@ -91,6 +91,7 @@ pub fn first_start(draft: &mut Draft, wish: &Bootstrap) -> Result<(), BootstrapE
         default_region: wish.default_region.clone(),
         quotas: Default::default(),
     });
+    put_sealing_key(draft, &mut ids);
     put_regions(draft, &wish.regions)?;
     draft.put(Account {
         id: wish.account.clone(),
@@ -120,6 +121,18 @@ pub fn first_start(draft: &mut Draft, wish: &Bootstrap) -> Result<(), BootstrapE
         })?;
     }
     Ok(())
+}
+
+/// Gives an installation what it seals session tokens and encoded messages with, if it has nothing
+/// yet. Who has the state has it, and no one else.
+pub fn put_sealing_key(draft: &mut Draft, ids: &mut Ids) {
+    if draft.get::<SealingKey>(SealingKey::ID).is_none() {
+        draft.put(SealingKey {
+            id: SealingKey::ID.to_string(),
+            // 64 hexadecimal digits: 256 bits.
+            secret: Secret::new(ids.canonical()),
+        });
+    }
 }
 
 /// Adds Regions, or changes those there are to what is wished; what is as wished already stays

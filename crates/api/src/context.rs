@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use adit_model::*;
+use adit_policy::PrincipalKind;
 use adit_snapshot::{KeyView, StatusBoard};
 use adit_wire::Value;
 
@@ -41,6 +42,11 @@ impl Caller {
             key: key.clone(),
             source: None,
         }
+    }
+
+    /// Whether it is the account's root user.
+    pub(crate) fn is_root(&self) -> bool {
+        self.key.principal.kind() == PrincipalKind::Root
     }
 
     /// The same caller, from there.

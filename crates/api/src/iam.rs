@@ -16,15 +16,18 @@ use crate::refusal::Refusal;
 /// How many items a page has when the caller does not say.
 const PAGE: i64 = 100;
 
-/// The key under which an intent keeps a user: names differ without regard to case.
-fn user_key(account: &AccountId, name: &str) -> String {
-    format!("{account}/{}", name.to_lowercase())
-}
-
 /// The caller's user with this name.
 fn find_user(intent: &Intent, ctx: &Ctx, name: &str) -> Result<Arc<User>, Refusal> {
-    let found = intent.get::<User>(user_key(&ctx.caller.account, name));
+    let found = intent.get::<User>(identity_key(&ctx.caller.account, name));
     found.cloned().ok_or_else(|| no_user(name))
+}
+
+/// A role's session is no user, and so cannot mean itself.
+fn nobody() -> Refusal {
+    Refusal::new(
+        "ValidationError",
+        "Must specify userName when calling with non-User credentials",
+    )
 }
 
 fn no_user(name: &str) -> Refusal {

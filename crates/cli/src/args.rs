@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Run(Run),
     /// On-premises networks.
     Site(SiteCommand),
+    /// What stands in the kernel.
+    Net(NetCommand),
     /// Builds a hybrid network and shows who reaches which bucket, and why.
     Demo(Demo),
     /// Checks and decides IAM policies; needs no daemon.
@@ -122,6 +124,18 @@ pub(crate) struct Run {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NetCommand {
+    #[command(subcommand)]
+    pub(crate) action: NetAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetAction {
+    /// Prints what would change in the kernel to make it as stated; changes nothing.
+    Plan,
 }
 
 #[derive(Debug, clap::Args)]

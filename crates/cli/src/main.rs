@@ -6,6 +6,7 @@ mod client;
 mod demo;
 mod down;
 mod env;
+mod net;
 mod policy;
 mod run;
 mod site;
@@ -57,6 +58,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Env(options) => env::print(&target, &options),
         Command::Run(run) => run::run(&target, &run),
         Command::Site(site) => site::run(&target, &site),
+        Command::Net(net) => net::run(&target, &net),
         Command::Demo(demo) => demo::run(&demo),
         Command::Api(api) => api::run(&api),
         Command::Policy(policy) => policy::run(&policy),

@@ -17,7 +17,7 @@ use adit_gateway::{
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
 use adit_plane::{Board, Snapshots};
-use adit_snapshot::{KeyView, Snapshot, StatusBoard};
+use adit_snapshot::{KeyView, Sessions, SignerError, Snapshot, StatusBoard};
 use adit_store::Store;
 use adit_wire::sigv4::{self, AuthError, Body, Claim, Expect, Key, KeyCache, Secret};
 use adit_wire::{
@@ -25,10 +25,10 @@ use adit_wire::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::planes::net::chain;
+use crate::planes::net::{Placed, chain};
 use crate::up::{FirstState, now_millis};
 
 /// Largest body of a control request: the longest policy, many times over.
@@ -66,6 +66,8 @@ pub struct Parts {
     pub first: FirstState,
     /// Whether a reset is allowed.
     pub ephemeral: bool,
+    /// What stands in the kernel.
+    pub placed: watch::Receiver<Placed>,
     /// Told when the daemon is to end and take its network along.
     pub down: Arc<Notify>,
     /// The bound API address.
@@ -84,12 +86,14 @@ struct Desk {
     api: Api,
     world: Arc<World>,
     keys: KeyCache,
+    sessions: Sessions,
     store: Arc<Store>,
     objects: adit_objects::Store,
     agent_directory: PathBuf,
     ca_bundle: PathBuf,
     first: FirstState,
     ephemeral: bool,
+    placed: watch::Receiver<Placed>,
     down: Arc<Notify>,
 }
 
@@ -136,12 +140,14 @@ impl Control {
             api: Api::new(parts.store.clone(), world.clone()),
             world,
             keys: KeyCache::default(),
+            sessions: Sessions::default(),
             store: parts.store,
             objects: parts.objects.clone(),
             agent_directory: parts.agent_directory,
             ca_bundle: parts.ca_bundle,
             first: parts.first,
             ephemeral: parts.ephemeral,
+            placed: parts.placed,
             down: parts.down,
         });
         let gateway = Gateway::new(Setup {
@@ -325,7 +331,9 @@ impl Desk {
         now: Millis,
     ) -> Result<(Arc<KeyView>, Region), ErrorReply> {
         let refuse = |error: AuthError| error.reply(service);
-        let claim = match sigv4::claim(parts).map_err(refuse)? {
+        let claim = sigv4::claim(parts).map_err(refuse)?;
+        let token = claim.session_token().map(str::to_string);
+        let claim = match claim {
             Claim::V4(claim) => claim,
             Claim::Anonymous => return Err(unsigned(service)),
             Claim::V2(_) => {
@@ -334,17 +342,20 @@ impl Desk {
                 }));
             }
         };
-        let Some(view) = snapshot
-            .key(&claim.access_key_id)
-            .filter(|view| view.key.active)
-        else {
-            return Err(unknown_key(service));
-        };
+        let id = claim.access_key_id.as_ref();
+        let signer = self.sessions.signer(snapshot, id, token.as_deref(), now);
+        let view = signer.map_err(|why| match why {
+            SignerError::Expired => refuse(AuthError::ExpiredToken {
+                access_key_id: id.chars().take(128).collect(),
+                token: Secret::new(token.clone().unwrap_or_default()),
+            }),
+            SignerError::Unknown | SignerError::InvalidToken => unknown_key(service),
+        })?;
         let secret = Secret::new(view.key.secret.expose());
         let key = Key {
             access_key_id: &view.key.id,
             secret: &secret,
-            session_token: None,
+            session_token: token.as_deref(),
         };
         let expect = Expect {
             service,
@@ -354,7 +365,7 @@ impl Desk {
         };
         sigv4::verify(&claim, parts, &key, &expect, &self.keys).map_err(refuse)?;
         let region = self.region(service, &claim.region, snapshot)?;
-        Ok((view.clone(), region))
+        Ok((view, region))
     }
 
     /// The Region a request was signed for must be one of the installation's. Global services sign

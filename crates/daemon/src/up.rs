@@ -234,6 +234,9 @@ async fn serve(
     if store.intent().installation().is_none() {
         first.write(&store).await?;
     }
+    if store.intent().sealing_keys.is_empty() {
+        add_sealing_key(&store).await?;
+    }
     let store = Arc::new(store);
     let open = |what| {
         move |e: &dyn std::fmt::Display| UpError::Open {
@@ -311,6 +314,7 @@ async fn serve(
         ca_bundle: state.join("ca").join("ca.pem"),
         first,
         ephemeral: options.ephemeral,
+        placed: placed.clone(),
         down: down.clone(),
         listener,
     })
@@ -439,6 +443,22 @@ impl Ends {
             () = self.down.notified() => End::Down,
         }
     }
+}
+
+/// States of before there were sessions have nothing to seal them with.
+async fn add_sealing_key(store: &Store) -> Result<(), UpError> {
+    let author = Author {
+        who: "adit",
+        operation: "adit:AddSealingKey",
+    };
+    let added = store.write(author, |draft| {
+        bootstrap::put_sealing_key(draft, &mut Ids::random());
+        Ok::<_, std::convert::Infallible>(())
+    });
+    added.await.map(|_| ()).map_err(|e| UpError::Open {
+        what: "the sealing key",
+        why: chain(&e),
+    })
 }
 
 fn client_file(

@@ -182,11 +182,15 @@ fn policy_name(facts: &RequestFacts<'_>, layer: Layer, index: usize) -> Option<S
         Layer::Resource => facts
             .bucket
             .map(|view| format!("bucket {}", view.bucket.name)),
-        Layer::Identity => {
-            let user = facts.key?.user.as_ref()?;
-            let name = user.inline_policies.keys().nth(index)?;
-            Some(format!("user {} policy {name}", user.name))
+        Layer::Identity => facts.key?.view.identity.names.get(index).cloned(),
+        Layer::Boundary => {
+            let view = &facts.key?.view;
+            let user = view.user.as_ref().and_then(|user| user.boundary.as_ref());
+            let role = view.role.as_ref().and_then(|role| role.boundary.as_ref());
+            let arn = user.or(role)?;
+            Some(format!("permissions boundary {arn}"))
         }
+        Layer::Session => Some(format!("session policy {index} of {}", facts.key?.arn)),
         _ => None,
     }
 }

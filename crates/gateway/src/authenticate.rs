@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use adit_model::{Millis, Region};
-use adit_snapshot::{KeyView, Snapshot};
-use adit_wire::sigv4::{self, Body, Carrier, Claim, Expect, Key, Secret, Verified};
+use adit_snapshot::{KeyView, SignerError, Snapshot};
+use adit_wire::sigv4::{self, AuthError, Body, Carrier, Claim, Expect, Key, Secret, Verified};
 use adit_wire::{ErrorReply, Parts, Service};
 
 use crate::address::Place;
@@ -42,6 +42,11 @@ pub(crate) fn authenticate(
 ) -> Result<Identity, ErrorReply> {
     let refuse = |why: sigv4::AuthError| why.reply(service);
     let claim = sigv4::claim(wire).map_err(refuse)?;
+    let find = |id: &str| {
+        let token = claim.session_token();
+        let found = gateway.sessions.signer(snapshot, id, token, now);
+        found.map_err(|why| refuse(unknown(why, id, token)))
+    };
     let region = |scope: Option<&str>| {
         place.signing_region(scope, snapshot).ok_or_else(|| {
             ErrorReply::new(
@@ -51,7 +56,8 @@ pub(crate) fn authenticate(
             )
         })
     };
-    match claim {
+    let token = claim.session_token();
+    match &claim {
         Claim::Anonymous => Ok(Identity {
             key: None,
             signature: None,
@@ -59,12 +65,12 @@ pub(crate) fn authenticate(
         }),
         Claim::V4(claim) => {
             let region = region(Some(&claim.region))?;
-            let view = find(snapshot, &claim.access_key_id)?;
+            let view = find(&claim.access_key_id)?;
             let secret = Secret::new(view.key.secret.expose());
             let key = Key {
                 access_key_id: &view.key.id,
                 secret: &secret,
-                session_token: None,
+                session_token: token,
             };
             let expect = Expect {
                 service,
@@ -73,7 +79,7 @@ pub(crate) fn authenticate(
                 body: Body::Streamed,
             };
             let verified =
-                sigv4::verify(&claim, wire, &key, &expect, &gateway.keys).map_err(refuse)?;
+                sigv4::verify(claim, wire, &key, &expect, &gateway.keys).map_err(refuse)?;
             Ok(Identity {
                 key: Some(view),
                 signature: Some(verified),
@@ -88,15 +94,15 @@ pub(crate) fn authenticate(
                     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
                 ));
             }
-            let view = find(snapshot, &claim.access_key_id)?;
+            let view = find(&claim.access_key_id)?;
             let secret = Secret::new(view.key.secret.expose());
             let key = Key {
                 access_key_id: &view.key.id,
                 secret: &secret,
-                session_token: None,
+                session_token: token,
             };
             let resource = place.address.v2_resource(wire.path);
-            let verified = sigv4::verify_v2(&claim, wire, &resource, &key, now).map_err(refuse)?;
+            let verified = sigv4::verify_v2(claim, wire, &resource, &key, now).map_err(refuse)?;
             Ok(Identity {
                 key: Some(view),
                 signature: Some(verified),
@@ -106,17 +112,19 @@ pub(crate) fn authenticate(
     }
 }
 
-fn find(snapshot: &Snapshot, id: &str) -> Result<Arc<KeyView>, ErrorReply> {
-    match snapshot.key(id) {
-        Some(view) if view.key.active => Ok(view.clone()),
-        _ => {
-            let shown: String = id.chars().take(128).collect();
-            Err(ErrorReply::new(
-                "InvalidAccessKeyId",
-                403,
-                "The AWS Access Key Id you provided does not exist in our records.",
-            )
-            .with("AWSAccessKeyId", shown))
-        }
+/// Why credentials are nobody's, as signatures' errors.
+fn unknown(why: SignerError, id: &str, token: Option<&str>) -> AuthError {
+    let access_key_id: String = id.chars().take(128).collect();
+    let token = Secret::new(token.unwrap_or_default());
+    match why {
+        SignerError::Unknown => AuthError::UnknownKey { access_key_id },
+        SignerError::InvalidToken => AuthError::InvalidToken {
+            access_key_id,
+            token,
+        },
+        SignerError::Expired => AuthError::ExpiredToken {
+            access_key_id,
+            token,
+        },
     }
 }

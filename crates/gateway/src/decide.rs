@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use adit_policy::actions::{Need, On};
 use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
 use adit_snapshot::build::PolicyState;
+use adit_snapshot::decide::control::principal_keys;
 use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
 use adit_snapshot::{AccessPointView, BucketView};
 use adit_wire::{ErrorReply, Value};
@@ -130,15 +131,8 @@ fn context_through<'a>(
             context.set(keys::S3_SIGNATURE_AGE, signature.age);
         }
     }
-    if let Some(user) = ask
-        .identity
-        .key
-        .as_deref()
-        .and_then(|key| key.user.as_deref())
-    {
-        for (key, value) in &user.tags {
-            context.set((keys::PRINCIPAL_TAG, key.as_str()), value);
-        }
+    if let Some(key) = ask.identity.key.as_deref() {
+        principal_keys(&mut context, key);
     }
     object_keys(&mut context, ask, said)?;
     if let Some(input) = said.input {
@@ -480,11 +474,12 @@ pub(crate) fn asks_existing_tags(ask: &Ask<'_>, bucket: Option<&BucketView>) -> 
             .endpoint
             .as_ref()
             .is_some_and(|view| ready(&view.policy))
-        || ask
-            .identity
-            .key
-            .as_ref()
-            .is_some_and(|key| key.policies.iter().any(|policy| mentions(policy.text())))
+        || ask.identity.key.as_ref().is_some_and(|key| {
+            let limits = [key.boundary(), key.session_policies()];
+            let limits = limits.into_iter().flatten().flatten();
+            let mut all = key.policies().iter().chain(limits);
+            all.any(|policy| mentions(policy.text()))
+        })
 }
 
 /// Whether a policy has a key of the family `s3:ExistingObjectTag/`, in any case.

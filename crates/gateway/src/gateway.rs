@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use adit_model::Millis;
 use adit_objects::Store;
 use adit_plane::metrics::Metrics;
-use adit_snapshot::Snapshot;
+use adit_snapshot::{Sessions, Snapshot};
 use adit_wire::sigv4::KeyCache;
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -63,6 +63,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
     pub(crate) keys: KeyCache,
+    pub(crate) sessions: Sessions,
     pub(crate) ids: Ids,
     pub(crate) names: crate::address::Served,
 }
@@ -109,6 +110,7 @@ impl Gateway {
             clock: clock.unwrap_or_else(|| Arc::new(system_clock)),
             settings,
             keys: KeyCache::default(),
+            sessions: Sessions::default(),
             ids: Ids::new(),
             names,
         };

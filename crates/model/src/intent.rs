@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::endpoint::*;
 use crate::id::*;
+use crate::identity::*;
 use crate::names::*;
 use crate::network::*;
 use crate::resources::*;
@@ -162,7 +163,12 @@ resources! {
     regions: RegionInfo, "region", |r| r.name.to_string(), None;
     accounts: Account, "account", |r| r.id.to_string(), None;
     access_keys: AccessKey, "access-key", |r| r.id.clone(), None;
-    users: User, "user", |r| format!("{}/{}", r.account, r.name.to_lowercase()), None;
+    users: User, "user", |r| identity_key(&r.account, &r.name), None;
+    groups: Group, "group", |r| identity_key(&r.account, &r.name), None;
+    roles: Role, "role", |r| identity_key(&r.account, &r.name), None;
+    managed_policies: ManagedPolicy, "managed-policy", |r| identity_key(&r.account, &r.name), None;
+    account_aliases: AccountAlias, "account-alias", |r| r.account.to_string(), None;
+    sealing_keys: SealingKey, "sealing-key", |r| r.id.clone(), None;
     vpcs: Vpc, "vpc", |r| r.id.to_string(), Some(&r.id);
     subnets: Subnet, "subnet", |r| r.id.to_string(), Some(&r.vpc);
     route_tables: RouteTable, "route-table", |r| r.id.to_string(), Some(&r.vpc);

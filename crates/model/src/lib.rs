@@ -8,8 +8,10 @@
 //! change touches, so a transaction can work on a private [`Draft`] with any number of resources
 //! in the installation.
 
+pub mod aws_managed;
 pub mod endpoint;
 pub mod id;
+pub mod identity;
 pub mod intent;
 pub mod names;
 pub mod net;
@@ -20,8 +22,10 @@ pub mod s3;
 pub mod secret;
 pub mod service;
 
+pub use aws_managed::*;
 pub use endpoint::*;
 pub use id::*;
+pub use identity::*;
 pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table, Touched};
 pub use names::*;
 pub use network::*;

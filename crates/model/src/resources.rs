@@ -63,6 +63,8 @@ pub enum KeyOwner {
     Root,
     /// An IAM user, by name.
     User(String),
+    /// A role's or a federated user's session. No key in an intent has this owner.
+    Session,
 }
 
 /// A long-term access key.
@@ -80,35 +82,6 @@ pub struct AccessKey {
     pub active: bool,
     /// When it was made.
     pub created: Millis,
-}
-
-/// An IAM user.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct User {
-    /// The account it belongs to.
-    pub account: AccountId,
-    /// Its name, unique in the account without regard to case.
-    pub name: String,
-    /// Its path, `/` by default.
-    pub path: String,
-    /// `AIDA…`.
-    pub unique_id: String,
-    /// Inline policies by name.
-    pub inline_policies: BTreeMap<String, String>,
-    /// Tags.
-    pub tags: Tags,
-    /// When it was made.
-    pub created: Millis,
-}
-
-impl User {
-    /// `arn:aws:iam::ACCOUNT:user/PATH/NAME`.
-    pub fn arn(&self) -> String {
-        format!(
-            "arn:aws:iam::{}:user{}{}",
-            self.account, self.path, self.name
-        )
-    }
 }
 
 /// A virtual private cloud.

@@ -17,9 +17,11 @@ use crate::{namespace, sys};
 
 mod before;
 mod groups;
+mod mend;
 mod open;
 mod serve;
 mod state;
+mod watch;
 
 /// The file in the state directory that only one agent can lock.
 const LOCK: &str = "net-agent.lock";

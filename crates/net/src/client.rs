@@ -13,12 +13,13 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::desired::Desired;
 use crate::exec::NamespaceHandle;
 use crate::protocol::{
-    Applied, Change, Counters, Hello, Listen, Reply, Request, SOCKET, SocketSpec, Transport,
-    VERSION,
+    Applied, Change, Counters, Hello, Listen, Mended, Reply, Request, SOCKET, SocketSpec,
+    Transport, VERSION,
 };
 use crate::wire::{self, WireError};
 
@@ -267,6 +268,19 @@ impl Agent {
             .0
         {
             Reply::Plan { steps } => Ok(steps),
+            _ => Err(AgentError::Confused),
+        }
+    }
+
+    /// Waits until somebody else changes something in a namespace, at most `wait`, and has it put
+    /// right; looks at a few other namespaces in turn as well. To be called over and over.
+    ///
+    /// # Errors
+    /// When the agent is gone.
+    pub fn mend(&self, wait: Duration) -> Result<Mended, AgentError> {
+        let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        match self.request(&Request::Mend { wait })?.0 {
+            Reply::Mended(mended) => Ok(mended),
             _ => Err(AgentError::Confused),
         }
     }

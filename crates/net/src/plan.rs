@@ -214,6 +214,10 @@ impl<'a> Planner<'a> {
             peer_ns, peer_name, ..
         } = &link.kind;
         let near = self.seen.get(ns).and_then(|s| s.links.get(&link.name));
+        if !self.task.scope.contains(peer_ns) {
+            // The two ends of a cable go together.
+            return near.is_some_and(|near| near.owner == Owner::Near);
+        }
         let far = self.seen.get(peer_ns).and_then(|s| s.links.get(peer_name));
         let (Some(near), Some(far)) = (near, far) else {
             return false;

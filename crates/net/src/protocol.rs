@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::Desired;
 
 /// Version of the protocol; an agent that speaks another one is replaced, not spoken to.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Largest frame in bytes: a VPC of 20,000 ports fits.
 pub const MAX_FRAME: u32 = 64 * 1024 * 1024;
 /// File name of the agent's socket inside the state directory.
@@ -39,6 +39,12 @@ pub enum Request {
     Drift {
         /// The group.
         group: String,
+    },
+    /// Wait until somebody else changes something in a namespace, at most so many milliseconds,
+    /// and put it right. Also looks at a few namespaces in turn where nothing was heard of.
+    Mend {
+        /// How long to wait.
+        wait: u32,
     },
     /// Remove the group's namespaces and forget it.
     Remove {
@@ -188,6 +194,8 @@ pub enum Reply {
         /// In order; empty when nothing is to do.
         steps: Vec<String>,
     },
+    /// To [`Request::Mend`].
+    Mended(Mended),
     /// To [`Request::ListGroups`].
     Groups(BTreeMap<String, Vec<String>>),
     /// Text for people.
@@ -230,6 +238,17 @@ pub struct Applied {
     pub steps: usize,
     /// Namespaces in which something was done.
     pub touched: Vec<String>,
+}
+
+/// What was found changed by others and put right.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mended {
+    /// How many namespaces were looked at.
+    pub looked: usize,
+    /// The steps that were taken, by group.
+    pub steps: BTreeMap<String, Vec<String>>,
+    /// Groups that could not be put right, and why.
+    pub failed: BTreeMap<String, String>,
 }
 
 /// Counts of a namespace.

@@ -161,6 +161,18 @@ pub(crate) fn bind_ip(fd: BorrowedFd<'_>, address: std::net::SocketAddr) -> io::
     check(unsafe { libc::bind(fd.as_raw_fd(), pointer, length) }).map(drop)
 }
 
+/// Gives a netlink socket an address of its own: one without hears nothing of what the kernel says
+/// to everybody.
+pub(crate) fn bind_netlink(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: all-zero bytes are a valid value of this plain C structure.
+    let mut address = unsafe { zeroed::<libc::sockaddr_nl>() };
+    address.nl_family = libc::AF_NETLINK as libc::sa_family_t;
+    let length = libc::socklen_t::try_from(size_of::<libc::sockaddr_nl>()).unwrap_or(0);
+    let pointer = ptr::from_ref(&address).cast::<libc::sockaddr>();
+    // SAFETY: pointer and length describe `address`.
+    check(unsafe { libc::bind(fd.as_raw_fd(), pointer, length) }).map(drop)
+}
+
 /// `listen(2)`.
 pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
@@ -384,5 +396,42 @@ pub(crate) fn before_exec(
     // SAFETY: the callers pass functions that only make system calls on values prepared before.
     unsafe {
         command.pre_exec(prepare);
+    }
+}
+
+/// Many descriptors, waited on together.
+#[derive(Debug)]
+pub(crate) struct Poll(OwnedFd);
+
+impl Poll {
+    /// One that waits for nothing yet.
+    pub(crate) fn new() -> io::Result<Self> {
+        // SAFETY: takes an integer.
+        let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
+        // SAFETY: the kernel just gave us this descriptor; nobody else owns it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    /// Waits for the descriptor too, until it is closed. `token` is what [`Poll::wait`] says.
+    pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event {
+            events: libc::EPOLLIN as u32,
+            u64: token,
+        };
+        let (poll, fd) = (self.0.as_raw_fd(), fd.as_raw_fd());
+        // SAFETY: the pointer is to `event`, which lives through the call.
+        check(unsafe { libc::epoll_ctl(poll, libc::EPOLL_CTL_ADD, fd, &raw mut event) }).map(drop)
+    }
+
+    /// Tokens of descriptors that can be read, at most 256; waits up to `milliseconds` for one.
+    pub(crate) fn wait(&self, milliseconds: i32) -> io::Result<Vec<u64>> {
+        let mut events = [libc::epoll_event { events: 0, u64: 0 }; 256];
+        let most = libc::c_int::try_from(events.len()).unwrap_or(1);
+        // SAFETY: pointer and count describe `events`, which lives through the call.
+        let count = check(unsafe {
+            libc::epoll_wait(self.0.as_raw_fd(), events.as_mut_ptr(), most, milliseconds)
+        })?;
+        let count = usize::try_from(count).unwrap_or(0);
+        Ok(events.iter().take(count).map(|event| event.u64).collect())
     }
 }

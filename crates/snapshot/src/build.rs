@@ -5,12 +5,13 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use adit_model::*;
-use adit_policy::{Policy, PolicyKind, Principal};
+use adit_policy::{Policy, PolicyKind};
 use rpds::RedBlackTreeMapSync;
 
+use crate::identity::{IdentityView, KeyView, Named};
 use crate::vpc::{Problem, VpcView};
 
-type Views<V> = RedBlackTreeMapSync<String, Arc<V>>;
+pub(crate) type Views<V> = RedBlackTreeMapSync<String, Arc<V>>;
 
 /// The built world of one generation; immutable, and cheap to clone.
 #[derive(Clone, Default)]
@@ -21,7 +22,15 @@ pub struct Snapshot {
     pub intent: Arc<Intent>,
     vpcs: Views<VpcView>,
     endpoints: Views<EndpointView>,
-    keys: Views<KeyView>,
+    /// The last generation that changed who may act.
+    pub(crate) identities: Generation,
+    pub(crate) keys: Views<KeyView>,
+    pub(crate) users: Views<IdentityView>,
+    pub(crate) groups: Views<Named>,
+    pub(crate) roles: Views<IdentityView>,
+    pub(crate) managed: Views<PolicyState>,
+    /// ARNs of managed policies by their keys.
+    pub(crate) managed_arns: Views<String>,
     buckets: Views<BucketView>,
     access_points: Views<AccessPointView>,
     /// Aliases of access points: the keys of these.
@@ -52,7 +61,7 @@ impl PolicyState {
         }
     }
 
-    fn of(text: &str, kind: PolicyKind) -> PolicyState {
+    pub(crate) fn of(text: &str, kind: PolicyKind) -> PolicyState {
         match Policy::compile(text, kind) {
             Ok(policy) => PolicyState::Ready(Arc::new(policy)),
             Err(why) => PolicyState::Broken(why.to_string()),
@@ -69,23 +78,6 @@ pub struct EndpointView {
     pub region: Region,
     /// Its policy.
     pub policy: PolicyState,
-}
-
-/// An access key and everything known of whom it speaks for.
-#[derive(Debug, Clone)]
-pub struct KeyView {
-    /// The key.
-    pub key: Arc<AccessKey>,
-    /// The ARN of the identity: `arn:aws:iam::ACCOUNT:root` or the user's.
-    pub arn: String,
-    /// The identity as policies see it.
-    pub principal: Principal<'static>,
-    /// The user, when it is one.
-    pub user: Option<Arc<User>>,
-    /// Its identity policies.
-    pub policies: Vec<Arc<Policy>>,
-    /// Why one of them does not compile: then the identity may do nothing (fail closed).
-    pub broken: Option<String>,
 }
 
 /// A bucket and its policy.
@@ -125,9 +117,7 @@ pub fn build(intent: &Arc<Intent>) -> Snapshot {
     for key in intent.vpc_endpoints.keys() {
         next.set_endpoint(key);
     }
-    for key in intent.access_keys.keys() {
-        next.set_key(key);
-    }
+    next.build_identities();
     for key in intent.buckets.keys() {
         next.set_bucket(key);
     }
@@ -154,16 +144,14 @@ impl Snapshot {
             match change.kind {
                 Kind::VpcEndpoint => next.set_endpoint(&change.key),
                 Kind::Vpc => next.set_endpoints_of(&change.key),
-                Kind::AccessKey => next.set_key(&change.key),
                 Kind::Bucket => next.set_bucket(&change.key),
                 Kind::AccessPoint => next.set_access_point(&change.key),
                 Kind::AccountPublicAccessBlock => next.set_s3_of(&change.key),
-                Kind::User => next.set_keys_of(&change.key),
                 // Their blocks are part of every VPC that routes or filters by them.
                 Kind::PrefixList => vpcs.extend(intent.vpcs.keys().cloned()),
                 Kind::VpnConnection => vpcs.extend(vpcs_of_connection(intent, &change.key)),
                 Kind::DhcpOptions => vpcs.extend(vpcs_with_options(intent, &change.key)),
-                _ => {}
+                kind => next.follow_identity(kind, &change.key),
             }
         }
         for vpc in vpcs {
@@ -278,54 +266,6 @@ impl Snapshot {
         }
     }
 
-    fn set_key(&mut self, id: &str) {
-        let view = self.intent.get::<AccessKey>(id).and_then(|key| {
-            let (arn, user) = match &key.owner {
-                KeyOwner::Root => (format!("arn:aws:iam::{}:root", key.account), None),
-                KeyOwner::User(name) => {
-                    let user = self.intent.get::<User>(user_key(&key.account, name))?;
-                    (user.arn(), Some(user.clone()))
-                }
-            };
-            let mut principal = Principal::parse(&arn).ok()?.into_owned();
-            if let Some(user) = &user {
-                principal = principal.with_user_id(user.unique_id.clone());
-            }
-            if let Some(account) = self.intent.get::<Account>(&key.account) {
-                principal = principal.with_canonical_id(account.canonical_id.clone());
-            }
-            let (mut policies, mut broken) = (Vec::new(), None);
-            for (name, text) in user.iter().flat_map(|user| &user.inline_policies) {
-                match PolicyState::of(text, PolicyKind::Identity) {
-                    PolicyState::Ready(policy) => policies.push(policy),
-                    PolicyState::Broken(why) => broken = Some(format!("{name}: {why}")),
-                }
-            }
-            Some(KeyView {
-                key: key.clone(),
-                arn,
-                principal,
-                user,
-                policies,
-                broken,
-            })
-        });
-        put(&mut self.keys, id, view);
-    }
-
-    fn set_keys_of(&mut self, user: &str) {
-        let keys: Vec<String> = self
-            .intent
-            .access_keys
-            .values()
-            .filter(|key| matches!(&key.owner, KeyOwner::User(name) if user_key(&key.account, name) == user))
-            .map(|key| key.id.clone())
-            .collect();
-        for key in keys {
-            self.set_key(&key);
-        }
-    }
-
     fn set_bucket(&mut self, name: &str) {
         let view = self.intent.get::<Bucket>(name).map(|bucket| BucketView {
             bucket: bucket.clone(),
@@ -403,12 +343,7 @@ fn vpcs_with_options(intent: &Intent, key: &str) -> Vec<String> {
     using.map(|vpc| vpc.id.to_string()).collect()
 }
 
-/// The key under which an intent keeps a user.
-fn user_key(account: &AccountId, name: &str) -> String {
-    format!("{account}/{}", name.to_lowercase())
-}
-
-fn put<V>(views: &mut Views<V>, key: &str, view: Option<V>) {
+pub(crate) fn put<V>(views: &mut Views<V>, key: &str, view: Option<V>) {
     match view {
         Some(view) => views.insert_mut(key.to_string(), Arc::new(view)),
         None => {

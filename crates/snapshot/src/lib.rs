@@ -10,13 +10,17 @@
 
 pub mod build;
 pub mod decide;
+pub mod identity;
 pub mod names;
 pub mod real;
+pub mod session;
 pub mod status;
 pub mod vpc;
 
-pub use build::{AccessPointView, BucketView, EndpointView, KeyView, Snapshot, build};
+pub use build::{AccessPointView, BucketView, EndpointView, Snapshot, build};
+pub use identity::{IdentityView, KeyView};
 pub use real::{Feature, REAL};
+pub use session::{Sessions, SignerError};
 pub use status::{PlaneFault, Status, StatusBoard};
 pub use vpc::{
     GatewayView, GroupView, InterfaceView, PeerSet, PortUser, PortView, Problem, ResolvedRoute,

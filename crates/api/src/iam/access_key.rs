@@ -18,7 +18,8 @@ fn owner(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<KeyOwner, Refu
         (None, Some(user)) => Ok(KeyOwner::User(
             find_user(intent, ctx, &user.name)?.name.clone(),
         )),
-        (None, None) => Ok(KeyOwner::Root),
+        (None, None) if ctx.caller.is_root() => Ok(KeyOwner::Root),
+        (None, None) => Err(super::nobody()),
     }
 }
 
@@ -26,6 +27,7 @@ fn name_of(owner: &KeyOwner) -> &str {
     match owner {
         KeyOwner::Root => "root",
         KeyOwner::User(name) => name,
+        KeyOwner::Session => "",
     }
 }
 

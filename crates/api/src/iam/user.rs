@@ -3,7 +3,7 @@
 use adit_model::*;
 use adit_wire::{Value, map};
 
-use super::{check_name, check_path, find_user, page, time, user_key};
+use super::{check_name, check_path, find_user, page, time};
 use crate::context::{Answer, Ctx, View};
 use crate::describe::tags;
 use crate::input::{Input, check_tag_count, tag_of};
@@ -27,6 +27,9 @@ pub(crate) fn create(
         path: path.to_string(),
         unique_id: ctx.ids.unique("AIDA"),
         inline_policies: Default::default(),
+        attached: Default::default(),
+        boundary: None,
+        groups: Default::default(),
         tags,
         created: ctx.now,
     });
@@ -34,7 +37,7 @@ pub(crate) fn create(
 }
 
 fn refuse_taken(intent: &Intent, ctx: &Ctx, name: &str) -> Result<(), Refusal> {
-    match intent.get::<User>(user_key(&ctx.caller.account, name)) {
+    match intent.get::<User>(identity_key(&ctx.caller.account, name)) {
         None => Ok(()),
         Some(_) => Err(Refusal::new(
             "EntityAlreadyExists",
@@ -69,7 +72,8 @@ pub(crate) fn get(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value,
     let user = match (input.text("UserName"), &ctx.caller.key.user) {
         (Some(name), _) => find_user(view.intent, ctx, name)?,
         (None, Some(user)) => find_user(view.intent, ctx, &user.name)?,
-        (None, None) => return root(view, ctx),
+        (None, None) if ctx.caller.is_root() => return root(view, ctx),
+        (None, None) => return Err(super::nobody()),
     };
     Ok(map! { "User" => show(&user, true) })
 }
@@ -87,7 +91,7 @@ fn root(view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
 
 pub(crate) fn list(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let prefix = input.text("PathPrefix").unwrap_or("/");
-    let first = user_key(&ctx.caller.account, "");
+    let first = identity_key(&ctx.caller.account, "");
     let all = view
         .intent
         .users
@@ -128,7 +132,7 @@ pub(crate) fn update(
     if !renamed && new.path == old.path {
         return Ok(Answer::done());
     }
-    draft.remove::<User>(user_key(&old.account, &old.name));
+    draft.remove::<User>(identity_key(&old.account, &old.name));
     let new = draft.put(new);
     for id in keys_of(draft, &old).into_iter().filter(|_| renamed) {
         draft.edit::<AccessKey>(id, |key| key.owner = KeyOwner::User(new.name.clone()));
@@ -157,7 +161,7 @@ pub(crate) fn delete(
         (false, _) => "must delete policies first",
         (true, false) => "must delete access keys first",
         (true, true) => {
-            draft.remove::<User>(user_key(&user.account, &user.name));
+            draft.remove::<User>(identity_key(&user.account, &user.name));
             return Ok(Answer::done());
         }
     };
@@ -175,7 +179,9 @@ pub(crate) fn tag(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result
         tags.insert(key, value);
     }
     limit(&tags)?;
-    draft.edit::<User>(user_key(&user.account, &user.name), |user| user.tags = tags);
+    draft.edit::<User>(identity_key(&user.account, &user.name), |user| {
+        user.tags = tags
+    });
     Ok(Answer::done())
 }
 
@@ -186,7 +192,7 @@ pub(crate) fn untag(
 ) -> Result<Answer, Refusal> {
     let user = find_user(draft, ctx, input.required("UserName")?)?;
     let gone = input.texts("TagKeys");
-    draft.edit::<User>(user_key(&user.account, &user.name), |user| {
+    draft.edit::<User>(identity_key(&user.account, &user.name), |user| {
         user.tags
             .retain(|key, _| !gone.iter().any(|gone| gone.eq_ignore_ascii_case(key)));
     });

@@ -6,7 +6,7 @@ use adit_model::*;
 use adit_policy::PolicyKind;
 use adit_wire::{Value, map};
 
-use super::{check_name, find_user, page, user_key};
+use super::{check_name, find_user, page};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::policies;
@@ -38,7 +38,7 @@ pub(crate) fn put(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result
         ));
     }
     if all != user.inline_policies {
-        draft.edit::<User>(user_key(&user.account, &user.name), |user| {
+        draft.edit::<User>(identity_key(&user.account, &user.name), |user| {
             user.inline_policies = all
         });
     }
@@ -107,7 +107,7 @@ pub(crate) fn delete(
     if !user.inline_policies.contains_key(name) {
         return Err(none(name));
     }
-    draft.edit::<User>(user_key(&user.account, &user.name), |user| {
+    draft.edit::<User>(identity_key(&user.account, &user.name), |user| {
         user.inline_policies.remove(name);
     });
     Ok(Answer::done())

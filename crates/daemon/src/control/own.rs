@@ -6,7 +6,7 @@ use adit_snapshot::Snapshot;
 use adit_wire::{ErrorReply, HttpReply, OperationRef, Parts, Service, Value, map, protocol};
 
 use super::Desk;
-use crate::planes::net::chain;
+use crate::planes::{self, net::chain};
 
 impl Desk {
     /// Answers an operation of the process; `None` when it is one of the api's.
@@ -21,7 +21,7 @@ impl Desk {
         let op = protocol::identify(Service::Adit, parts).ok()?;
         let action = format!("adit:{}", op.name());
         let answer = match op.name() {
-            "GetAccess" | "Reset" | "Down" => {
+            "GetAccess" | "Reset" | "Down" | "NetPlan" => {
                 match snapshot.decide_control(&caller.key, &action, "*", region, now) {
                     Err(why) => Err(ErrorReply::new("AccessDenied", 403, why)),
                     Ok(()) if op.name() == "Reset" => self.reset().await,
@@ -30,6 +30,7 @@ impl Desk {
                         self.down.notify_one();
                         Ok(map! {})
                     }
+                    Ok(()) if op.name() == "NetPlan" => self.net_plan().await,
                     Ok(()) => Ok(map! {
                         "AgentDirectory" => self.agent_directory.display().to_string(),
                         "CaBundle" => self.ca_bundle.display().to_string(),
@@ -39,6 +40,24 @@ impl Desk {
             _ => return None,
         };
         Some(answer.map(|output| reply(&op, &output)))
+    }
+
+    /// What the network plane would do to make the kernel as the newest snapshot says.
+    async fn net_plan(&self) -> Result<Value, ErrorReply> {
+        let failed = |why: String| ErrorReply::new("InternalFailure", 500, why);
+        let agent = self.placed.borrow().agent.clone();
+        let agent = agent.ok_or_else(|| failed("the network plane has no agent yet".into()))?;
+        use adit_api::Planes;
+        let snapshot = self.world.snapshot();
+        let work = tokio::task::spawn_blocking(move || planes::net::plan(&agent, &snapshot));
+        let plans = work.await.map_err(|e| failed(e.to_string()))?;
+        let plans = plans.map_err(|e| failed(chain(&e)))?;
+        let group = |(name, steps): (String, Vec<String>)| {
+            let steps: Vec<Value> = steps.into_iter().map(Value::from).collect();
+            map! {"Group" => name, "Steps" => steps}
+        };
+        let groups: Vec<Value> = plans.into_iter().map(group).collect();
+        Ok(map! {"Groups" => groups})
     }
 
     /// Back to the first state: the same account and keys, nothing else.

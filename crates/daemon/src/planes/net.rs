@@ -7,15 +7,17 @@ use std::time::Duration;
 use adit_model::{Generation, VpcId};
 use adit_net::client::{Agent, AgentError, Options};
 use adit_net::desired::Desired;
+use adit_net::protocol::Mended;
 use adit_net::render::{self, Internet};
 use adit_plane::{Board, Snapshots};
 use adit_snapshot::{PlaneFault, Snapshot, Status, VpcView};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::NET;
 
-/// How often the kernel is compared with what was applied.
-const DRIFT_CHECK: Duration = Duration::from_millis(900);
+/// How long one wait for changes by others lasts; afterwards the agent looks at a few namespaces
+/// where nothing was heard of.
+const DRIFT_WAIT: Duration = Duration::from_millis(900);
 /// How long a fault waits before it is tried again.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -68,9 +70,9 @@ impl NetPlane {
         }
     }
 
-    /// Converges on a snapshot; blocking. With `check`, looks at the kernel instead of trusting
-    /// what was applied.
-    fn converge(&mut self, snapshot: &Snapshot, check: bool) -> Vec<PlaneFault> {
+    /// Converges on a snapshot; blocking. What was applied without fault is trusted to be there:
+    /// the agent hears of changes by others ([`mend`]).
+    fn converge(&mut self, snapshot: &Snapshot) -> Vec<PlaneFault> {
         let agent = match self.connect() {
             Ok(agent) => agent,
             Err(error) => {
@@ -81,7 +83,8 @@ impl NetPlane {
             }
         };
         let mut faults = Vec::new();
-        if let Err(what) = self.place_internet(&agent, snapshot, check) {
+        if let Err(what) = self.place_internet(&agent, snapshot) {
+            self.internet = None;
             faults.push(PlaneFault { vpc: None, what });
         }
         if self.applied.is_empty() {
@@ -91,8 +94,8 @@ impl NetPlane {
             let id = &view.vpc.id;
             let done =
                 self.applied.get(id) == Some(&view.generation) && !self.faulty.contains_key(id);
-            if !done || check {
-                self.place_vpc(&agent, view, check);
+            if !done {
+                self.place_vpc(&agent, view);
             }
         }
         let gone: Vec<VpcId> = self
@@ -120,15 +123,11 @@ impl NetPlane {
         faults
     }
 
-    fn place_vpc(&mut self, agent: &Agent, view: &VpcView, check: bool) {
+    fn place_vpc(&mut self, agent: &Agent, view: &VpcView) {
         let id = &view.vpc.id;
         let desired = Arc::new(render::render(view));
-        match apply(
-            agent,
-            id.as_str(),
-            &desired,
-            check || !self.applied.contains_key(id),
-        ) {
+        let check = self.faulty.contains_key(id) || !self.applied.contains_key(id);
+        match apply(agent, id.as_str(), &desired, check) {
             Ok(()) => {
                 self.applied.insert(id.clone(), view.generation);
                 self.faulty.remove(id);
@@ -140,32 +139,37 @@ impl NetPlane {
         }
     }
 
-    fn place_internet(
-        &mut self,
-        agent: &Agent,
-        snapshot: &Snapshot,
-        check: bool,
-    ) -> Result<(), String> {
-        let lists = snapshot
-            .intent
-            .prefix_lists
-            .values()
-            .filter(|list| list.owner.is_none());
-        let mut service: Vec<_> = lists.flat_map(|list| list.ipv4()).collect();
-        service.sort();
-        let internet = Internet { service };
-        let known = self.internet.as_ref() == Some(&internet);
-        if !known || check {
+    fn place_internet(&mut self, agent: &Agent, snapshot: &Snapshot) -> Result<(), String> {
+        let internet = internet_of(snapshot);
+        if self.internet.as_ref() != Some(&internet) {
             let desired = Arc::new(render::render_internet(&internet));
-            apply(
-                agent,
-                render::INTERNET,
-                &desired,
-                check || self.internet.is_none(),
-            )?;
+            let check = self.internet.is_none();
+            apply(agent, render::INTERNET, &desired, check)?;
             self.internet = Some(internet);
         }
         Ok(())
+    }
+
+    /// Takes in what the agent found while it looked after the kernel. Whether there is anything to
+    /// be done.
+    fn hear(&mut self, news: News) -> bool {
+        let mended = match news {
+            News::Lost => {
+                self.agent = None;
+                return true;
+            }
+            News::Mended(mended) => mended,
+        };
+        for (group, steps) in &mended.steps {
+            tracing::warn!(group, ?steps, "brought the kernel back to what is stated");
+        }
+        for (group, what) in &mended.failed {
+            match group.parse() {
+                Ok(id) => drop(self.faulty.insert(id, what.clone())),
+                Err(_) => self.internet = None,
+            }
+        }
+        !mended.failed.is_empty()
     }
 
     /// Groups that an earlier daemon left and no VPC has any more.
@@ -196,6 +200,88 @@ impl NetPlane {
     fn forget_if_lost(&mut self, agent: &Agent) {
         if matches!(agent.groups(), Err(AgentError::Lost(_))) {
             self.agent = None;
+        }
+    }
+}
+
+/// What the internet's namespace holds.
+fn internet_of(snapshot: &Snapshot) -> Internet {
+    let lists = snapshot
+        .intent
+        .prefix_lists
+        .values()
+        .filter(|list| list.owner.is_none());
+    let mut service: Vec<_> = lists.flat_map(|list| list.ipv4()).collect();
+    service.sort();
+    Internet { service }
+}
+
+/// What would be done to make the kernel as the snapshot says, by group; blocking. Reads the whole
+/// kernel state and changes nothing.
+pub fn plan(
+    agent: &Agent,
+    snapshot: &Snapshot,
+) -> Result<BTreeMap<String, Vec<String>>, AgentError> {
+    let mut plans = BTreeMap::new();
+    let internet = render::render_internet(&internet_of(snapshot));
+    plans.insert(
+        render::INTERNET.to_string(),
+        agent.plan(render::INTERNET, &internet)?,
+    );
+    for view in snapshot.vpcs() {
+        let group = view.vpc.id.to_string();
+        plans.insert(group.clone(), agent.plan(&group, &render::render(view))?);
+    }
+    let known: BTreeSet<String> = plans.keys().cloned().collect();
+    for (group, namespaces) in agent.groups()? {
+        if !known.contains(&group) {
+            let steps = namespaces
+                .iter()
+                .map(|ns| format!("{ns}: remove namespace"));
+            plans.insert(group, steps.collect());
+        }
+    }
+    Ok(plans)
+}
+
+/// What the loop hears of the agent's looking after the kernel.
+pub enum News {
+    /// Others changed something.
+    Mended(Mended),
+    /// The agent is gone.
+    Lost,
+}
+
+/// Has the agent look after the kernel, for as long as the plane runs.
+async fn mend(mut placed: watch::Receiver<Placed>, news: mpsc::Sender<News>) {
+    let mut lost: Option<Arc<Agent>> = None;
+    loop {
+        let agent = placed.borrow_and_update().agent.clone();
+        let known = |agent: &Arc<Agent>| lost.as_ref().is_none_or(|lost| !Arc::ptr_eq(lost, agent));
+        let Some(agent) = agent.filter(known) else {
+            if placed.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let asked = agent.clone();
+        let answer = tokio::task::spawn_blocking(move || asked.mend(DRIFT_WAIT)).await;
+        let told = match answer {
+            Ok(Ok(mended)) if mended.steps.is_empty() && mended.failed.is_empty() => continue,
+            Ok(Ok(mended)) => news.send(News::Mended(mended)).await,
+            Ok(Err(AgentError::Lost(_))) => {
+                lost = Some(agent);
+                news.send(News::Lost).await
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(error = chain(&error), "could not look after the kernel");
+                tokio::time::sleep(RETRY).await;
+                Ok(())
+            }
+            Err(_) => return,
+        };
+        if told.is_err() {
+            return;
         }
     }
 }
@@ -232,7 +318,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// The loop: the latest snapshot, then the clock for drift and retries.
+/// The loop: the latest snapshot, what others changed, and the clock for retries.
 pub async fn run(
     plane: NetPlane,
     mut snapshots: Snapshots,
@@ -240,7 +326,8 @@ pub async fn run(
     placed: watch::Sender<Placed>,
 ) {
     let mut plane = plane;
-    let mut look = false;
+    let (tell, mut told) = mpsc::channel(4);
+    tokio::spawn(mend(placed.subscribe(), tell));
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
         let Some(snapshot) = snapshot else {
@@ -251,18 +338,13 @@ pub async fn run(
         };
         let at = snapshot.clone();
         let work = tokio::task::spawn_blocking(move || {
-            let faults = plane.converge(&at, look);
+            let faults = plane.converge(&at);
             (plane, faults)
         });
         let Ok((back, faults)) = work.await else {
             return;
         };
         plane = back;
-        let pause = if faults.is_empty() {
-            DRIFT_CHECK
-        } else {
-            RETRY
-        };
         let news = Placed {
             snapshot: Some(snapshot.clone()),
             faults: faults.clone(),
@@ -293,15 +375,25 @@ pub async fn run(
         {
             board.report(NET, status);
         }
-        look = tokio::select! {
-            changed = snapshots.changed() => {
-                if changed.is_err() {
-                    return;
+        loop {
+            tokio::select! {
+                changed = snapshots.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    break;
                 }
-                false
+                heard = told.recv() => match heard {
+                    Some(heard) => {
+                        if plane.hear(heard) {
+                            break;
+                        }
+                    }
+                    None => return,
+                },
+                () = tokio::time::sleep(RETRY), if !faults.is_empty() => break,
             }
-            () = tokio::time::sleep(pause) => true,
-        };
+        }
     }
 }
 

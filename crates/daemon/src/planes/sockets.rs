@@ -23,33 +23,26 @@ pub enum Door {
 pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
     let mut doors = BTreeMap::new();
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let mut open = |door: Door, ns: &str, device: Option<String>| {
+    // Not bound to a device: a socket would stay with the number of one that was made anew.
+    let mut open = |door: Door, ns: &str, address: IpAddr| {
         for port in [443, 80] {
-            let listen = Listen {
-                device: device.clone(),
-                ..Listen::tcp(ns, any, port)
-            };
-            doors.insert((door.clone(), port), listen);
+            doors.insert((door.clone(), port), Listen::tcp(ns, address, port));
         }
     };
-    open(Door::Internet, render::INTERNET, None);
+    open(Door::Internet, render::INTERNET, any);
     for vpc in snapshot.vpcs() {
         for gateway in vpc.gateways.iter().filter(|g| is_s3(&g.endpoint)) {
             let id = &gateway.endpoint.id;
-            open(
-                Door::Gateway(id.clone()),
-                &place::endpoint(id),
-                Some("eth0".into()),
-            );
+            open(Door::Gateway(id.clone()), &place::endpoint(id), any);
         }
         for endpoint in vpc.interfaces.iter().filter(|i| is_s3(&i.endpoint)) {
             let id = &endpoint.endpoint.id;
             for eni in &endpoint.interfaces {
                 let device = place::endpoint_device(&eni.id);
                 open(
-                    Door::Interface(id.clone(), device.clone()),
+                    Door::Interface(id.clone(), device),
                     &place::endpoint(id),
-                    Some(device),
+                    IpAddr::V4(eni.private_ip),
                 );
             }
         }

@@ -261,6 +261,9 @@ fn populate(draft: &mut Draft) {
         path: "/".to_owned(),
         unique_id: "AIDATEST".to_owned(),
         inline_policies: BTreeMap::new(),
+        attached: Default::default(),
+        boundary: None,
+        groups: Default::default(),
         tags: Tags::new(),
         created: NOW,
     });

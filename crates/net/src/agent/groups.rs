@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::before::Before;
+use super::mend::Round;
 use super::state::{RequestError, locked};
+use super::watch::Watch;
 use crate::apply::{self, Place};
 use crate::check;
 use crate::desired::{Attachment, Desired, LinkKind, Namespace};
@@ -26,14 +28,17 @@ pub(super) struct Groups {
     home: Arc<OwnedFd>,
     shelf: Option<Shelf>,
     directory: Directory,
-    namespaces: BTreeMap<String, Entry>,
+    pub(super) namespaces: BTreeMap<String, Entry>,
     groups: BTreeMap<String, Group>,
     revision: u64,
     /// The next free number for a device.
     number: AtomicU32,
+    /// Hears what others change.
+    pub(super) watch: Watch,
+    pub(super) round: Round,
 }
 
-struct Entry {
+pub(super) struct Entry {
     held: Arc<Held>,
     group: String,
     memory: Memory,
@@ -65,6 +70,8 @@ impl Groups {
             groups: BTreeMap::new(),
             revision: 0,
             number: AtomicU32::new(FIRST_NUMBER),
+            watch: Watch::new()?,
+            round: Round::default(),
         };
         groups.adopt()?;
         Ok(groups)
@@ -79,6 +86,7 @@ impl Groups {
                 Some(held) if !self.namespaces.contains_key(&ns) => {
                     let highest = observe::highest_number(&held, &self.home)?;
                     self.number.fetch_max(highest + 1, Ordering::Relaxed);
+                    self.watch.listen(&ns, &held, &self.home);
                     let held = Arc::new(held);
                     locked(&self.directory).insert(ns.clone(), Arc::clone(&held));
                     let entry = Entry {
@@ -106,6 +114,53 @@ impl Groups {
     /// What was applied last to a group.
     pub(super) fn desired(&self, group: &str) -> Option<&Desired> {
         self.groups.get(group).map(|group| &group.desired)
+    }
+
+    /// The group that a namespace belongs to.
+    pub(super) fn group_of(&self, ns: &str) -> Option<String> {
+        self.namespaces.get(ns).map(|entry| entry.group.clone())
+    }
+
+    /// Groups that put something into a namespace of another group.
+    pub(super) fn attached_to(&self, ns: &str) -> Vec<String> {
+        let attached = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.desired.attachments.contains_key(ns));
+        attached.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A group that is not known to be as desired.
+    pub(super) fn untrusted(&self) -> Option<String> {
+        let mut lost = self.groups.iter().filter(|(_, group)| !group.trusted);
+        lost.next().map(|(name, _)| name.clone())
+    }
+
+    /// Takes a group's desired state out for work on it; [`Groups::give_back`] must follow.
+    pub(super) fn take_desired(&mut self, group: &str) -> Option<Desired> {
+        let group = self.groups.get_mut(group)?;
+        Some(std::mem::take(&mut group.desired))
+    }
+
+    /// Puts a desired state back, and whether the kernel is believed to be so.
+    pub(super) fn give_back(&mut self, group: &str, desired: Desired, trusted: bool) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.desired = desired;
+            group.trusted = trusted;
+        }
+    }
+
+    /// The namespaces in which steps can have been heard.
+    pub(super) fn touched(&self, steps: &[Step], scope: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut touched = scope.clone();
+        for step in steps {
+            touched.insert(step.ns.clone());
+            if let Act::AddLink(link) = &step.act {
+                let LinkKind::Veth { peer_ns, .. } = &link.kind;
+                touched.insert(peer_ns.clone());
+            }
+        }
+        touched
     }
 
     /// All groups and their namespaces.
@@ -208,16 +263,26 @@ impl Groups {
         group: &str,
         desired: &Desired,
     ) -> Result<Vec<Step>, RequestError> {
-        let members = self.members(group);
-        let mut scope = members.clone();
+        let mut scope = self.members(group);
         scope.extend(desired.namespaces.keys().cloned());
         scope.extend(desired.needed().into_iter().map(str::to_owned));
-        let seen = self.observe_all(&scope, desired)?;
+        self.steps_in(group, desired, &scope)
+    }
+
+    /// The steps from what the kernel has in some namespaces; the others are as desired.
+    pub(super) fn steps_in(
+        &self,
+        group: &str,
+        desired: &Desired,
+        scope: &BTreeSet<String>,
+    ) -> Result<Vec<Step>, RequestError> {
+        let members = self.members(group);
+        let seen = self.observe_all(scope, desired)?;
         let task = Task {
             desired,
             old: None,
             members: &members,
-            scope: &scope,
+            scope,
         };
         Ok(plan::plan(&task, seen))
     }
@@ -247,7 +312,12 @@ impl Groups {
             return Err(error);
         }
         group.trusted = false;
+        // What was heard until now is not our own doing.
+        self.watch.take_in(&BTreeSet::new());
         let result = self.reach(&change.group, &group.desired, trusted, &before);
+        let scope = before.scope(&group.desired);
+        let own = self.touched(result.as_deref().unwrap_or_default(), &scope);
+        self.watch.take_in(&own);
         group.trusted = result.is_ok();
         self.revision += 1;
         group.revision = self.revision;
@@ -342,6 +412,7 @@ impl Groups {
     /// where somebody still holds a namespace.
     pub(super) fn remove(&mut self, group: &str) -> Result<(), RequestError> {
         let members = self.members(group);
+        self.watch.take_in(&BTreeSet::new());
         let mut failures = Vec::new();
         // Near ends first: a router's go all at once.
         for far in [false, true] {
@@ -357,7 +428,11 @@ impl Groups {
         if let Some(shelf) = &self.shelf {
             shelf.forget_group(group);
         }
-        self.groups.remove(group);
+        let mut own = members.clone();
+        if let Some(gone) = self.groups.remove(group) {
+            own.extend(gone.desired.needed().into_iter().map(str::to_owned));
+        }
+        self.watch.take_in(&own);
         for ns in &members {
             self.forget(group, ns);
         }
@@ -371,6 +446,7 @@ impl Groups {
     /// Lets go of a namespace.
     fn forget(&mut self, group: &str, ns: &str) {
         locked(&self.directory).remove(ns);
+        self.watch.forget(ns);
         self.namespaces.remove(ns);
         // Groups that hung on it have lost links: their next apply must look.
         for (name, other) in &mut self.groups {
@@ -382,9 +458,9 @@ impl Groups {
 }
 
 /// The state as steps of one group act on it.
-struct Site<'a> {
-    state: &'a mut Groups,
-    group: &'a str,
+pub(super) struct Site<'a> {
+    pub(super) state: &'a mut Groups,
+    pub(super) group: &'a str,
 }
 
 impl Place for Site<'_> {
@@ -393,6 +469,7 @@ impl Place for Site<'_> {
         if let Some(shelf) = &self.state.shelf {
             shelf.keep(self.group, ns, &held)?;
         }
+        self.state.watch.listen(ns, &held, &self.state.home);
         locked(&self.state.directory).insert(ns.to_owned(), Arc::clone(&held));
         let entry = Entry {
             held,

@@ -118,6 +118,7 @@ fn answer(agent: &Agent, request: Request) -> (Reply, Vec<OwnedFd>) {
         Request::Drift { group } => agent
             .drift(&group)
             .map(|steps| alone(Reply::Plan { steps })),
+        Request::Mend { wait } => Ok(alone(Reply::Mended(agent.mend(wait)))),
         Request::Remove { group } => agent.remove(&group).map(|()| alone(Reply::Done)),
         Request::ListGroups => Ok(alone(Reply::Groups(agent.groups()))),
         Request::Observe { group } => agent

@@ -60,7 +60,7 @@ pub(super) struct Agent {
     home: Arc<OwnedFd>,
     user: Option<OwnedFd>,
     directory: Directory,
-    state: Mutex<Groups>,
+    pub(super) state: Mutex<Groups>,
     ended: AtomicBool,
 }
 

@@ -101,7 +101,7 @@ const NHA_GATEWAY: u16 = 6;
 const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_PROTOCOL: u16 = 12;
-const NUD_PERMANENT: u16 = 0x80;
+pub(crate) const NUD_PERMANENT: u16 = 0x80;
 const NTF_PROXY: u8 = 8;
 
 /// Bytes of an address.

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::message::{Attrs, Message, Messages, Writer, u32_at};
 use crate::sys;
 
 const SOL_NETLINK: i32 = 270;
+/// Hear one more kind of change.
+const ADD_MEMBERSHIP: i32 = 1;
 /// Kernel answers carry an explaining text.
 const EXT_ACK: i32 = 11;
 /// Kernel answers do not repeat the request.
@@ -83,6 +85,53 @@ impl Netlink {
     /// Opens a socket for nftables in the calling thread's namespace.
     pub(crate) fn netfilter() -> io::Result<Self> {
         Self::open(libc::NETLINK_NETFILTER)
+    }
+
+    /// Opens a socket that hears what changes in the calling thread's namespace; `groups` are the
+    /// kernel's numbers of the kinds of change.
+    pub(crate) fn monitor(protocol: i32, groups: &[i32]) -> io::Result<Self> {
+        let fd = sys::socket(
+            libc::AF_NETLINK,
+            libc::SOCK_RAW | libc::SOCK_NONBLOCK,
+            protocol,
+        )?;
+        sys::bind_netlink(fd.as_fd())?;
+        for group in groups {
+            sys::set_option(fd.as_fd(), SOL_NETLINK, ADD_MEMBERSHIP, *group)?;
+        }
+        // Short messages: one buffer of this kind per namespace must stay small.
+        Ok(Self {
+            fd,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The descriptor, to be waited on.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Reads all that a monitor has heard. `each` judges a message; the answer is whether any was
+    /// judged true, or something was lost because nobody had listened for too long.
+    pub(crate) fn heard(
+        &self,
+        buffer: &mut [u8],
+        mut each: impl FnMut(&Message<'_>) -> bool,
+    ) -> bool {
+        let mut any = false;
+        loop {
+            match sys::receive(self.fd.as_fd(), buffer, 0) {
+                Ok(length) => {
+                    for message in Messages(buffer.get(..length).unwrap_or(buffer)) {
+                        any |= each(&message);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return any,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+                Err(_) => return true,
+            }
+        }
     }
 
     fn open(protocol: i32) -> io::Result<Self> {

@@ -20,6 +20,7 @@ mod t_agent;
 mod t_apply;
 mod t_exec;
 mod t_filter;
+mod t_mend;
 mod t_paths;
 mod t_render;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let tests = [
         t_apply::TESTS,
         t_filter::TESTS,
+        t_mend::TESTS,
         t_paths::TESTS,
         t_agent::TESTS,
         t_exec::TESTS,

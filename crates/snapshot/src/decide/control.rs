@@ -6,7 +6,8 @@ use adit_policy::{
 };
 
 use super::request::broken;
-use crate::build::{KeyView, Snapshot};
+use crate::build::Snapshot;
+use crate::identity::KeyView;
 
 /// One (action, resource) pair of a control call, with everything that has a say in it.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,9 @@ impl<'a> ControlFacts<'a> {
 
     fn layers(&self) -> Layers<'a> {
         Layers {
-            identity: &self.key.policies,
+            identity: self.key.policies(),
+            boundary: self.key.boundary(),
+            session: self.key.session_policies(),
             resource: self.trust,
             ..Layers::default()
         }
@@ -59,17 +62,29 @@ pub fn control_message(facts: &ControlFacts<'_>, decision: &Decision) -> String 
     adit_policy::message(decision, &facts.layers(), &facts.request(), false)
 }
 
-/// Sets the keys that are about the caller: `aws:PrincipalTag/…`.
+/// Sets the keys that are about the caller and its session, beyond those that follow from the
+/// [`Request`]: `aws:PrincipalTag/…`, `aws:TokenIssueTime`, `aws:SourceIdentity` and
+/// `aws:MultiFactorAuthPresent`, which temporary credentials alone have.
 pub fn principal_keys<'a>(context: &mut Context<'a>, key: &'a KeyView) {
-    for (name, value) in key.user.iter().flat_map(|user| &user.tags) {
+    for (name, value) in &key.tags {
         context.set((keys::PRINCIPAL_TAG, name.as_str()), value);
+    }
+    if let Some(session) = &key.session {
+        let claims = &session.claims;
+        let issued = Value::Time(claims.issued.div_euclid(1000));
+        context.set(keys::TOKEN_ISSUE_TIME, issued);
+        context.set(keys::MULTI_FACTOR_AUTH_PRESENT, false);
+        context.set_some(keys::SOURCE_IDENTITY, claims.source_identity.as_deref());
     }
 }
 
 impl KeyView {
-    /// Whether no control call in its own account could be denied: the root user.
+    /// Whether no control call in its own account could be denied: the root user, by a key of its
+    /// own or a session of its own.
     pub fn is_unlimited(&self) -> bool {
-        self.principal.kind() == PrincipalKind::Root && self.broken.is_none()
+        self.principal.kind() == PrincipalKind::Root
+            && self.session_policies().is_none()
+            && self.broken.is_none()
     }
 }
 

@@ -11,7 +11,8 @@ use adit_policy::{
     Request, Trace, keys,
 };
 
-use crate::build::{AccessPointView, BucketView, EndpointView, KeyView, PolicyState};
+use crate::build::{AccessPointView, BucketView, EndpointView, PolicyState};
+use crate::identity::KeyView;
 
 /// One (action, resource) pair of an S3 request, with everything that has a say in it.
 #[derive(Debug, Clone, Copy)]
@@ -104,7 +105,9 @@ fn layers<'a>(facts: &RequestFacts<'a>) -> Result<Layers<'a>, Layer> {
         .flatten()
         .fold(PublicAccessBlock::OFF, PublicAccessBlock::and);
     Ok(Layers {
-        identity: facts.key.map_or(&[], |key| &key.policies),
+        identity: facts.key.map_or(&[], |key| key.policies()),
+        boundary: facts.key.and_then(|key| key.boundary()),
+        session: facts.key.and_then(|key| key.session_policies()),
         resource,
         endpoint,
         acl: facts.acl,
