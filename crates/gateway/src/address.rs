@@ -76,7 +76,7 @@ impl Way {
 }
 
 /// What a request is about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Place {
     pub(crate) address: Address,
     /// The Region that way and host agree on; none: neither says one.

@@ -42,29 +42,12 @@ pub(crate) fn authenticate(
 ) -> Result<Identity, ErrorReply> {
     let refuse = |why: sigv4::AuthError| why.reply(service);
     let claim = sigv4::claim(wire).map_err(refuse)?;
-    let find = |id: &str| {
-        let token = claim.session_token();
-        let found = gateway.sessions.signer(snapshot, id, token, now);
-        found.map_err(|why| refuse(unknown(why, id, token)))
-    };
-    let region = |scope: Option<&str>| {
-        place.signing_region(scope, snapshot).ok_or_else(|| {
-            ErrorReply::new(
-                "ServiceUnavailable",
-                503,
-                "This installation has no Region yet.",
-            )
-        })
-    };
     let token = claim.session_token();
+    let find = |id: &str| signer(gateway, snapshot, service, id, token, now);
     match &claim {
-        Claim::Anonymous => Ok(Identity {
-            key: None,
-            signature: None,
-            region: region(None)?,
-        }),
+        Claim::Anonymous => nobody(snapshot, place),
         Claim::V4(claim) => {
-            let region = region(Some(&claim.region))?;
+            let region = region(snapshot, place, Some(&claim.region))?;
             let view = find(&claim.access_key_id)?;
             let secret = Secret::new(view.key.secret.expose());
             let key = Key {
@@ -88,11 +71,7 @@ pub(crate) fn authenticate(
         }
         Claim::V2(claim) => {
             if !gateway.settings.signature_v2 || claim.carrier != Carrier::Query {
-                return Err(ErrorReply::new(
-                    "InvalidRequest",
-                    400,
-                    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
-                ));
+                return Err(unsupported());
             }
             let view = find(&claim.access_key_id)?;
             let secret = Secret::new(view.key.secret.expose());
@@ -106,10 +85,96 @@ pub(crate) fn authenticate(
             Ok(Identity {
                 key: Some(view),
                 signature: Some(verified),
-                region: region(None)?,
+                region: region(snapshot, place, None)?,
             })
         }
     }
+}
+
+/// Nobody in particular.
+///
+/// # Errors
+/// `ServiceUnavailable` where there is no Region yet.
+pub(crate) fn nobody(snapshot: &Snapshot, place: &Place) -> Result<Identity, ErrorReply> {
+    Ok(Identity {
+        key: None,
+        signature: None,
+        region: region(snapshot, place, None)?,
+    })
+}
+
+/// Verifies the signature that a form's fields hold.
+///
+/// # Errors
+/// As [`authenticate`].
+pub(crate) fn form(
+    gateway: &Inner,
+    snapshot: &Snapshot,
+    fields: &[(&str, &str)],
+    place: &Place,
+    now: Millis,
+) -> Result<Identity, ErrorReply> {
+    let refuse = |why: sigv4::AuthError| why.reply(Service::S3);
+    let claim = sigv4::form_claim(fields).map_err(refuse)?;
+    let (id, scope) = match &claim {
+        Claim::Anonymous => return nobody(snapshot, place),
+        Claim::V4(claim) => (&claim.access_key_id, Some(&*claim.region)),
+        Claim::V2(claim) if gateway.settings.signature_v2 => (&claim.access_key_id, None),
+        Claim::V2(_) => return Err(unsupported()),
+    };
+    let region = region(snapshot, place, scope)?;
+    let token = claim.session_token();
+    let view = signer(gateway, snapshot, Service::S3, id, token, now)?;
+    let secret = Secret::new(view.key.secret.expose());
+    let key = Key {
+        access_key_id: &view.key.id,
+        secret: &secret,
+        session_token: token,
+    };
+    let expect = Expect {
+        service: Service::S3,
+        region: Some(region.as_str()),
+        now,
+        body: Body::Streamed,
+    };
+    let verified =
+        sigv4::verify_form(&claim, fields, &key, &expect, &gateway.keys).map_err(refuse)?;
+    Ok(Identity {
+        key: Some(view),
+        signature: Some(verified),
+        region,
+    })
+}
+
+fn region(snapshot: &Snapshot, place: &Place, scope: Option<&str>) -> Result<Region, ErrorReply> {
+    place.signing_region(scope, snapshot).ok_or_else(|| {
+        ErrorReply::new(
+            "ServiceUnavailable",
+            503,
+            "This installation has no Region yet.",
+        )
+    })
+}
+
+fn unsupported() -> ErrorReply {
+    ErrorReply::new(
+        "InvalidRequest",
+        400,
+        "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
+    )
+}
+
+/// The key with this id, as the session that a token stands for if there is one.
+fn signer(
+    gateway: &Inner,
+    snapshot: &Snapshot,
+    service: Service,
+    id: &str,
+    token: Option<&str>,
+    now: Millis,
+) -> Result<Arc<KeyView>, ErrorReply> {
+    let found = gateway.sessions.signer(snapshot, id, token, now);
+    found.map_err(|why| unknown(why, id, token).reply(service))
 }
 
 /// Why credentials are nobody's, as signatures' errors.

@@ -36,6 +36,7 @@ mod certificates;
 mod connection;
 mod control;
 mod copy_source;
+mod cors;
 mod counts;
 mod decide;
 mod gateway;

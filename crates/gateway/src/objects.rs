@@ -4,6 +4,7 @@
 mod copy;
 mod delete;
 mod errors;
+mod form;
 mod headers;
 mod list;
 mod multipart;
@@ -12,6 +13,7 @@ mod tags;
 mod write;
 
 pub(crate) use errors::reply as store_error;
+pub(crate) use form::post;
 
 use adit_wire::ErrorReply;
 

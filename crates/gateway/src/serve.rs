@@ -6,14 +6,14 @@ use std::time::Instant;
 use adit_model::Millis;
 use adit_snapshot::Snapshot;
 use adit_wire::s3::{self, Bucket, Recognised, Target};
-use adit_wire::{ErrorReply, Headers, Parts, Service};
+use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service};
 use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
 
 use crate::account::Account;
 use crate::address::{self, Place, Way};
 use crate::ask::{Ask, Uses, no_such_bucket};
-use crate::authenticate::authenticate;
+use crate::authenticate::{self, authenticate};
 use crate::connection::Connection;
 use crate::decide::not_implemented;
 use crate::gateway::Inner;
@@ -22,7 +22,7 @@ use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
 use crate::upload::Upload;
-use crate::{access_point, buckets, objects, version2};
+use crate::{access_point, buckets, cors, objects, version2};
 
 /// The endpoint of a connection exists no more: its connections end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,13 @@ pub(crate) async fn serve(
         ),
         Err(Stop::Gone) => return Err(Gone),
     };
+    let mut reply = reply;
+    cors::decorate(
+        &mut reply,
+        account.bucket.as_deref(),
+        &parts.method,
+        &parts.headers,
+    );
     account.close(
         gateway,
         connection,
@@ -113,6 +120,36 @@ async fn phases(
     };
     let place = address::place(&gateway.names, connection, &way, snapshot, head.host, &wire)?;
     uses.account.bucket = place.bucket.clone();
+    // Two kinds of request carry no signature of their own.
+    if matches!(parts.method, Method::OPTIONS | Method::POST) {
+        match s3::recognise(&place.address, &wire) {
+            Ok(Recognised::Preflight) => {
+                uses.account.operation = Some("Preflight".to_owned());
+                return Ok(cors::preflight(&place, &wire)?);
+            }
+            Ok(Recognised::PostObject) => {
+                uses.account.operation = Some("PostObject".to_owned());
+                check_place(&place, connection, head.host, &wire, "PostObject")?;
+                let op = OperationRef::find(Service::S3, "PutObject")
+                    .ok_or_else(|| not_implemented("POST"))?;
+                let ask = Ask {
+                    gateway,
+                    snapshot,
+                    connection,
+                    way: &way,
+                    place: &place,
+                    wire,
+                    identity: &authenticate::nobody(snapshot, &place)?,
+                    op: &op,
+                    now,
+                    id,
+                };
+                let done = objects::post(&ask, &mut uses).await;
+                return done.map_err(|error| Stop::Refused(buckets::with_region(&ask, error)));
+            }
+            _ => {}
+        }
+    }
     let service = match place.address.target {
         Target::Control(_) => Service::S3Control,
         _ => Service::S3,
@@ -136,10 +173,8 @@ async fn phases(
         }
     };
     let recognised = s3::recognise(&place.address, &wire).map_err(|why| why.reply(service))?;
-    let op = match recognised {
-        Recognised::Operation(op) => op,
-        Recognised::PostObject => return Err(not_implemented("POST").into()),
-        Recognised::Preflight => return Err(no_cors(&parts.method).into()),
+    let Recognised::Operation(op) = recognised else {
+        return Err(not_implemented(wire.method).into());
     };
     uses.account.operation = Some(op.name().to_owned());
     if identity
@@ -149,13 +184,7 @@ async fn phases(
     {
         version2::check(&place, &wire, &op)?;
     }
-    access_point::check(&place, connection, head.host, &wire, op.name())?;
-    if op.name() != "CreateBucket" {
-        place.check_region()?;
-        if let (Some(named), None) = (place.address.bucket(), &place.bucket) {
-            return Err(nowhere(&place, named).into());
-        }
-    }
+    check_place(&place, connection, head.host, &wire, op.name())?;
     uses.upload
         .expect(wire.headers, identity.signature.as_ref())?;
     let ask = Ask {
@@ -177,6 +206,24 @@ async fn phases(
     done.map_err(|error| Stop::Refused(buckets::with_region(&ask, error)))
 }
 
+/// Whether an operation can be done at a place at all.
+fn check_place(
+    place: &Place,
+    connection: &Connection,
+    host: &str,
+    wire: &Parts<'_>,
+    operation: &str,
+) -> Result<(), ErrorReply> {
+    access_point::check(place, connection, host, wire, operation)?;
+    if operation != "CreateBucket" {
+        place.check_region()?;
+        if let (Some(named), None) = (place.address.bucket(), &place.bucket) {
+            return Err(nowhere(place, named));
+        }
+    }
+    Ok(())
+}
+
 /// The answer about a bucket that does not exist.
 fn nowhere(place: &Place, named: &Bucket) -> ErrorReply {
     if let Some(view) = &place.access_point {
@@ -191,16 +238,6 @@ fn nowhere(place: &Place, named: &Bucket) -> ErrorReply {
         )
         .with("AccessPointName", name),
     }
-}
-
-fn no_cors(method: &Method) -> ErrorReply {
-    ErrorReply::new(
-        "AccessForbidden",
-        403,
-        "CORSResponse: CORS is not enabled for this bucket.",
-    )
-    .with("Method", method.as_str())
-    .with("ResourceType", "BUCKET")
 }
 
 /// Whose error form a request gets before it is known what it asks.

@@ -51,6 +51,16 @@ impl Declared {
             .map(|checksum| checksum.algorithm())
             .or(self.trailer)
     }
+
+    /// What a store must find a body to be that is announced by these alone.
+    pub(crate) fn checks(&self, length: u64) -> BodyChecks {
+        BodyChecks {
+            length: Some(length),
+            md5: self.md5,
+            checksum: self.checksum,
+            payload_sha256: None,
+        }
+    }
 }
 
 /// Header names with a checksum value, by algorithm.
@@ -310,7 +320,7 @@ impl Upload {
 }
 
 /// Reads the digests of a head.
-fn declared(headers: Headers<'_>, framed: bool) -> Result<Declared, ErrorReply> {
+pub(crate) fn declared(headers: Headers<'_>, framed: bool) -> Result<Declared, ErrorReply> {
     let mut declared = Declared::default();
     if let Some(text) = headers.get("content-md5") {
         let raw = STANDARD

@@ -8,6 +8,7 @@ use adit_model::*;
 use adit_policy::{Policy, PolicyKind};
 use rpds::RedBlackTreeMapSync;
 
+use crate::bucket::BucketSettings;
 use crate::identity::{IdentityView, KeyView, Named};
 use crate::vpc::{Problem, VpcView};
 
@@ -89,6 +90,8 @@ pub struct BucketView {
     pub policy: Option<PolicyState>,
     /// Block Public Access of the bucket and of its owner's account together.
     pub block: PublicAccessBlock,
+    /// What its documents say.
+    pub settings: BucketSettings,
 }
 
 /// An access point and its policy.
@@ -277,6 +280,7 @@ impl Snapshot {
                 .public_access_block
                 .unwrap_or(PublicAccessBlock::OFF)
                 .and(self.account_block(&bucket.owner)),
+            settings: BucketSettings::of(&bucket.documents),
         });
         put(&mut self.buckets, name, view);
     }

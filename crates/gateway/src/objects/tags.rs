@@ -65,16 +65,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     // Policies may look at the tags to be set: the body comes before the decision.
     let body = uses.upload.whole(MAX_TAGGING).await?;
     let input = ask.decode(&body)?;
-    let tags: Pairs = input
-        .get("Tagging")
-        .get("TagSet")
-        .list()
-        .iter()
-        .map(|tag| {
-            let text = |name: &str| tag.get(name).str().unwrap_or_default().to_owned();
-            (text("Key"), text("Value"))
-        })
-        .collect();
+    let tags = of(&input);
     authorise(ask, uses, &tags).await?;
     let version = ask.version()?;
     match ask
@@ -86,6 +77,15 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         Ok(version) => Ok(ask.encode(&map! { "VersionId" => version.map(|id| id.to_string()) })),
         Err(why) => read::missing(ask, uses, why),
     }
+}
+
+/// The tags of a document of PutObjectTagging.
+pub(super) fn of(input: &Value) -> Pairs {
+    let tags = input.get("Tagging").get("TagSet").list();
+    let text = |tag: &Value, name: &str| tag.get(name).str().unwrap_or_default().to_owned();
+    tags.iter()
+        .map(|tag| (text(tag, "Key"), text(tag, "Value")))
+        .collect()
 }
 
 pub(super) async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {

@@ -1,0 +1,331 @@
+//! What a bucket's documents say, read once: cross-origin rules, expiry, encryption, access logs, ACL.
+//!
+//! The documents were checked when they were written; what cannot be read (an older version wrote it)
+//! is as if it were not there, which for each of these means *less* is allowed.
+
+use std::collections::BTreeMap;
+
+use adit_policy::acl::Permission;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The settings of one bucket.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BucketSettings {
+    /// Cross-origin rules, in order: the first that fits counts.
+    pub cors: Vec<CorsRule>,
+    /// Enabled lifecycle rules.
+    pub lifecycle: Vec<LifecycleRule>,
+    /// Whether objects are sealed that do not ask for it themselves.
+    pub encrypt: bool,
+    /// Where access logs go.
+    pub logging: Option<Logging>,
+    /// Grants of the bucket's ACL; none: the owner's alone.
+    pub grants: Option<Vec<Grant>>,
+}
+
+/// One cross-origin rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct CorsRule {
+    /// Headers that may be sent; each may hold one `*`.
+    pub allowed_headers: Vec<String>,
+    /// Methods.
+    pub allowed_methods: Vec<String>,
+    /// Origins; each may hold one `*`.
+    pub allowed_origins: Vec<String>,
+    /// Headers that scripts may read.
+    pub expose_headers: Vec<String>,
+    /// How long a browser may remember the answer.
+    pub max_age_seconds: Option<u32>,
+}
+
+/// One lifecycle rule, as it was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct LifecycleRule {
+    #[serde(rename = "ID")]
+    pub id: String,
+    pub status: String,
+    pub prefix: Option<String>,
+    pub filter: Option<LifecycleFilter>,
+    pub expiration: Option<LifecycleExpiration>,
+    pub noncurrent_version_expiration: Option<NoncurrentExpiration>,
+    pub abort_incomplete_multipart_upload: Option<AbortUploads>,
+}
+
+/// Which objects a lifecycle rule is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct LifecycleFilter {
+    pub prefix: Option<String>,
+    pub tag: Option<Tag>,
+    pub tags: Vec<Tag>,
+    pub object_size_greater_than: Option<u64>,
+    pub object_size_less_than: Option<u64>,
+    pub and: Option<Box<LifecycleFilter>>,
+}
+
+/// A tag.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct Tag {
+    pub key: String,
+    pub value: String,
+}
+
+/// When current objects go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct LifecycleExpiration {
+    pub days: Option<u32>,
+    pub date: Option<Moment>,
+    pub expired_object_delete_marker: bool,
+}
+
+/// When noncurrent versions go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct NoncurrentExpiration {
+    pub noncurrent_days: Option<u32>,
+    pub newer_noncurrent_versions: u32,
+}
+
+/// When uploads that nobody completed go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct AbortUploads {
+    pub days_after_initiation: Option<u32>,
+}
+
+/// A point in time inside a document.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct Moment {
+    /// Milliseconds since the epoch.
+    #[serde(rename = "@time")]
+    pub millis: i64,
+}
+
+/// Where access logs go, and under which keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Logging {
+    /// A bucket of the same owner and Region.
+    pub target_bucket: String,
+    /// What keys begin with.
+    pub target_prefix: String,
+    /// How keys go on; none: the simple form.
+    pub target_object_key_format: Option<KeyFormat>,
+}
+
+/// How the keys of access logs are made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct KeyFormat {
+    /// By account, Region, bucket and day.
+    pub partitioned_prefix: Option<BTreeMap<String, String>>,
+}
+
+/// One grant of an ACL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// To whom.
+    pub grantee: Grantee,
+    /// What.
+    pub permission: Permission,
+}
+
+/// To whom an ACL grants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grantee {
+    /// An account, by canonical id.
+    Account(String),
+    /// Everybody.
+    AllUsers,
+    /// Everybody who signs.
+    AuthenticatedUsers,
+    /// The service that writes access logs.
+    LogDelivery,
+}
+
+/// The groups of ACLs, by their URIs.
+const GROUPS: [(&str, Grantee); 3] = [
+    (
+        "http://acs.amazonaws.com/groups/global/AllUsers",
+        Grantee::AllUsers,
+    ),
+    (
+        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
+        Grantee::AuthenticatedUsers,
+    ),
+    (
+        "http://acs.amazonaws.com/groups/s3/LogDelivery",
+        Grantee::LogDelivery,
+    ),
+];
+
+impl Grantee {
+    /// The group with this URI.
+    pub fn group(uri: &str) -> Option<Grantee> {
+        let found = GROUPS.into_iter().find(|(known, _)| *known == uri);
+        found.map(|(_, group)| group)
+    }
+
+    /// The URI of a group; none for an account.
+    pub fn uri(&self) -> Option<&'static str> {
+        let found = GROUPS.into_iter().find(|(_, group)| group == self);
+        found.map(|(uri, _)| uri)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AclDocument {
+    grants: Vec<GrantDocument>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct GrantDocument {
+    grantee: GranteeDocument,
+    permission: String,
+}
+
+#[derive(Deserialize)]
+struct GranteeDocument {
+    #[serde(rename = "ID")]
+    id: Option<String>,
+    #[serde(rename = "URI")]
+    uri: Option<String>,
+}
+
+/// The grants of an ACL as it is kept; none when it cannot be read.
+pub fn read_grants(document: &[u8]) -> Option<Vec<Grant>> {
+    let document: AclDocument = serde_json::from_slice(document).ok()?;
+    let grants = document.grants.into_iter().map(|grant| {
+        let grantee = match (grant.grantee.id, grant.grantee.uri) {
+            (Some(id), None) => Grantee::Account(id),
+            (None, Some(uri)) => Grantee::group(&uri)?,
+            _ => return None,
+        };
+        Some(Grant {
+            grantee,
+            permission: Permission::parse(&grant.permission)?,
+        })
+    });
+    grants.collect()
+}
+
+#[derive(Deserialize)]
+struct Rules<R> {
+    #[serde(rename = "Rules", alias = "CORSRules")]
+    rules: Vec<R>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct EncryptionRule {
+    apply_server_side_encryption_by_default: Option<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LoggingDocument {
+    logging_enabled: Option<Logging>,
+}
+
+impl BucketSettings {
+    /// Reads a bucket's documents.
+    pub fn of(documents: &BTreeMap<String, String>) -> BucketSettings {
+        let rules = |name: &str| documents.get(name).map(String::as_str);
+        let mut lifecycle: Vec<LifecycleRule> = read_rules(rules("lifecycle"));
+        lifecycle.retain(|rule| rule.status == "Enabled");
+        let encryption: Vec<EncryptionRule> = read_rules(rules("encryption"));
+        let logging = rules("logging")
+            .and_then(|text| serde_json::from_str::<LoggingDocument>(text).ok())
+            .and_then(|document| document.logging_enabled);
+        BucketSettings {
+            cors: read_rules(rules("cors")),
+            lifecycle,
+            encrypt: encryption
+                .iter()
+                .any(|rule| rule.apply_server_side_encryption_by_default.is_some()),
+            logging,
+            grants: rules("acl").and_then(|text| read_grants(text.as_bytes())),
+        }
+    }
+}
+
+fn read_rules<R: DeserializeOwned>(text: Option<&str>) -> Vec<R> {
+    text.and_then(|text| serde_json::from_str::<Rules<R>>(text).ok())
+        .map(|document| document.rules)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(documents: &[(&str, &str)]) -> BucketSettings {
+        let documents = documents
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        BucketSettings::of(&documents.collect())
+    }
+
+    #[test]
+    fn documents_are_read() {
+        assert_eq!(read(&[]), BucketSettings::default());
+        let settings = read(&[
+            (
+                "cors",
+                r#"{"CORSRules":[{"AllowedMethods":["GET"],"AllowedOrigins":["*"],"MaxAgeSeconds":5}]}"#,
+            ),
+            (
+                "encryption",
+                r#"{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}]}"#,
+            ),
+            (
+                "lifecycle",
+                r#"{"Rules":[{"ID":"a","Status":"Enabled","Filter":{"And":{"Prefix":"p","Tags":[{"Key":"k","Value":"v"}]}},"Expiration":{"Date":{"@time":86400000}}},{"ID":"b","Status":"Disabled"}]}"#,
+            ),
+            (
+                "logging",
+                r#"{"LoggingEnabled":{"TargetBucket":"logs","TargetPrefix":"a/"}}"#,
+            ),
+            (
+                "acl",
+                r#"{"Grants":[{"Grantee":{"Type":"Group","URI":"http://acs.amazonaws.com/groups/global/AllUsers"},"Permission":"READ"},{"Grantee":{"ID":"abc"},"Permission":"WRITE"}]}"#,
+            ),
+        ]);
+        assert_eq!(settings.cors.len(), 1);
+        assert_eq!(settings.cors[0].max_age_seconds, Some(5));
+        assert!(settings.encrypt);
+        assert_eq!(settings.lifecycle.len(), 1);
+        let expiration = settings.lifecycle[0].expiration.as_ref().unwrap();
+        assert_eq!(expiration.date.unwrap().millis, 86_400_000);
+        assert_eq!(settings.logging.unwrap().target_bucket, "logs");
+        let grants = settings.grants.unwrap();
+        assert_eq!(grants[0].grantee, Grantee::AllUsers);
+        assert_eq!(grants[1].grantee, Grantee::Account("abc".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_read_grants_nothing() {
+        for text in [
+            "",
+            "{}",
+            r#"{"Grants":[{"Grantee":{"URI":"http://x"},"Permission":"READ"}]}"#,
+            r#"{"Grants":[{"Grantee":{"ID":"a"},"Permission":"ALL"}]}"#,
+        ] {
+            assert_eq!(read(&[("acl", text)]).grants, None, "{text}");
+            assert_eq!(read(&[("cors", text)]).cors, []);
+        }
+    }
+}
