@@ -8,6 +8,8 @@ use adit_model::{Region, Zone};
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
+use crate::origins::OriginConfig;
+
 /// Where the API answers unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub s3: S3Config,
     /// Numbers for monitoring.
     pub metrics: MetricsConfig,
+    /// Upstreams that keep objects of some buckets.
+    pub origin: Vec<OriginConfig>,
 }
 
 /// Numbers for monitoring.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use adit_api::{Api, Caller, Ctx, Ids, Planes, Request, Settled, Source};
 use adit_gateway::ca::Authority;
 use adit_gateway::{
-    Call, Caller as S3Caller, Connection, Gateway, JsonLines, Scheme, Settings, Setup, Via,
+    Call, Caller as S3Caller, Connection, Gateway, JsonLines, Origins, Scheme, Settings, Setup, Via,
 };
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
@@ -50,6 +50,8 @@ pub struct Parts {
     pub authority: Arc<Authority>,
     /// Objects.
     pub objects: adit_objects::Store,
+    /// Upstreams.
+    pub origins: Origins,
     /// Decision records.
     pub records: Arc<JsonLines>,
     /// Where requests are counted.
@@ -153,6 +155,7 @@ impl Control {
         let gateway = Gateway::new(Setup {
             snapshots: parts.snapshots,
             store: parts.objects,
+            origins: parts.origins,
             operations: desk.clone(),
             control: Some(desk),
             recorder: parts.records,

@@ -9,6 +9,7 @@ pub mod control;
 pub mod leases;
 pub mod metrics;
 pub mod operations;
+pub mod origins;
 pub mod places;
 pub mod planes;
 mod up;

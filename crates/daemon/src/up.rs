@@ -24,7 +24,7 @@ use crate::control::{Control, Parts};
 use crate::places::{self, ClientFile};
 use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
-use crate::{AGENT_COMMAND, leases, metrics};
+use crate::{AGENT_COMMAND, leases, metrics, origins};
 
 /// What the command line says.
 #[derive(Clone, Default)]
@@ -71,6 +71,9 @@ pub enum UpError {
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An upstream.
+    #[error(transparent)]
+    Origin(#[from] origins::OriginError),
     /// The state directory.
     #[error(transparent)]
     Store(#[from] adit_store::OpenError),
@@ -269,6 +272,8 @@ async fn serve(
             })?;
     }
 
+    let origins = origins::open(&config.origin, &metrics)?;
+
     let (publish, snapshots) = watch::channel(None);
     let planes = options.planes == PlaneChoice::All;
     let board = Board::expecting(match options.planes {
@@ -308,6 +313,7 @@ async fn serve(
         objects,
         records: Arc::new(records),
         metrics: metrics.clone(),
+        origins,
         signature_v2: config.s3.signature_v2,
         explain_allowed: options.explain_allowed,
         agent_directory: agent_directory(state),

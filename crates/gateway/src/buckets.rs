@@ -10,6 +10,7 @@ use http::header::HeaderName;
 
 use crate::ask::{Ask, Uses, no_such_bucket};
 use crate::decide::{self, Said};
+use crate::forward;
 use crate::objects::store_error;
 use crate::reply::Reply;
 use crate::s3control;
@@ -53,7 +54,7 @@ fn head(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
 async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     // Policies may look at the Region and the tags, which are in the body.
     let body = uses.upload.whole(MAX_DOCUMENT).await?;
-    let input = ask.decode(&body)?;
+    let mut input = ask.decode(&body)?;
     let has = |name: &str| ask.wire.headers.has(name);
     let grants = ["full-control", "read", "read-acp", "write", "write-acp"];
     let facts = Facts {
@@ -81,7 +82,19 @@ async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply>
         &facts,
         uses.account,
     )?;
-    call(ask, &input).await
+    let name = ask.bucket_name();
+    match ask.gateway.origins.choose(&name) {
+        // A bucket that is there already is answered as such, wherever it is.
+        Some(place) if ask.snapshot.bucket(&name).is_none() => {
+            forward::create(ask, &place).await?;
+            // Not a member of AWS's: the codec takes it from nobody.
+            if let Some(members) = input.map_mut() {
+                members.insert("Origin", place.origin.name.as_str());
+            }
+            call(ask, &input).await
+        }
+        _ => call(ask, &input).await,
+    }
 }
 
 /// The store is asked first and in one step says both that the bucket is empty and that it stays so;
@@ -90,6 +103,10 @@ async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply>
     let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
+    if let Some(place) = forward::place(ask)? {
+        forward::delete_bucket(ask, &place).await?;
+        return call(ask, &input).await;
+    }
     let store = &ask.gateway.store;
     store
         .retire_bucket(&bucket)
@@ -118,6 +135,7 @@ async fn settings(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorRepl
         // Operations know buckets by their own names alone.
         members.insert("Bucket", ask.real_bucket());
     }
+    forward::setting(ask, &body).await?;
     call(ask, &input).await
 }
 

@@ -19,6 +19,7 @@ use crate::control::Control;
 use crate::counts::Counts;
 use crate::ids::Ids;
 use crate::operations::Operations;
+use crate::origins::Origins;
 use crate::record::Recorder;
 use crate::reply::ReplyBody;
 use crate::serve;
@@ -36,6 +37,8 @@ pub struct Setup {
     pub snapshots: Snapshots,
     /// Objects.
     pub store: Store,
+    /// Upstreams that keep objects of some buckets.
+    pub origins: Origins,
     /// Operations that change intent.
     pub operations: Arc<dyn Operations>,
     /// Answers what comes to the API address and is not S3; none where there is no such address.
@@ -55,6 +58,7 @@ pub struct Setup {
 pub(crate) struct Inner {
     pub(crate) snapshots: Snapshots,
     pub(crate) store: Store,
+    pub(crate) origins: Origins,
     pub(crate) operations: Arc<dyn Operations>,
     pub(crate) control: Option<Arc<dyn Control>>,
     pub(crate) recorder: Arc<dyn Recorder>,
@@ -89,6 +93,7 @@ impl Gateway {
         let Setup {
             snapshots,
             store,
+            origins,
             operations,
             control,
             recorder,
@@ -102,6 +107,7 @@ impl Gateway {
         let inner = Inner {
             snapshots,
             store,
+            origins,
             operations,
             control,
             recorder,

@@ -11,6 +11,7 @@
 //! | recognise | `recognise` | which operation; which actions on which resources |
 //! | facts, decide | `decide` | may they; asked of the newest snapshot, before any body byte |
 //! | objects, operations | `objects`, [`Operations`] | do it |
+//! | forward | `forward` | the same for buckets that an upstream keeps |
 //! | account | `account` | one [`Record`] per request |
 //!
 //! # The identity of a request's path
@@ -39,6 +40,7 @@ mod copy_source;
 mod cors;
 mod counts;
 mod decide;
+mod forward;
 mod gateway;
 mod head;
 mod hello;
@@ -47,6 +49,7 @@ mod io;
 mod listen;
 mod objects;
 mod operations;
+mod origins;
 mod record;
 mod reply;
 mod s3control;
@@ -63,6 +66,7 @@ pub use hello::Stream;
 pub use listen::Serving;
 pub use objects::OBJECT_OPERATIONS;
 pub use operations::{Call, Caller, Operations};
+pub use origins::{BucketMap, MapError, Origin, Origins};
 pub use record::{JsonLines, Path, Record, Recorder};
-pub use reply::ReplyBody;
+pub use reply::{BodyError, ReplyBody};
 pub use settings::Settings;

@@ -26,6 +26,17 @@ pub struct ReplyBody {
 enum Content {
     Bytes(Bytes),
     Object(Box<adit_objects::Body>),
+    Upstream(Box<adit_upstream::AnswerBody>),
+}
+
+/// Why an answer could not be sent to its end.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub enum BodyError {
+    /// The embedded store.
+    Store(#[from] adit_objects::Error),
+    /// An upstream.
+    Upstream(#[from] adit_upstream::UpstreamError),
 }
 
 /// Tells the connection that the answer was handed over, or given up.
@@ -59,6 +70,14 @@ impl ReplyBody {
         }
     }
 
+    pub(crate) fn upstream(body: adit_upstream::AnswerBody) -> ReplyBody {
+        ReplyBody {
+            content: Content::Upstream(Box::new(body)),
+            ends: None,
+            activity: None,
+        }
+    }
+
     pub(crate) fn during(mut self, active: Active) -> ReplyBody {
         self.activity = Some(active);
         self
@@ -72,12 +91,12 @@ impl ReplyBody {
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = adit_objects::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, adit_objects::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(active) = &self.activity {
             active.touch();
         }
@@ -88,7 +107,15 @@ impl Body for ReplyBody {
                 if let Some(Err(why)) = &next {
                     tracing::error!(%why, "an object's bytes could not be sent to their end");
                 }
-                next.map(|data| data.map(Frame::data))
+                next.map(|data| Ok(Frame::data(data?)))
+            }),
+            // A client that sees less than was announced knows; the frames are data only, as trailers of
+            // HTTP mean nothing to S3.
+            Content::Upstream(body) => Pin::new(body.as_mut()).poll_frame(cx).map(|next| {
+                if let Some(Err(why)) = &next {
+                    tracing::warn!(%why, "an upstream's bytes could not be sent to their end");
+                }
+                next.map(|frame| Ok(Frame::data(frame?.into_data().unwrap_or_default())))
             }),
         }
     }
@@ -97,14 +124,16 @@ impl Body for ReplyBody {
         match &self.content {
             Content::Bytes(bytes) => bytes.is_empty(),
             Content::Object(body) => body.remaining() == 0,
+            Content::Upstream(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.content {
-            Content::Bytes(bytes) => bytes.len() as u64,
-            Content::Object(body) => body.remaining(),
-        })
+        match &self.content {
+            Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Object(body) => SizeHint::with_exact(body.remaining()),
+            Content::Upstream(body) => body.size_hint(),
+        }
     }
 }
 

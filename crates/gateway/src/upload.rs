@@ -143,6 +143,11 @@ impl Upload {
         &self.declared
     }
 
+    /// The hash that the signature binds.
+    pub(crate) fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256
+    }
+
     /// Whether the body must be hashed with SHA-256.
     pub(crate) fn binds_sha256(&self) -> bool {
         self.sha256.is_some()
@@ -453,7 +458,7 @@ fn too_large(limit: usize) -> ErrorReply {
     .with("MaxSizeAllowed", limit.to_string())
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -516,6 +516,9 @@ pub struct Bucket {
     pub name: BucketName,
     /// Distinguishes it from an earlier bucket of the same name.
     pub incarnation: String,
+    /// The origin that keeps its objects, by its name in the configuration; none: the embedded store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// The owner.
     pub owner: AccountId,
     /// Where it is.

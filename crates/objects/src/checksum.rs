@@ -278,6 +278,32 @@ impl fmt::Display for ObjectChecksum {
     }
 }
 
+/// A checksum being computed, for bodies that pass by without being stored.
+pub struct RunningChecksum(Hasher);
+
+impl std::fmt::Debug for RunningChecksum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RunningChecksum")
+    }
+}
+
+impl RunningChecksum {
+    /// Of nothing yet.
+    pub fn new(algorithm: ChecksumAlgorithm) -> RunningChecksum {
+        RunningChecksum(Hasher::new(algorithm))
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// Of all that was taken.
+    pub fn finish(self) -> Checksum {
+        self.0.finish()
+    }
+}
+
 /// A checksum being computed.
 pub(crate) enum Hasher {
     Crc(ChecksumAlgorithm, Box<crc_fast::Digest>),

@@ -53,7 +53,7 @@ mod verify;
 mod versions;
 mod writer;
 
-pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
+pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum, RunningChecksum};
 pub use copy::{CopyPart, CopyRequest, CopyResult, Directive, Source};
 pub use delete::{DeleteOptions, DeleteResult};
 pub use error::{Condition, DigestName, Error, Fault};

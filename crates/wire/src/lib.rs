@@ -47,6 +47,7 @@ pub mod sigv4;
 pub mod tables;
 pub mod time;
 pub mod value;
+pub mod xml;
 
 pub use protocol::{ErrorReply, HttpReply, OperationRef, WireError};
 pub use request::{Headers, Parts};

@@ -11,7 +11,7 @@ pub(crate) mod rest;
 pub(crate) mod route;
 mod scalar;
 pub(crate) mod text;
-mod xml_in;
+pub(crate) mod xml_in;
 mod xml_out;
 
 use crate::request::Parts;

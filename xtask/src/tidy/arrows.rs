@@ -19,14 +19,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("l4", &["model", "plane", "snapshot"]),
     (
         "gateway",
-        &["model", "plane", "snapshot", "wire", "policy", "objects"],
+        &[
+            "model", "plane", "snapshot", "wire", "policy", "objects", "upstream",
+        ],
     ),
     ("objects", &["model", "wire"]),
+    ("upstream", &["wire"]),
     (
         "daemon",
         &[
             "model", "policy", "wire", "snapshot", "store", "api", "plane", "net", "dns", "l4",
-            "gateway", "objects",
+            "gateway", "objects", "upstream",
         ],
     ),
     ("cli", &["model", "daemon", "policy", "wire", "net"]),

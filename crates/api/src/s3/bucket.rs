@@ -52,6 +52,7 @@ pub(crate) fn create(
     let bucket = draft.put(Bucket {
         name,
         incarnation: format!("{:032x}", ctx.ids.digits()),
+        origin: input.text("Origin").map(str::to_owned),
         owner: ctx.caller.account.clone(),
         region: ctx.region.clone(),
         policy: None,

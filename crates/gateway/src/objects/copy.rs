@@ -10,6 +10,7 @@ use super::write::{facts, part_of};
 use crate::ask::{Ask, Uses, argument, no_such_bucket, stored};
 use crate::copy_source::CopySource;
 use crate::decide::{self, Said, may_know};
+use crate::forward;
 use crate::reply::Reply;
 
 pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
@@ -34,6 +35,9 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     };
     decide::all(ask, &said, &facts, uses.account)?;
     same_region(ask, &source)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let request = CopyRequest {
         source: stored_source(ask, &source)?,
         attributes: headers::attributes(ask, tags)?,
@@ -81,6 +85,9 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     };
     decide::all(ask, &said, &facts, uses.account)?;
     same_region(ask, &source)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let (upload_id, number) = part_of(ask)?;
     let range = match ask.header("x-amz-copy-source-range") {
         None => None,
@@ -157,6 +164,11 @@ async fn has_tags(ask: &Ask<'_>, source: &CopySource) -> bool {
     let Some(view) = &source.view else {
         return false;
     };
+    if let Ok(Some(place)) = ask.gateway.origins.find(view) {
+        let version = source.version.as_deref();
+        let tags = forward::tags(ask, &place, &source.key, version).await;
+        return !tags.is_empty();
+    }
     let options = GetOptions {
         version: version(source),
         ..GetOptions::default()
@@ -181,6 +193,9 @@ fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorRepl
         .view
         .as_ref()
         .ok_or_else(|| no_such_bucket(&source.bucket))?;
+    if forward::is_elsewhere(ask, source)? {
+        return Err(forward::other_origin());
+    }
     Ok(Source {
         bucket: stored(view),
         key: source.key.clone(),

@@ -11,6 +11,7 @@ use super::errors::reply as store_error;
 use super::headers;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Question, Said, may, object_arn};
+use crate::forward;
 use crate::reply::Reply;
 
 /// Most keys of one request, and most bytes of its body.
@@ -26,6 +27,9 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         ..Facts::default()
     };
     decide::all(ask, &Said::default(), &facts, uses.account)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let options = DeleteOptions {
         version,
         conditions: headers::write_conditions(ask)?,
@@ -105,21 +109,37 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         }
     }
     let allowed = items.iter().filter(|item| item.refused.is_none());
-    let work = allowed
-        .map(|item| (item.key.clone(), item.options.clone()))
-        .collect();
-    let mut done = ask
-        .gateway
-        .store
-        .delete_many(&bucket, work)
-        .await
-        .into_iter();
+    let done = match forward::place(ask)? {
+        None => {
+            let work = allowed
+                .map(|item| (item.key.clone(), item.options.clone()))
+                .collect();
+            let done = ask.gateway.store.delete_many(&bucket, work).await;
+            done.into_iter()
+                .map(|result| {
+                    let done = result.map_err(store_error)?;
+                    let version = done.version_id.map(|id| id.to_string());
+                    Ok(done.delete_marker.then_some(version))
+                })
+                .collect::<Vec<Result<_, ErrorReply>>>()
+        }
+        Some(place) => {
+            let keys: Vec<_> = allowed
+                .map(|item| (item.key.clone(), item.version.clone()))
+                .collect();
+            let done = forward::delete_many(ask, &place, &keys).await?;
+            done.into_iter()
+                .map(|result| Ok(result?.marker))
+                .collect::<Vec<_>>()
+        }
+    };
+    let mut done = done.into_iter();
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for item in items {
         let outcome = match item.refused {
             Some(why) => Err(why),
             None => match done.next() {
-                Some(result) => result.map_err(store_error),
+                Some(result) => result,
                 None => Err(ErrorReply::new(
                     "InternalError",
                     500,
@@ -131,13 +151,10 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         shown.push("Key", item.key.as_str());
         shown.push("VersionId", item.version.as_deref());
         match outcome {
-            Ok(result) if !quiet => {
-                if result.delete_marker {
+            Ok(marker) if !quiet => {
+                if let Some(version) = marker {
                     shown.push("DeleteMarker", true);
-                    shown.push(
-                        "DeleteMarkerVersionId",
-                        result.version_id.map(|id| id.to_string()),
-                    );
+                    shown.push("DeleteMarkerVersionId", version);
                 }
                 deleted.push(shown);
             }

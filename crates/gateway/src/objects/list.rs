@@ -3,11 +3,12 @@
 use adit_objects::{Entry, ListQuery, ListStart, VersionId, VersionQuery};
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, list, map};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::errors::reply as store_error;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
+use crate::forward;
 use crate::reply::Reply;
 
 /// What `encoding-type=url` leaves as it is, besides letters and digits.
@@ -21,7 +22,7 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// How keys are written in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     Plain,
     Url,
 }
@@ -39,12 +40,22 @@ impl Encoding {
         }
     }
 
-    pub(super) fn text(self, text: &str) -> String {
+    pub(crate) fn text(self, text: &str) -> String {
         match self {
             Encoding::Plain => text.to_owned(),
             Encoding::Url => utf8_percent_encode(text, KEPT)
                 .to_string()
                 .replace(' ', "+"),
+        }
+    }
+
+    /// A key as it is, from how it is written.
+    pub(crate) fn read(self, text: &str) -> String {
+        match self {
+            Encoding::Plain => text.to_owned(),
+            Encoding::Url => percent_decode_str(&text.replace('+', " "))
+                .decode_utf8_lossy()
+                .into_owned(),
         }
     }
 
@@ -102,6 +113,9 @@ pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
     };
     decide::all(ask, &said, &Facts::default(), uses.account)?;
     let encoding = Encoding::of(&input)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let max = limit(&input, "MaxKeys", "max-keys")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default();
     let query = ListQuery {
@@ -152,6 +166,9 @@ pub(super) async fn v2(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
     };
     decide::all(ask, &said, &Facts::default(), uses.account)?;
     let encoding = Encoding::of(&input)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let max = limit(&input, "MaxKeys", "max-keys")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default();
     let token = input.get("ContinuationToken").str();
@@ -216,6 +233,9 @@ pub(super) async fn versions(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     };
     decide::all(ask, &said, &Facts::default(), uses.account)?;
     let encoding = Encoding::of(&input)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let max = limit(&input, "MaxKeys", "max-keys")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default();
     let marker = |name: &str| Some(text(name).to_owned()).filter(|marker| !marker.is_empty());

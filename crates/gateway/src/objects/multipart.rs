@@ -13,6 +13,7 @@ use super::list::{Encoding, limit};
 use super::write::facts;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
+use crate::forward;
 use crate::reply::Reply;
 use crate::upload::CHECKSUM_HEADERS;
 
@@ -27,6 +28,10 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
+    headers::refuse_acl(ask)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let checksum = headers::algorithm(ask)?;
     let upload = NewUpload {
         attributes: headers::attributes(ask, tags)?,
@@ -67,6 +72,9 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     let upload_id = upload_id(ask)?;
     // The checksum headers speak of the object to be, not of this body.
     let body = uses.upload.whole(MAX_COMPLETION).await?;
+    if let Some(done) = forward::object(ask, uses, Some(body.clone())).await {
+        return done;
+    }
     let input = ask.decode(&body)?;
     let parts = input.get("MultipartUpload").get("Parts").list();
     let claims = parts.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
@@ -161,6 +169,9 @@ fn object_checksum(ask: &Ask<'_>) -> Result<Option<ObjectChecksum>, ErrorReply> 
 pub(super) async fn abort(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let bucket = ask.stored()?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let upload_id = upload_id(ask)?;
     ask.gateway
         .store
@@ -174,6 +185,9 @@ pub(super) async fn parts(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, E
     let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let upload_id = upload_id(ask)?;
     let marker = match input.get("PartNumberMarker").str() {
         None => 0,
@@ -236,6 +250,9 @@ pub(super) async fn uploads(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply,
         ..Said::default()
     };
     decide::all(ask, &said, &Facts::default(), uses.account)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let encoding = Encoding::of(&input)?;
     let max = limit(&input, "MaxUploads", "max-uploads")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default().to_owned();

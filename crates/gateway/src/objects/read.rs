@@ -10,6 +10,7 @@ use super::errors::reply as store_error;
 use super::headers;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Said, asks_existing_tags, may_know};
+use crate::forward;
 use crate::reply::{Reply, ReplyBody};
 
 /// Query parameters that replace headers of the answer.
@@ -29,6 +30,20 @@ pub(super) async fn get(
 ) -> Result<Reply, ErrorReply> {
     let version = ask.version()?;
     authorise(ask, uses, version.as_ref()).await?;
+    if !ask.identity.is_signed() {
+        for (parameter, _) in OVERRIDES {
+            if ask.query(parameter)?.is_some() {
+                return Err(ErrorReply::new(
+                    "InvalidRequest",
+                    400,
+                    "Request specific response headers cannot be used for anonymous GET requests.",
+                ));
+            }
+        }
+    }
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let bucket = ask.stored()?;
     let options = GetOptions {
         version,
@@ -76,9 +91,13 @@ async fn authorise(
 
 /// The tags of the object that is asked for; none when there is no such object.
 pub(super) async fn existing_tags(ask: &Ask<'_>, version: Option<&VersionId>) -> decide::Pairs {
-    let Ok(bucket) = ask.stored() else {
+    let (Ok(bucket), Ok(place)) = (ask.stored(), forward::place(ask)) else {
         return Vec::new();
     };
+    if let Some(place) = place {
+        let version = version.map(VersionId::as_str);
+        return forward::tags(ask, &place, ask.key(), version).await;
+    }
     match ask.gateway.store.tags(&bucket, ask.key(), version).await {
         Ok((tags, _)) => tags,
         Err(_) => Vec::new(),
@@ -139,13 +158,6 @@ fn shown(
         let Some(value) = ask.query(parameter)? else {
             continue;
         };
-        if !ask.identity.is_signed() {
-            return Err(ErrorReply::new(
-                "InvalidRequest",
-                400,
-                "Request specific response headers cannot be used for anonymous GET requests.",
-            ));
-        }
         reply.set(name, value.as_bytes());
     }
     if body {

@@ -11,6 +11,7 @@ use super::list::limit;
 use super::{headers, read};
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Pairs, Said, asks_existing_tags};
+use crate::forward;
 use crate::reply::Reply;
 
 /// Most bytes of a tagging document.
@@ -41,6 +42,9 @@ async fn authorise(
 pub(super) async fn get(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let version = ask.version()?;
     let (tags, version) = match ask
         .gateway
@@ -67,6 +71,9 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let input = ask.decode(&body)?;
     let tags = of(&input);
     authorise(ask, uses, &tags).await?;
+    if let Some(done) = forward::object(ask, uses, Some(body)).await {
+        return done;
+    }
     let version = ask.version()?;
     match ask
         .gateway
@@ -91,6 +98,9 @@ pub(super) fn of(input: &Value) -> Pairs {
 pub(super) async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let version = ask.version()?;
     match ask
         .gateway
@@ -110,6 +120,9 @@ pub(super) async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
 pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let version = ask.version()?;
     let input = ask.decode(&[])?;
     let wanted: Vec<&str> = ask
@@ -215,13 +228,18 @@ pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Rep
 pub(super) async fn acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
-    let options = adit_objects::GetOptions {
-        version: ask.version()?,
-        ..Default::default()
-    };
-    let found = ask.gateway.store.head(&bucket, ask.key(), &options).await;
-    if let Err(why) = found {
-        return read::missing(ask, uses, why);
+    match forward::place(ask)? {
+        Some(place) => forward::exists(ask, uses, &place).await?,
+        None => {
+            let options = adit_objects::GetOptions {
+                version: ask.version()?,
+                ..Default::default()
+            };
+            let found = ask.gateway.store.head(&bucket, ask.key(), &options).await;
+            if let Err(why) = found {
+                return read::missing(ask, uses, why);
+            }
+        }
     }
     let owner = ask.owner();
     Ok(ask.encode(&map! {
@@ -243,6 +261,10 @@ pub(super) async fn put_acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply,
             400,
             "The bucket does not allow ACLs",
         ));
+    }
+    if let Some(place) = forward::place(ask)? {
+        forward::exists(ask, uses, &place).await?;
+        return Ok(Reply::new(StatusCode::OK));
     }
     let options = adit_objects::GetOptions {
         version: ask.version()?,

@@ -10,6 +10,7 @@ use super::errors::reply as store_error;
 use super::headers;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
+use crate::forward;
 use crate::reply::Reply;
 use crate::upload::{Upload, header_of};
 
@@ -37,6 +38,10 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
+    headers::refuse_acl(ask)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let length = uses.upload.required_length()?;
     let encrypt = ask.header("x-amz-server-side-encryption").is_some();
     let options = PutOptions {
@@ -68,6 +73,9 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
 pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let bucket = ask.stored()?;
     decide::all(ask, &Said::default(), &facts(ask, &[]), uses.account)?;
+    if let Some(done) = forward::object(ask, uses, None).await {
+        return done;
+    }
     let (upload_id, number) = part_of(ask)?;
     let length = uses.upload.required_length()?;
     let options = body_options(uses.upload, length);

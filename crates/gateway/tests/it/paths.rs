@@ -389,6 +389,7 @@ async fn without_a_snapshot_nothing_is_served() {
         recorder: std::sync::Arc::new(()),
         authority: world.authority.clone(),
         metrics: adit_plane::metrics::Metrics::default(),
+        origins: adit_gateway::Origins::default(),
         clock: None,
         settings: Default::default(),
     })

@@ -181,6 +181,7 @@ pub(crate) fn bucket(name: &str, owner: &str, region: &str) -> Bucket {
     Bucket {
         name: name.parse().unwrap(),
         incarnation: format!("{name}-{}", INCARNATIONS.fetch_add(1, Ordering::Relaxed)),
+        origin: None,
         owner: owner.parse().unwrap(),
         region: region.parse().unwrap(),
         policy: None,
@@ -352,6 +353,7 @@ impl World {
             recorder: records.clone(),
             authority: authority.clone(),
             metrics: adit_plane::metrics::Metrics::default(),
+            origins: adit_gateway::Origins::default(),
             clock: Some(Arc::new(move || now)),
             settings,
         })

@@ -19,12 +19,16 @@ const MOST_NODES: usize = 200_000;
 const DEEPEST: usize = 32;
 
 /// An element. Prefixes are taken off: the services do not tell namespaces apart.
-#[derive(Debug, Default)]
-pub(super) struct Element {
-    pub(super) name: String,
-    attributes: Vec<(String, String)>,
-    children: Vec<Element>,
-    text: String,
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Element {
+    /// Its name.
+    pub name: String,
+    /// Its attributes, `xmlns` among them.
+    pub attributes: Vec<(String, String)>,
+    /// The elements in it.
+    pub children: Vec<Element>,
+    /// The text in it.
+    pub text: String,
 }
 
 fn malformed(reason: impl Into<String>) -> WireError {
@@ -33,8 +37,12 @@ fn malformed(reason: impl Into<String>) -> WireError {
     }
 }
 
-/// Reads a document. Document types, processing instructions and entities of its own are refused.
-pub(super) fn parse(body: &[u8]) -> Result<Element, WireError> {
+/// Reads a document of bounded size and depth. Document types, processing instructions and entities of
+/// its own are refused.
+///
+/// # Errors
+/// What is not well-formed, and what is too large.
+pub fn parse(body: &[u8]) -> Result<Element, WireError> {
     if body.len() > MOST_BYTES {
         return Err(WireError::TooLarge { what: "XML body" });
     }

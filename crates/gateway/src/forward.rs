@@ -1,0 +1,230 @@
+//! Objects that are kept by an upstream: decided here like all others, then asked of it.
+//!
+//! The request is signed anew with the origin's credentials, bodies stream through, and what comes back
+//! speaks of Adit's buckets, keys and request ids. Nothing of a client's signature, and no header that
+//! could give the upstream's own rules a say, goes out.
+
+mod answer;
+mod body;
+mod bucket;
+mod delete;
+mod request;
+
+pub(crate) use bucket::{create, delete as delete_bucket, setting};
+pub(crate) use delete::delete_many;
+
+use adit_wire::ErrorReply;
+use bytes::Bytes;
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+
+use crate::ask::{Ask, Uses, argument};
+use crate::copy_source::CopySource;
+use crate::decide::{Pairs, may_know};
+use crate::origins::{Place, has_dots};
+use crate::reply::Reply;
+use request::Outgoing;
+
+/// Most bytes of an answer that is read whole: a page of 1,000 long keys, escaped.
+const MOST: usize = 8 << 20;
+
+/// Carries out an operation that was decided, if its bucket is kept by an upstream. `body` is the request's
+/// body where it was read already; None: it streams.
+pub(crate) async fn object(
+    ask: &Ask<'_>,
+    uses: &mut Uses<'_>,
+    body: Option<Bytes>,
+) -> Option<Result<Reply, ErrorReply>> {
+    let place = match place(ask) {
+        Ok(place) => place?,
+        Err(why) => return Some(Err(why)),
+    };
+    Some(run(ask, uses, &place, body).await)
+}
+
+/// Where the bucket is kept; none: in the embedded store.
+pub(crate) fn place(ask: &Ask<'_>) -> Result<Option<Place>, ErrorReply> {
+    match &ask.place.bucket {
+        Some(view) => ask.gateway.origins.find(view),
+        None => Ok(None),
+    }
+}
+
+async fn run(
+    ask: &Ask<'_>,
+    uses: &mut Uses<'_>,
+    place: &Place,
+    body: Option<Bytes>,
+) -> Result<Reply, ErrorReply> {
+    if has_dots(ask.key()) {
+        // Servers clean paths: such a key might name something in another bucket there.
+        return Err(
+            ErrorReply::new("InvalidURI", 400, "Couldn't parse the specified URI.")
+                .with("URI", ask.key().chars().take(256).collect::<String>()),
+        );
+    }
+    let mut outgoing = Outgoing::of(ask, place)?;
+    let answer = match (ask.op.name(), body) {
+        ("PutObject" | "UploadPart", _) => body::stream(uses.upload, &outgoing).await?,
+        ("CopyObject" | "UploadPartCopy", _) => {
+            copy_source(ask, place, &mut outgoing)?;
+            outgoing.send(Bytes::new()).await?
+        }
+        ("CompleteMultipartUpload", Some(body)) => outgoing.send(completion(ask, &body)?).await?,
+        (_, body) => outgoing.send(body.unwrap_or_default()).await?,
+    };
+    let status = answer.status;
+    if status.is_success() || status == http::StatusCode::NOT_MODIFIED {
+        return match ask.op.name() {
+            "GetObject" | "HeadObject" => Ok(answer::object(answer, ask.op.name() == "HeadObject")),
+            _ => answer::document(ask, place, answer, outgoing.encoding).await,
+        };
+    }
+    let why = answer::refused(ask, place, answer).await;
+    if matches!(why.code.as_ref(), "NoSuchKey" | "NoSuchVersion")
+        && let Some(view) = &ask.place.bucket
+    {
+        may_know(ask, view, uses.account)?;
+    }
+    Err(why)
+}
+
+/// Names the source of a copy as the upstream knows it.
+fn copy_source(ask: &Ask<'_>, to: &Place, outgoing: &mut Outgoing<'_>) -> Result<(), ErrorReply> {
+    let text = ask.header("x-amz-copy-source").unwrap_or_default();
+    let source = CopySource::parse(text, ask.snapshot)?;
+    let from = match &source.view {
+        Some(view) => ask.gateway.origins.find(view)?,
+        None => None,
+    };
+    let from = from
+        .filter(|from| from.origin.name == to.origin.name)
+        .ok_or_else(other_origin)?;
+    if has_dots(&source.key) {
+        return Err(argument(
+            "x-amz-copy-source",
+            &source.key,
+            "Invalid copy source encoding.",
+        ));
+    }
+    let key = request::escaped(&format!("{}{}", from.prefix, source.key));
+    let mut named = format!("{}/{key}", from.bucket);
+    if let Some(version) = &source.version {
+        named.push_str("?versionId=");
+        named.push_str(&request::escaped(version));
+    }
+    if let Ok(value) = HeaderValue::from_str(&named) {
+        let name = HeaderName::from_static("x-amz-copy-source");
+        outgoing.headers.insert(name, value);
+    }
+    Ok(())
+}
+
+/// Copies between the embedded store and an upstream, or between two, are the client's to make.
+pub(crate) fn other_origin() -> ErrorReply {
+    ErrorReply::new(
+        "NotImplemented",
+        501,
+        "Copies between buckets of different origins are not built. Read and write the object instead.",
+    )
+}
+
+/// Whether a copy leads from an upstream into the embedded store.
+pub(crate) fn is_elsewhere(ask: &Ask<'_>, source: &CopySource) -> Result<bool, ErrorReply> {
+    match &source.view {
+        Some(view) => Ok(ask.gateway.origins.find(view)?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// The completion of an upload without checksums, which the upstream was not given for the parts either.
+fn completion(ask: &Ask<'_>, body: &[u8]) -> Result<Bytes, ErrorReply> {
+    let input = ask.decode(body)?;
+    let mut root = adit_wire::xml::Element::new("CompleteMultipartUpload", "");
+    root.attributes.push((
+        "xmlns".to_owned(),
+        "http://s3.amazonaws.com/doc/2006-03-01/".to_owned(),
+    ));
+    for part in input.get("MultipartUpload").get("Parts").list() {
+        let number = part.get("PartNumber").int().unwrap_or_default();
+        let etag = part.get("ETag").str().unwrap_or_default();
+        let mut shown = adit_wire::xml::Element::new("Part", "");
+        shown.children.push(adit_wire::xml::Element::new(
+            "PartNumber",
+            number.to_string(),
+        ));
+        let etag = format!("\"{}\"", etag.trim_matches('"'));
+        shown
+            .children
+            .push(adit_wire::xml::Element::new("ETag", etag));
+        root.children.push(shown);
+    }
+    Ok(root.document().into())
+}
+
+/// The tags of an object at an upstream, for policies; none when there is no such object.
+pub(crate) async fn tags(ask: &Ask<'_>, place: &Place, key: &str, version: Option<&str>) -> Pairs {
+    if has_dots(key) {
+        return Pairs::new();
+    }
+    let mut query = "tagging=".to_owned();
+    if let Some(version) = version {
+        query.push_str("&versionId=");
+        query.push_str(&request::escaped_all(version));
+    }
+    let outgoing = Outgoing::bare(ask, place, Method::GET, Some(key), query);
+    let Ok(answer) = outgoing.send(Bytes::new()).await else {
+        return Pairs::new();
+    };
+    if !answer.status.is_success() {
+        return Pairs::new();
+    }
+    let Ok(body) = answer.body.whole(MOST).await else {
+        return Pairs::new();
+    };
+    let Ok(tree) = adit_wire::xml::parse(&body) else {
+        return Pairs::new();
+    };
+    let Some(set) = tree.child("TagSet") else {
+        return Pairs::new();
+    };
+    set.all("Tag")
+        .map(|tag| {
+            let text = |name| tag.get(name).unwrap_or_default().to_owned();
+            (text("Key"), text("Value"))
+        })
+        .collect()
+}
+
+/// Makes sure that an object is there, for operations that Adit answers itself.
+///
+/// # Errors
+/// The upstream's.
+pub(crate) async fn exists(
+    ask: &Ask<'_>,
+    uses: &mut Uses<'_>,
+    place: &Place,
+) -> Result<(), ErrorReply> {
+    let mut query = String::new();
+    if let Some(version) = ask.version()? {
+        query = format!("versionId={}", request::escaped_all(version.as_str()));
+    }
+    let outgoing = Outgoing::bare(ask, place, Method::HEAD, Some(ask.key()), query);
+    let answer = outgoing.send(Bytes::new()).await?;
+    if answer.status.is_success() {
+        return Ok(());
+    }
+    let why = answer::refused(ask, place, answer).await;
+    if let Some(view) = &ask.place.bucket {
+        may_know(ask, view, uses.account)?;
+    }
+    Err(why)
+}
+
+/// How keys are written in a listing: `encoding-type=url` or as they are.
+fn encoding(ask: &Ask<'_>) -> Result<crate::objects::Encoding, ErrorReply> {
+    match ask.query("encoding-type")? {
+        Some(text) if text == "url" => Ok(crate::objects::Encoding::Url),
+        _ => Ok(crate::objects::Encoding::Plain),
+    }
+}

@@ -1,0 +1,130 @@
+//! A body that streams through: checked while it passes, and complete at the upstream only if it was right.
+//!
+//! The last piece is held back until every digest that the client gave has been compared: an upstream
+//! that waits for more bytes keeps nothing of a broken request.
+
+use adit_objects::{BodyChecks, ChecksumAlgorithm, RunningChecksum};
+use adit_upstream::{Answer, Body, Feed, Payload};
+use adit_wire::sigv4::AuthError;
+use adit_wire::{ErrorReply, Service};
+use bytes::Bytes;
+use ring::digest;
+
+use super::answer::failed;
+use super::request::Outgoing;
+use crate::upload::{Upload, hex};
+
+/// Sends the request with the client's body.
+///
+/// # Errors
+/// What is wrong with the body; `ServiceUnavailable` when there is no answer.
+pub(super) async fn stream(
+    upload: &mut Upload,
+    outgoing: &Outgoing<'_>,
+) -> Result<Answer, ErrorReply> {
+    let length = upload.required_length()?;
+    let place = outgoing.place();
+    let upstream = &place.origin.upstream;
+    let payload = match upload.sha256() {
+        // Costs nothing more, and where there is no TLS it protects the body on its way.
+        Some(hash) if !upstream.endpoint().is_tls() => Payload::Sha256(hex(&hash)),
+        _ => Payload::Unsigned,
+    };
+    let mut passing = Passing::new(upload);
+    if length == 0 {
+        passing.all(upload, None).await?;
+        let call = outgoing.call(payload, Body::empty());
+        return upstream.call(call).await.map_err(|why| failed(place, &why));
+    }
+    let (feed, body) = Body::fed(length);
+    let mut sending = std::pin::pin!(upstream.call(outgoing.call(payload, body)));
+    let early = {
+        let mut pumping = std::pin::pin!(passing.all(upload, Some(feed)));
+        tokio::select! {
+            answer = &mut sending => Some(answer),
+            pumped = &mut pumping => {
+                pumped?;
+                None
+            }
+        }
+    };
+    let answer = match early {
+        Some(answer) => answer,
+        None => sending.await,
+    };
+    answer.map_err(|why| failed(place, &why))
+}
+
+/// Digests of a body on its way.
+struct Passing {
+    sha256: Option<digest::Context>,
+    checksum: Option<RunningChecksum>,
+    length: u64,
+}
+
+impl Passing {
+    fn new(upload: &Upload) -> Passing {
+        let algorithm: Option<ChecksumAlgorithm> = upload.declared().algorithm();
+        Passing {
+            sha256: upload
+                .binds_sha256()
+                .then(|| digest::Context::new(&digest::SHA256)),
+            checksum: algorithm.map(RunningChecksum::new),
+            length: 0,
+        }
+    }
+
+    /// Takes the whole body through. When nobody takes it any more that is no error here: the answer tells
+    /// why.
+    async fn all(&mut self, upload: &mut Upload, feed: Option<Feed>) -> Result<(), ErrorReply> {
+        let mut held: Option<Bytes> = None;
+        while let Some(data) = upload.next().await? {
+            if let Some(sha256) = &mut self.sha256 {
+                sha256.update(&data);
+            }
+            if let Some(checksum) = &mut self.checksum {
+                checksum.update(&data);
+            }
+            self.length += data.len() as u64;
+            if let (Some(feed), Some(before)) = (&feed, held.replace(data))
+                && feed.give(before).await.is_err()
+            {
+                return Ok(());
+            }
+        }
+        self.compare(&upload.checks()?)?;
+        if let (Some(feed), Some(last)) = (&feed, held) {
+            let _ = feed.give(last).await;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, checks: &BodyChecks) -> Result<(), ErrorReply> {
+        if checks.length.is_some_and(|length| length != self.length) {
+            return Err(ErrorReply::new(
+                "IncompleteBody",
+                400,
+                "You did not provide the number of bytes specified by the Content-Length HTTP header",
+            ));
+        }
+        if let (Some(expected), Some(computed)) = (checks.payload_sha256, self.sha256.take()) {
+            let computed = computed.finish();
+            if computed.as_ref() != expected {
+                let (client, computed) = (hex(&expected), hex(computed.as_ref()));
+                return Err(AuthError::PayloadMismatch { client, computed }.reply(Service::S3));
+            }
+        }
+        if let (Some(expected), Some(computed)) = (checks.checksum, self.checksum.take()) {
+            let computed = computed.finish();
+            if computed != expected {
+                let name = expected.algorithm().name();
+                return Err(ErrorReply::new(
+                    "BadDigest",
+                    400,
+                    format!("The {name} you specified did not match the calculated checksum."),
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! A request as it goes out to an upstream.
+
+use adit_upstream::{Answer, Body, Call, Payload};
+use adit_wire::ErrorReply;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method};
+use md5::Digest as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::answer::failed;
+use crate::ask::{Ask, argument};
+use crate::objects::Encoding;
+use crate::origins::Place;
+
+/// What a path keeps as it is, besides letters and digits.
+const PATH: &AsciiSet = &QUERY.remove(b'/');
+const QUERY: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// Headers of a client that an upstream gets, besides the families below. Whatever concerns who may do
+/// what (ACLs, owners, payers), signatures, checksums and framing is Adit's own business.
+const KEPT: [&str; 27] = [
+    "cache-control",
+    "content-disposition",
+    "content-language",
+    "content-md5",
+    "content-type",
+    "expires",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-unmodified-since",
+    "range",
+    "x-amz-bypass-governance-retention",
+    "x-amz-checksum-mode",
+    "x-amz-copy-source-range",
+    "x-amz-max-parts",
+    "x-amz-metadata-directive",
+    "x-amz-mp-object-size",
+    "x-amz-object-attributes",
+    "x-amz-optional-object-attributes",
+    "x-amz-part-number-marker",
+    "x-amz-rename-source",
+    "x-amz-server-side-encryption",
+    "x-amz-storage-class",
+    "x-amz-tagging",
+    "x-amz-tagging-directive",
+    "x-amz-website-redirect-location",
+    "x-amz-write-offset-bytes",
+];
+const FAMILIES: [&str; 2] = ["x-amz-meta-", "x-amz-copy-source-if-"];
+
+/// Query parameters of a client that never go out: signatures, and a marker that SDKs add.
+const SIGNATURE: [&str; 4] = ["awsaccesskeyid", "signature", "expires", "x-id"];
+
+/// Parameters that name keys, which have the origin's prefix there.
+const KEYS: [&str; 4] = ["prefix", "marker", "start-after", "key-marker"];
+
+/// A request to an upstream, but for its body.
+#[derive(Debug)]
+pub(super) struct Outgoing<'a> {
+    place: &'a Place,
+    method: Method,
+    path: String,
+    query: String,
+    host: Option<String>,
+    pub(super) headers: HeaderMap,
+    /// How keys will be written in the answer.
+    pub(super) encoding: Encoding,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A client's request, for the place of its bucket.
+    ///
+    /// # Errors
+    /// Parameters that cannot be read.
+    pub(super) fn of(ask: &Ask<'_>, place: &'a Place) -> Result<Outgoing<'a>, ErrorReply> {
+        let key = Some(ask.key()).filter(|key| !key.is_empty());
+        let method = Method::from_bytes(ask.wire.method.as_bytes()).unwrap_or_default();
+        let query = query(ask.wire.query, &place.prefix, ask.op.name())?;
+        let mut made = Outgoing::bare(ask, place, method, key, query);
+        made.encoding = super::encoding(ask)?;
+        for (name, value) in ask.wire.headers.iter() {
+            let lower = name.to_ascii_lowercase();
+            let kept = KEPT.contains(&lower.as_str())
+                || FAMILIES.iter().any(|family| lower.starts_with(family));
+            if let (true, Ok(name), Ok(value)) = (
+                kept,
+                HeaderName::from_bytes(lower.as_bytes()),
+                HeaderValue::from_bytes(value),
+            ) {
+                made.headers.append(name, value);
+            }
+        }
+        if let Some(encoding) = ask.header("content-encoding").and_then(without_chunked)
+            && let Ok(value) = HeaderValue::from_str(&encoding)
+        {
+            made.headers.insert(http::header::CONTENT_ENCODING, value);
+        }
+        Ok(made)
+    }
+
+    /// A request of Adit's own.
+    pub(super) fn bare(
+        _: &Ask<'_>,
+        place: &'a Place,
+        method: Method,
+        key: Option<&str>,
+        query: String,
+    ) -> Outgoing<'a> {
+        let origin = &place.origin;
+        let key = key.map(|key| escaped(&format!("{}{key}", place.prefix)));
+        let key = key.unwrap_or_default();
+        let (host, path) = match origin.virtual_hosted {
+            true => {
+                let authority = origin.upstream.endpoint().authority();
+                (
+                    Some(format!("{}.{authority}", place.bucket)),
+                    format!("/{key}"),
+                )
+            }
+            false if key.is_empty() => (None, format!("/{}", place.bucket)),
+            false => (None, format!("/{}/{key}", place.bucket)),
+        };
+        Outgoing {
+            place,
+            method,
+            path,
+            query,
+            host,
+            headers: HeaderMap::new(),
+            encoding: Encoding::Plain,
+        }
+    }
+
+    /// The request with a body.
+    pub(super) fn call(&self, payload: Payload, body: Body) -> Call {
+        Call {
+            method: self.method.clone(),
+            path: self.path.clone(),
+            query: self.query.clone(),
+            host: self.host.clone(),
+            headers: self.headers.clone(),
+            payload,
+            body,
+        }
+    }
+
+    /// Sends it with these bytes.
+    ///
+    /// # Errors
+    /// `ServiceUnavailable` when there is no answer.
+    pub(super) async fn send(&self, body: Bytes) -> Result<Answer, ErrorReply> {
+        let digest = ring::digest::digest(&ring::digest::SHA256, &body);
+        let payload = Payload::Sha256(crate::upload::hex(digest.as_ref()));
+        let mut call = self.call(payload, Body::bytes(body.clone()));
+        // S3 wants it of documents; a client's own was checked already.
+        call.headers.remove("content-md5");
+        if !body.is_empty() {
+            let md5 = base64::engine::general_purpose::STANDARD.encode(md5::Md5::digest(&body));
+            if let Ok(value) = HeaderValue::from_str(&md5) {
+                call.headers
+                    .insert(HeaderName::from_static("content-md5"), value);
+            }
+        }
+        let upstream = &self.place.origin.upstream;
+        upstream
+            .call(call)
+            .await
+            .map_err(|why| failed(self.place, &why))
+    }
+
+    pub(super) fn place(&self) -> &'a Place {
+        self.place
+    }
+}
+
+/// A key in a path.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, PATH).to_string()
+}
+
+/// A value in a query.
+pub(super) fn escaped_all(text: &str) -> String {
+    utf8_percent_encode(text, QUERY).to_string()
+}
+
+/// The query as the upstream gets it.
+fn query(query: &str, prefix: &str, operation: &str) -> Result<String, ErrorReply> {
+    let lists = matches!(
+        operation,
+        "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "ListMultipartUploads"
+    );
+    let mut out: Vec<String> = Vec::new();
+    let mut has_prefix = false;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, mut value) = (decoded(name)?, decoded(value)?);
+        let lower = name.to_ascii_lowercase();
+        if lower.starts_with("x-amz-") || SIGNATURE.contains(&lower.as_str()) {
+            continue;
+        }
+        if lists && KEYS.contains(&name.as_str()) && (name == "prefix" || !value.is_empty()) {
+            value.insert_str(0, prefix);
+            has_prefix |= name == "prefix";
+        }
+        out.push(format!("{}={}", escaped_all(&name), escaped_all(&value)));
+    }
+    if lists && !has_prefix && !prefix.is_empty() {
+        out.push(format!("prefix={}", escaped_all(prefix)));
+    }
+    Ok(out.join("&"))
+}
+
+fn decoded(text: &str) -> Result<String, ErrorReply> {
+    let plain = text.replace('+', " ");
+    match percent_decode_str(&plain).decode_utf8() {
+        Ok(text) => Ok(text.into_owned()),
+        Err(_) => Err(argument("query", text, "The value is not valid UTF-8.")),
+    }
+}
+
+/// A content encoding but for what was taken off already.
+fn without_chunked(value: &str) -> Option<String> {
+    let left: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|token| !token.is_empty() && !token.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    (!left.is_empty()).then(|| left.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_lose_signatures_and_gain_the_prefix() {
+        for (sent, operation, expected) in [
+            (
+                "X-Amz-Signature=1&x-id=GetObject&versionId=a%2Bb",
+                "GetObject",
+                "versionId=a%2Bb",
+            ),
+            (
+                "AWSAccessKeyId=a&Signature=b&Expires=1&partNumber=2",
+                "GetObject",
+                "partNumber=2",
+            ),
+            (
+                "list-type=2&prefix=&delimiter=%2F",
+                "ListObjectsV2",
+                "list-type=2&prefix=p%2F&delimiter=%2F",
+            ),
+            (
+                "list-type=2&start-after=a+b",
+                "ListObjectsV2",
+                "list-type=2&start-after=p%2Fa%20b&prefix=p%2F",
+            ),
+            ("marker=", "ListObjects", "marker=&prefix=p%2F"),
+            ("uploads", "CreateMultipartUpload", "uploads="),
+            // A parameter of that name elsewhere is not a key.
+            ("prefix=x", "GetObject", "prefix=x"),
+        ] {
+            assert_eq!(query(sent, "p/", operation).unwrap(), expected, "{sent}");
+        }
+        assert!(query("a=%ff", "", "GetObject").is_err());
+    }
+
+    #[test]
+    fn the_framing_is_taken_off_the_encoding() {
+        for (value, expected) in [
+            ("aws-chunked", None),
+            ("gzip", Some("gzip")),
+            ("aws-chunked, gzip", Some("gzip")),
+            ("gzip,aws-chunked,br", Some("gzip,br")),
+        ] {
+            assert_eq!(without_chunked(value).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_are_escaped_once() {
+        assert_eq!(escaped("a b/c+d/é%2F*~"), "a%20b/c%2Bd/%C3%A9%252F%2A~");
+    }
+}

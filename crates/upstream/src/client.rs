@@ -1,0 +1,338 @@
+//! Requests to one upstream.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use adit_wire::sigv4::{Sign, Signer};
+use adit_wire::{Headers, Parts, Service};
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::answer::{Answer, AnswerBody};
+use crate::body::Body;
+use crate::connect::connect;
+use crate::credentials::Credentials;
+use crate::endpoint::Endpoint;
+use crate::health::{Breaker, Health};
+use crate::pool::Pool;
+
+/// How long what may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// A connection, with its TLS handshake.
+    pub connect: Duration,
+    /// The begin of an answer, once the request was sent. Completing a large upload takes a while.
+    pub answer: Duration,
+    /// How long a body may stand still.
+    pub still: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            connect: Duration::from_secs(5),
+            answer: Duration::from_secs(300),
+            still: Duration::from_secs(60),
+        }
+    }
+}
+
+/// One upstream. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    endpoint: Endpoint,
+    region: String,
+    service: Service,
+    credentials: Option<Credentials>,
+    timeouts: Timeouts,
+    pool: Arc<Pool>,
+    breaker: Breaker,
+}
+
+/// A request to be signed and sent.
+#[derive(Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path as it goes out, percent-encoded, beginning with `/`.
+    pub path: String,
+    /// The query as it goes out, without `?`; empty when there is none.
+    pub query: String,
+    /// The `Host`; the endpoint's own when none is given.
+    pub host: Option<String>,
+    /// Headers but for `host`, the length and what a signature adds.
+    pub headers: HeaderMap,
+    /// What the signature says of the body.
+    pub payload: Payload,
+    /// The body.
+    pub body: Body,
+}
+
+/// What a signature says of a body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Payload {
+    /// Nothing (`UNSIGNED-PAYLOAD`): TLS, or the checksum that goes along, protects it.
+    Unsigned,
+    /// Its SHA-256, in lower-case hexadecimal digits.
+    Sha256(String),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// It failed too often lately.
+    #[error("the upstream has not answered lately")]
+    Down,
+    /// No connection.
+    #[error("cannot connect to the upstream: {0}")]
+    Connect(#[source] std::io::Error),
+    /// The connection broke.
+    #[error("the connection to the upstream broke: {0}")]
+    Broken(#[source] hyper::Error),
+    /// It stood still for too long.
+    #[error("the upstream does not answer in time")]
+    Slow,
+    /// An answer that must be read whole is too long for that.
+    #[error("the upstream's answer has more than {most} bytes")]
+    TooLong {
+        /// The most that is read.
+        most: usize,
+    },
+    /// The request cannot be written as HTTP.
+    #[error("the request cannot be sent: {0}")]
+    Request(#[source] http::Error),
+    /// There are no credentials to sign with.
+    #[error("there are no credentials for the upstream")]
+    NoCredentials,
+}
+
+impl Upstream {
+    /// A client; connects when something is asked.
+    pub fn new(
+        endpoint: Endpoint,
+        region: impl Into<String>,
+        service: Service,
+        credentials: Option<Credentials>,
+        timeouts: Timeouts,
+    ) -> Upstream {
+        Upstream {
+            inner: Arc::new(Inner {
+                endpoint,
+                region: region.into(),
+                service,
+                credentials,
+                timeouts,
+                pool: Arc::default(),
+                breaker: Breaker::default(),
+            }),
+        }
+    }
+
+    /// Where it is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.inner.endpoint
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        self.inner.breaker.health()
+    }
+
+    /// How long what may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.inner.timeouts
+    }
+
+    /// Signs a request and sends it. Returns at the begin of the answer; a body that is fed must be fed
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; an error status is an answer.
+    pub async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
+        let request = self.signed(call)?;
+        self.send(request).await
+    }
+
+    /// Sends a request as it is: the caller has signed it, or somebody before it.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; an error status is an answer.
+    pub async fn send(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
+        let inner = &*self.inner;
+        if !inner.breaker.admit() {
+            return Err(UpstreamError::Down);
+        }
+        let answer = self.send_once_or_twice(request).await;
+        match &answer {
+            Ok(_) => inner.breaker.answered(),
+            // What the client broke off says nothing about the upstream.
+            Err(UpstreamError::Broken(why)) if why.is_user() => inner.breaker.answered(),
+            Err(why) => inner.breaker.failed(&chain(why)),
+        }
+        answer
+    }
+
+    async fn send_once_or_twice(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
+        let spare = copy(&request);
+        let Some(sender) = self.inner.pool.take().await else {
+            return self.fresh(request).await;
+        };
+        match self.exchange(sender, request).await {
+            Ok(answer) => Ok(answer),
+            // Not a byte was sent.
+            Err((_, Some(unsent))) => self.fresh(unsent).await,
+            // The connection was closed while it was kept: what only reads may be asked again.
+            Err((why @ UpstreamError::Broken(_), None)) => match spare {
+                Some(spare) => self.fresh(spare).await,
+                None => Err(why),
+            },
+            Err((why, None)) => Err(why),
+        }
+    }
+
+    async fn fresh(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
+        let inner = &*self.inner;
+        let connected = tokio::time::timeout(inner.timeouts.connect, connect(&inner.endpoint));
+        let stream = match connected.await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(why)) => return Err(UpstreamError::Connect(why)),
+            Err(_) => return Err(UpstreamError::Slow),
+        };
+        let (sender, connection) = http1::Builder::new()
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(UpstreamError::Broken)?;
+        tokio::spawn(async move {
+            if let Err(why) = connection.await {
+                tracing::debug!(%why, "a connection to an upstream ended");
+            }
+        });
+        self.exchange(sender, request).await.map_err(|(why, _)| why)
+    }
+
+    async fn exchange(
+        &self,
+        mut sender: SendRequest<Body>,
+        request: Request<Body>,
+    ) -> Result<Answer, (UpstreamError, Option<Request<Body>>)> {
+        let inner = &*self.inner;
+        let progress = request.body().progress();
+        let mut sent = std::pin::pin!(sender.try_send_request(request));
+        let answer = loop {
+            let before = progress.pieces();
+            match tokio::time::timeout(inner.timeouts.answer, &mut sent).await {
+                // A large body may take its time as long as it moves.
+                Err(_) if progress.pieces() != before => {}
+                Err(_) => return Err((UpstreamError::Slow, None)),
+                Ok(Err(mut why)) => {
+                    let unsent = why.take_message();
+                    return Err((UpstreamError::Broken(why.into_error()), unsent));
+                }
+                Ok(Ok(answer)) => break answer,
+            }
+        };
+        let (head, body) = answer.into_parts();
+        let body = AnswerBody::new(body, sender, inner.pool.clone(), inner.timeouts.still);
+        Ok(Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        })
+    }
+
+    fn signed(&self, call: Call) -> Result<Request<Body>, UpstreamError> {
+        let inner = &*self.inner;
+        let credentials = inner
+            .credentials
+            .as_ref()
+            .ok_or(UpstreamError::NoCredentials)?;
+        let host = call.host.as_deref();
+        let host = host.unwrap_or_else(|| inner.endpoint.authority());
+        let mut fields: Vec<(&str, &[u8])> = vec![("host", host.as_bytes())];
+        fields.extend(
+            call.headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_bytes())),
+        );
+        let parts = Parts {
+            method: call.method.as_str(),
+            path: &call.path,
+            query: &call.query,
+            headers: Headers(&fields),
+            body: &[],
+        };
+        let signer = Signer {
+            key: credentials.key(),
+            region: &inner.region,
+            service: inner.service,
+            now: now(),
+        };
+        let added = signer.sign(
+            &parts,
+            match &call.payload {
+                Payload::Unsigned => Sign::Unsigned,
+                Payload::Sha256(hash) => Sign::Sha256(hash),
+            },
+        );
+        let target = match call.query.is_empty() {
+            true => call.path,
+            false => format!("{}?{}", call.path, call.query),
+        };
+        let host = HeaderValue::from_str(host).map_err(|e| UpstreamError::Request(e.into()))?;
+        let mut request = Request::builder()
+            .method(call.method)
+            .uri(target)
+            .body(call.body)
+            .map_err(UpstreamError::Request)?;
+        let headers = request.headers_mut();
+        *headers = call.headers;
+        headers.insert(HOST, host);
+        for (name, value) in added {
+            let value = HeaderValue::from_str(&value);
+            let value = value.map_err(|e| UpstreamError::Request(e.into()))?;
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Ok(request)
+    }
+}
+
+/// The same request once more, when asking twice does nothing twice.
+fn copy(request: &Request<Body>) -> Option<Request<Body>> {
+    if !request.method().is_safe() {
+        return None;
+    }
+    let mut copy = Request::new(request.body().again()?);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    Some(copy)
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
