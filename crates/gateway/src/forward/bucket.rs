@@ -6,7 +6,7 @@ use adit_wire::xml;
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use super::answer::{failed, refused};
+use super::answer::{failed, refused, strange};
 use super::request::Outgoing;
 use super::{MOST, place};
 use crate::ask::Ask;
@@ -46,39 +46,50 @@ fn taken(ask: &Ask<'_>) -> ErrorReply {
     .with("BucketName", ask.bucket_name().into_owned())
 }
 
-/// Deletes a bucket at its upstream; one that has a prefix only must have nothing below it.
+/// Deletes a bucket at its upstream, or makes sure that there is nothing in its part of one. Not every
+/// server refuses to delete a bucket that holds objects: that is looked at here.
 ///
 /// # Errors
 /// `BucketNotEmpty`
 pub(crate) async fn delete(ask: &Ask<'_>, place: &Place) -> Result<(), ErrorReply> {
-    if place.prefix.is_empty() {
-        let outgoing = Outgoing::bare(ask, place, Method::DELETE, None, String::new());
-        let answer = outgoing.send(Bytes::new()).await?;
-        return match answer.status {
-            status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
-            _ => Err(refused(ask, place, answer).await),
-        };
+    for list in ["list-type=2", "versions="] {
+        if !is_empty(ask, place, list).await? {
+            return Err(ErrorReply::new(
+                "BucketNotEmpty",
+                409,
+                "The bucket you tried to delete is not empty",
+            )
+            .with("BucketName", ask.bucket_name().into_owned()));
+        }
     }
+    if !place.prefix.is_empty() {
+        return Ok(());
+    }
+    let outgoing = Outgoing::bare(ask, place, Method::DELETE, None, String::new());
+    let answer = outgoing.send(Bytes::new()).await?;
+    match answer.status {
+        status if status.is_success() || status == StatusCode::NOT_FOUND => Ok(()),
+        _ => Err(refused(ask, place, answer).await),
+    }
+}
+
+async fn is_empty(ask: &Ask<'_>, place: &Place, list: &str) -> Result<bool, ErrorReply> {
     let prefix = super::request::escaped_all(&place.prefix);
-    let query = format!("list-type=2&max-keys=1&prefix={prefix}");
+    let query = format!("{list}&max-keys=1&prefix={prefix}");
     let outgoing = Outgoing::bare(ask, place, Method::GET, None, query);
     let answer = outgoing.send(Bytes::new()).await?;
-    if !answer.status.is_success() {
-        return Err(refused(ask, place, answer).await);
+    match answer.status {
+        status if status.is_success() => {}
+        StatusCode::NOT_FOUND => return Ok(true),
+        // A server without versions has none.
+        StatusCode::NOT_IMPLEMENTED if list == "versions=" => return Ok(true),
+        _ => return Err(refused(ask, place, answer).await),
     }
     let body = answer.body.whole(MOST).await;
     let body = body.map_err(|why| failed(place, &why))?;
-    let empty = xml::parse(&body)
-        .is_ok_and(|tree| tree.name == "ListBucketResult" && tree.child("Contents").is_none());
-    match empty {
-        true => Ok(()),
-        false => Err(ErrorReply::new(
-            "BucketNotEmpty",
-            409,
-            "The bucket you tried to delete is not empty",
-        )
-        .with("BucketName", ask.bucket_name().into_owned())),
-    }
+    let tree = xml::parse(&body).map_err(|_| strange(place, "its list is no XML"))?;
+    let held = ["Contents", "Version", "DeleteMarker"];
+    Ok(held.iter().all(|name| tree.child(name).is_none()))
 }
 
 /// Does at the upstream what a setting needs of the keeper of the objects, before it becomes intent.

@@ -1,0 +1,249 @@
+"""Buckets whose objects an S3 server of somebody else's keeps: SeaweedFS behind Adit."""
+
+import base64
+import os
+import re
+import secrets
+import urllib.request
+import zlib
+
+import pytest
+from botocore.exceptions import ClientError
+from harness.expect import allowed, denied
+from harness.installation import DidNotStart, Installation, free_port, wait_until
+from harness.network import Vpc
+from harness.upstream import Upstream
+
+MEBIBYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def upstream():
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def metrics():
+    return f"127.0.0.1:{free_port()}"
+
+
+@pytest.fixture(scope="module")
+def installation(upstream, metrics):
+    buckets = [
+        {"name": "far-*"},
+        {"name": "old"},
+        {"name": "shared-*", "upstream": "pool", "prefix": "*/"},
+    ]
+    path = upstream.folder / "adit.toml"
+    path.write_text(upstream.configuration(*buckets) + f"[metrics]\nlisten = '{metrics}'\n")
+    running = Installation(arguments=["--config", str(path)])
+    try:
+        yield running.start()
+    finally:
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def host(installation):
+    vpc = Vpc(installation)
+    subnet, _, _ = vpc.private_subnet_with_gateway()
+    with installation.host(subnet) as host:
+        yield host
+
+
+@pytest.fixture(params=["far", "shared"])
+def bucket(request, installation):
+    """A bucket of its own at the upstream, and one that is a part of another there."""
+    name = f"{request.param}-{secrets.token_hex(4)}"
+    installation.s3.create_bucket(Bucket=name)
+    yield name
+    for page in installation.s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+        for entry in page.get("Contents", []):
+            installation.s3.delete_object(Bucket=name, Key=entry["Key"])
+    installation.s3.delete_bucket(Bucket=name)
+
+
+def refused(call, **arguments):
+    """The code of an error."""
+    with pytest.raises(ClientError) as why:
+        call(**arguments)
+    return why.value.response["Error"]["Code"]
+
+
+def test_objects_are_kept_there_and_read_through_the_endpoint(upstream, host, bucket):
+    key = "a/b c+d&é.txt"
+    body = os.urandom(100_000)
+    put = host.s3("put_object", Bucket=bucket, Key=key, Body=body, Metadata={"colour": "blue"}, ContentType="text/x")
+    etag = allowed(put)["ETag"]
+    got = allowed(host.s3("get_object", Bucket=bucket, Key=key))
+    assert (got["Body"], got["ETag"], got["Metadata"], got["ContentType"]) == (body, etag, {"colour": "blue"}, "text/x")
+    part_of, rest = bucket.split("-")
+    there = {"Bucket": bucket, "Key": key} if part_of == "far" else {"Bucket": "pool", "Key": f"{rest}/{key}"}
+    assert upstream.s3.get_object(**there)["Body"].read() == body
+    part = host.s3("get_object", Bucket=bucket, Key=key, Range="bytes=10-19")
+    assert (part.status, part.data["Body"]) == (206, body[10:20])
+    assert host.s3("get_object", Bucket=bucket, Key=key, IfNoneMatch=etag).status == 304
+    assert host.s3("head_object", Bucket=bucket, Key=key, IfMatch='"x"').status == 412
+
+
+def test_lists_speak_of_adits_buckets_and_keys(installation, bucket):
+    s3 = installation.s3
+    for key in ("d/1", "d/2", "e é/3", "f"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    listed = s3.list_objects_v2(Bucket=bucket)
+    assert listed["Name"] == bucket
+    assert [entry["Key"] for entry in listed["Contents"]] == ["d/1", "d/2", "e é/3", "f"]
+    roots = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
+    assert [entry["Prefix"] for entry in roots["CommonPrefixes"]] == ["d/", "e é/"]
+    assert [entry["Key"] for entry in roots["Contents"]] == ["f"]
+    assert s3.list_objects_v2(Bucket=bucket, Prefix="d/", StartAfter="d/1")["Contents"][0]["Key"] == "d/2"
+    assert [e["Key"] for e in s3.list_objects(Bucket=bucket, Marker="d/2")["Contents"]] == ["e é/3", "f"]
+    first = s3.list_objects_v2(Bucket=bucket, MaxKeys=3)
+    rest = s3.list_objects_v2(Bucket=bucket, ContinuationToken=first["NextContinuationToken"])
+    assert [entry["Key"] for entry in rest["Contents"]] == ["f"]
+
+
+def test_multipart_copy_tags_and_deletes(installation, bucket):
+    s3 = installation.s3
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m/1", ChecksumAlgorithm="CRC32")
+    assert (upload["Bucket"], upload["Key"]) == (bucket, "m/1")
+    bodies = [os.urandom(5 * MEBIBYTE), b"end"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        done = s3.upload_part(
+            Bucket=bucket, Key="m/1", UploadId=upload["UploadId"], PartNumber=number, Body=body, ChecksumAlgorithm="CRC32"
+        )
+        parts.append({"ETag": done["ETag"], "PartNumber": number})
+    listed = s3.list_parts(Bucket=bucket, Key="m/1", UploadId=upload["UploadId"])
+    assert [part["Size"] for part in listed["Parts"]] == [5 * MEBIBYTE, 3]
+    done = s3.complete_multipart_upload(
+        Bucket=bucket, Key="m/1", UploadId=upload["UploadId"], MultipartUpload={"Parts": parts}
+    )
+    assert (done["Bucket"], done["Key"]) == (bucket, "m/1")
+    assert s3.get_object(Bucket=bucket, Key="m/1")["Body"].read() == b"".join(bodies)
+    s3.copy_object(Bucket=bucket, Key="copy of 1", CopySource={"Bucket": bucket, "Key": "m/1"})
+    assert s3.head_object(Bucket=bucket, Key="copy of 1")["ContentLength"] == 5 * MEBIBYTE + 3
+    tags = [{"Key": "stage", "Value": "raw"}]
+    s3.put_object_tagging(Bucket=bucket, Key="copy of 1", Tagging={"TagSet": tags})
+    assert s3.get_object_tagging(Bucket=bucket, Key="copy of 1")["TagSet"] == tags
+    assert refused(s3.delete_bucket, Bucket=bucket) == "BucketNotEmpty"
+    gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "m/1"}, {"Key": "copy of 1"}]})
+    assert sorted(entry["Key"] for entry in gone["Deleted"]) == ["copy of 1", "m/1"]
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_a_store_without_policies_gains_them(installation, host, bucket):
+    s3 = installation.s3
+    s3.put_object(Bucket=bucket, Key="open/x", Body=b"1", Tagging="stage=raw")
+    s3.put_object(Bucket=bucket, Key="shut/x", Body=b"2")
+    installation.put_policy(
+        bucket,
+        {
+            "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+            "Resource": [f"arn:aws:s3:::{bucket}/shut/*"],
+            "Condition": {"Null": {"aws:sourceVpce": "false"}},
+        },
+        {
+            "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": [f"arn:aws:s3:::{bucket}/open/*"],
+            "Condition": {"StringEquals": {"s3:ExistingObjectTag/stage": "raw"}},
+        },
+    )
+    denied(host.s3("get_object", Bucket=bucket, Key="shut/x"))
+    # The tags that the policy asks for are the upstream's.
+    denied(host.s3("get_object", Bucket=bucket, Key="open/x"))
+    assert s3.get_object(Bucket=bucket, Key="shut/x")["Body"].read() == b"2"
+    some = host.s3("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": "shut/x"}, {"Key": "open/x"}]})
+    answer = allowed(some)
+    assert [entry["Key"] for entry in answer["Errors"]] == ["shut/x"]
+    assert [entry["Key"] for entry in answer["Deleted"]] == ["open/x"]
+    s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_a_broken_upload_leaves_nothing_there(installation, upstream):
+    s3 = installation.s3
+    s3.create_bucket(Bucket="far-broken")
+    body = os.urandom(3 * MEBIBYTE)
+    wrong = (zlib.crc32(body) ^ 1).to_bytes(4, "big")
+    code = refused(s3.put_object, Bucket="far-broken", Key="x", Body=body, ChecksumCRC32=base64.b64encode(wrong).decode())
+    assert code == "BadDigest"
+    assert refused(upstream.s3.head_object, Bucket="far-broken", Key="x") == "404"
+    # A key that a server might take for a way out of its bucket goes nowhere.
+    for key in ("../ready/k", "a/../../ready/k", "./k"):
+        assert refused(s3.get_object, Bucket="far-broken", Key=key) in ("InvalidURI", "400"), key
+    s3.delete_bucket(Bucket="far-broken")
+
+
+def test_buckets_that_were_there_before(installation, upstream):
+    s3 = installation.s3
+    upstream.s3.create_bucket(Bucket="old")
+    upstream.s3.put_object(Bucket="old", Key="k", Body=b"from before")
+    upstream.s3.create_bucket(Bucket="far-taken")
+    # Named by the operator: taken over. Only fitting a pattern: somebody else's.
+    s3.create_bucket(Bucket="old")
+    assert s3.get_object(Bucket="old", Key="k")["Body"].read() == b"from before"
+    assert refused(s3.create_bucket, Bucket="far-taken") == "BucketAlreadyExists"
+    assert refused(s3.delete_bucket, Bucket="old") == "BucketNotEmpty"
+    plain = installation.bucket()
+    assert plain not in [entry["Name"] for entry in upstream.s3.list_buckets()["Buckets"]]
+    code = refused(s3.copy_object, Bucket=plain, Key="k", CopySource={"Bucket": "old", "Key": "k"})
+    assert code == "NotImplemented"
+
+
+def test_what_is_missing_is_told_to_those_who_may_list(installation, host, bucket):
+    assert host.s3("get_object", Bucket=bucket, Key="nope").code == "NoSuchKey"
+    installation.put_policy(
+        bucket,
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"},
+    )
+    denied(host.s3("get_object", Bucket=bucket, Key="nope"))
+    installation.s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_an_upstream_that_is_gone_is_told_and_shown(another, upstream):
+    listen = f"127.0.0.1:{free_port()}"
+    path = upstream.folder / "gone.toml"
+    text = upstream.configuration({"name": "old"})
+    path.write_text(text + f"[metrics]\nlisten = '{listen}'\n")
+    running = another(arguments=["--config", str(path)]).start()
+    running.s3.create_bucket(Bucket="old")
+    path.write_text(text)
+    upstream.stop()
+    try:
+        for _ in range(7):
+            assert refused(running.s3.list_objects_v2, Bucket="old") == "ServiceUnavailable"
+        shown = urllib.request.urlopen(f"http://{listen}/metrics", timeout=5).read().decode()
+        assert 'adit_origin_up{origin="weed"} 0' in shown
+        failures = int(re.search(r'adit_origin_failures_total{origin="weed"} (\d+)', shown).group(1))
+        assert failures == 5, "a circuit that is open asks no more"
+    finally:
+        upstream.start()
+    wait_until(lambda: _lists(running), 40, "the upstream is asked again")
+
+
+def _lists(running):
+    try:
+        return bool(running.s3.list_objects_v2(Bucket="old"))
+    except ClientError:
+        return False
+
+
+def test_requests_are_counted(installation, metrics, bucket):
+    installation.s3.put_object(Bucket=bucket, Key="k", Body=b"1")
+    shown = urllib.request.urlopen(f"http://{metrics}/metrics", timeout=5).read().decode()
+    line = f'adit_s3_requests_total{{endpoint="api",bucket="{bucket}",operation="PutObject",outcome="ok"}}'
+    assert line in shown
+    assert 'adit_origin_up{origin="weed"} 1' in shown
+
+
+def test_secrets_that_others_can_read_are_refused(another, upstream):
+    path = upstream.folder / "open.toml"
+    text = upstream.configuration({"name": "far-*"})
+    keys = upstream.folder / "open-credentials"
+    keys.write_text((upstream.folder / "credentials").read_text())
+    keys.chmod(0o644)
+    path.write_text(text.replace(str(upstream.folder / "credentials"), str(keys)))
+    with pytest.raises(DidNotStart) as why:
+        another(arguments=["--config", str(path)]).start()
+    assert "can be read by others" in why.value.stderr
+
