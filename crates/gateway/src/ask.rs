@@ -13,6 +13,7 @@ use crate::account::Account;
 use crate::address::{Place, Way};
 use crate::authenticate::Identity;
 use crate::connection::Connection;
+use crate::decide::not_implemented;
 use crate::gateway::Inner;
 use crate::ids::RequestId;
 use crate::operations::Caller;
@@ -135,12 +136,17 @@ impl<'a> Ask<'a> {
             .ok_or_else(|| no_such_bucket(&self.bucket_name()))
     }
 
-    /// The bucket as the store knows it.
+    /// The bucket as the embedded store knows it.
     ///
     /// # Errors
-    /// `NoSuchBucket`.
+    /// `NoSuchBucket`; `NotImplemented` for one that an upstream keeps: what is not asked of it must not be
+    /// done here instead.
     pub(crate) fn stored(&self) -> Result<adit_objects::Bucket, ErrorReply> {
-        self.bucket().map(|view| stored(view))
+        let view = self.bucket()?;
+        match view.bucket.origin {
+            None => Ok(stored(view)),
+            Some(_) => Err(not_implemented(self.op.name())),
+        }
     }
 
     /// The input by the codec's table, with a body or without.

@@ -100,13 +100,13 @@ async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply>
 /// The store is asked first and in one step says both that the bucket is empty and that it stays so;
 /// only then the intent goes. If that fails the store takes its word back.
 async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     if let Some(place) = forward::place(ask)? {
         forward::delete_bucket(ask, &place).await?;
         return call(ask, &input).await;
     }
+    let bucket = ask.stored()?;
     let store = &ask.gateway.store;
     store
         .retire_bucket(&bucket)

@@ -14,7 +14,6 @@ use crate::forward;
 use crate::reply::Reply;
 
 pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let source = source(ask)?;
     let metadata = directive(ask, "x-amz-metadata-directive")?;
     let tagging = directive(ask, "x-amz-tagging-directive")?;
@@ -38,6 +37,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let request = CopyRequest {
         source: stored_source(ask, &source)?,
         attributes: headers::attributes(ask, tags)?,
@@ -73,7 +73,6 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
 }
 
 pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let source = source(ask)?;
     let said = Said {
         source: Some(&source),
@@ -88,6 +87,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let (upload_id, number) = part_of(ask)?;
     let range = match ask.header("x-amz-copy-source-range") {
         None => None,

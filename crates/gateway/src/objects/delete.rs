@@ -19,7 +19,6 @@ const MAX_KEYS: usize = 1000;
 const MAX_BODY: usize = 4 << 20;
 
 pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let version = ask.version()?;
     let facts = Facts {
         version_id: version.is_some(),
@@ -30,6 +29,7 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let options = DeleteOptions {
         version,
         conditions: headers::write_conditions(ask)?,
@@ -63,7 +63,6 @@ struct Item {
 
 pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let view = ask.bucket()?;
-    let bucket = ask.stored()?;
     // Which resources it is about is in the body: it must be read first.
     let body = uses.upload.whole(MAX_BODY).await?;
     let input = ask.decode(&body)?;
@@ -114,6 +113,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             let work = allowed
                 .map(|item| (item.key.clone(), item.options.clone()))
                 .collect();
+            let bucket = ask.stored()?;
             let done = ask.gateway.store.delete_many(&bucket, work).await;
             done.into_iter()
                 .map(|result| {

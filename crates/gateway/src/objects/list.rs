@@ -105,7 +105,6 @@ fn entry(encoding: Encoding, entry: &Entry, owner: Option<String>) -> Map {
 }
 
 pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     let said = Said {
         input: Some(&input),
@@ -116,6 +115,7 @@ pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let max = limit(&input, "MaxKeys", "max-keys")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default();
     let query = ListQuery {
@@ -158,7 +158,6 @@ pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
 }
 
 pub(super) async fn v2(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     let said = Said {
         input: Some(&input),
@@ -169,6 +168,7 @@ pub(super) async fn v2(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let max = limit(&input, "MaxKeys", "max-keys")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default();
     let token = input.get("ContinuationToken").str();
@@ -225,7 +225,6 @@ pub(super) async fn v2(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
 }
 
 pub(super) async fn versions(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     let said = Said {
         input: Some(&input),
@@ -236,6 +235,7 @@ pub(super) async fn versions(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let max = limit(&input, "MaxKeys", "max-keys")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default();
     let marker = |name: &str| Some(text(name).to_owned()).filter(|marker| !marker.is_empty());

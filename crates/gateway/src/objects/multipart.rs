@@ -21,7 +21,6 @@ use crate::upload::CHECKSUM_HEADERS;
 const MAX_COMPLETION: usize = 4 << 20;
 
 pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let tags = headers::tagging(ask)?;
     let said = Said {
         tags: &tags,
@@ -32,6 +31,7 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let checksum = headers::algorithm(ask)?;
     let upload = NewUpload {
         attributes: headers::attributes(ask, tags)?,
@@ -67,7 +67,6 @@ fn upload_id(ask: &Ask<'_>) -> Result<String, ErrorReply> {
 }
 
 pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     let upload_id = upload_id(ask)?;
     // The checksum headers speak of the object to be, not of this body.
@@ -75,6 +74,7 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     if let Some(done) = forward::object(ask, uses, Some(body.clone())).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let input = ask.decode(&body)?;
     let parts = input.get("MultipartUpload").get("Parts").list();
     let claims = parts.iter().map(claim).collect::<Result<Vec<_>, _>>()?;
@@ -167,11 +167,11 @@ fn object_checksum(ask: &Ask<'_>) -> Result<Option<ObjectChecksum>, ErrorReply> 
 }
 
 pub(super) async fn abort(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let upload_id = upload_id(ask)?;
     ask.gateway
         .store
@@ -182,12 +182,12 @@ pub(super) async fn abort(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, E
 }
 
 pub(super) async fn parts(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let upload_id = upload_id(ask)?;
     let marker = match input.get("PartNumberMarker").str() {
         None => 0,
@@ -243,7 +243,6 @@ pub(super) async fn parts(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, E
 }
 
 pub(super) async fn uploads(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let input = ask.decode(&[])?;
     let said = Said {
         input: Some(&input),
@@ -253,6 +252,7 @@ pub(super) async fn uploads(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply,
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let encoding = Encoding::of(&input)?;
     let max = limit(&input, "MaxUploads", "max-uploads")?;
     let text = |name: &str| input.get(name).str().unwrap_or_default().to_owned();

@@ -91,13 +91,13 @@ async fn authorise(
 
 /// The tags of the object that is asked for; none when there is no such object.
 pub(super) async fn existing_tags(ask: &Ask<'_>, version: Option<&VersionId>) -> decide::Pairs {
-    let (Ok(bucket), Ok(place)) = (ask.stored(), forward::place(ask)) else {
-        return Vec::new();
-    };
-    if let Some(place) = place {
+    if let Ok(Some(place)) = forward::place(ask) {
         let version = version.map(VersionId::as_str);
         return forward::tags(ask, &place, ask.key(), version).await;
     }
+    let Ok(bucket) = ask.stored() else {
+        return Vec::new();
+    };
     match ask.gateway.store.tags(&bucket, ask.key(), version).await {
         Ok((tags, _)) => tags,
         Err(_) => Vec::new(),

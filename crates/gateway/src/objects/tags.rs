@@ -40,11 +40,11 @@ async fn authorise(
 }
 
 pub(super) async fn get(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let version = ask.version()?;
     let (tags, version) = match ask
         .gateway
@@ -65,7 +65,6 @@ pub(super) async fn get(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
 }
 
 pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     // Policies may look at the tags to be set: the body comes before the decision.
     let body = uses.upload.whole(MAX_TAGGING).await?;
     let input = ask.decode(&body)?;
@@ -74,6 +73,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     if let Some(done) = forward::object(ask, uses, Some(body)).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let version = ask.version()?;
     match ask
         .gateway
@@ -96,11 +96,11 @@ pub(super) fn of(input: &Value) -> Pairs {
 }
 
 pub(super) async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let version = ask.version()?;
     match ask
         .gateway
@@ -118,11 +118,11 @@ pub(super) async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
 }
 
 pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let version = ask.version()?;
     let input = ask.decode(&[])?;
     let wanted: Vec<&str> = ask
@@ -226,7 +226,6 @@ pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Rep
 
 /// ACLs are off: the owner has full control and nobody else anything.
 pub(super) async fn acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     authorise(ask, uses, &[]).await?;
     match forward::place(ask)? {
         Some(place) => forward::exists(ask, uses, &place).await?,
@@ -235,6 +234,7 @@ pub(super) async fn acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
                 version: ask.version()?,
                 ..Default::default()
             };
+            let bucket = ask.stored()?;
             let found = ask.gateway.store.head(&bucket, ask.key(), &options).await;
             if let Err(why) = found {
                 return read::missing(ask, uses, why);

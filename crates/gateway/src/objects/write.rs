@@ -31,7 +31,6 @@ pub(super) fn facts(ask: &Ask<'_>, tags: &[(String, String)]) -> Facts {
 }
 
 pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     let tags = headers::tagging(ask)?;
     let said = Said {
         tags: &tags,
@@ -42,6 +41,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let length = uses.upload.required_length()?;
     let encrypt = ask.header("x-amz-server-side-encryption").is_some();
     let options = PutOptions {
@@ -71,11 +71,11 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
 }
 
 pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let bucket = ask.stored()?;
     decide::all(ask, &Said::default(), &facts(ask, &[]), uses.account)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
+    let bucket = ask.stored()?;
     let (upload_id, number) = part_of(ask)?;
     let length = uses.upload.required_length()?;
     let options = body_options(uses.upload, length);
