@@ -140,6 +140,10 @@ impl Api {
                 let committed = match done {
                     Ok(committed) => committed,
                     Err(WriteError::Refused(refusal)) => return Err(refusal.into()),
+                    Err(WriteError::Unreachable(why)) => {
+                        tracing::error!(why, operation, "the state cannot be reached");
+                        return Err(unreachable_state());
+                    }
                     Err(WriteError::Journal(why)) => {
                         tracing::error!(why, operation, "could not make a change durable");
                         return Err(internal());
@@ -186,6 +190,15 @@ fn internal() -> ErrorReply {
         "InternalError",
         500,
         "An internal error has occurred. Retry your request, but if the problem persists, look at the log of adit.",
+    )
+}
+
+/// Reads go on with what is known; a change needs the state to answer.
+fn unreachable_state() -> ErrorReply {
+    ErrorReply::new(
+        "ServiceUnavailable",
+        503,
+        "The state of this installation cannot be reached now, so nothing can be changed. Reads still work.",
     )
 }
 

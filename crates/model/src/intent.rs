@@ -134,6 +134,24 @@ macro_rules! resources {
         }
 
         impl Draft {
+            /// Does again what another node's transaction did, as its store kept it: puts this body,
+            /// or removes what has the key.
+            pub fn replay(&mut self, kind: &str, key: &str, body: Option<&str>) -> Result<(), LoadError> {
+                match (kind, body) {
+                    $(($name, Some(body)) => {
+                        let resource: $type = serde_json::from_str(body).map_err(|source| {
+                            LoadError::Body { kind: $name, key: key.to_string(), source }
+                        })?;
+                        self.put(resource);
+                    })*
+                    $(($name, None) => {
+                        self.remove::<$type>(key);
+                    })*
+                    (other, _) => return Err(LoadError::UnknownKind(other.to_string())),
+                }
+                Ok(())
+            }
+
             /// Removes every resource.
             pub fn clear(&mut self) {
                 $(for key in self.intent.$field.keys().cloned().collect::<Vec<_>>() {

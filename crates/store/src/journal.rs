@@ -1,4 +1,4 @@
-//! The journal thread: takes everything that waits, writes it in one transaction, syncs once.
+//! The journal thread: takes everything that waits, makes it durable at once, tells who waited.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,22 +7,36 @@ use adit_model::{Change, Intent};
 use tokio::sync::{oneshot, watch};
 
 use crate::Head;
-use crate::sql::{Database, OpenError};
+use crate::backend::{AppendError, Backend};
 
 /// One write that waits to become durable.
-pub(crate) struct Entry {
-    pub(crate) intent: Arc<Intent>,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) who: String,
-    pub(crate) operation: String,
+#[derive(Debug)]
+pub struct Entry {
+    /// The intent that it makes.
+    pub intent: Arc<Intent>,
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// Who wrote: an ARN, or `adit`.
+    pub who: String,
+    /// The operation.
+    pub operation: String,
     pub(crate) line: u64,
-    pub(crate) tell: oneshot::Sender<Result<Arc<Intent>, String>>,
+    pub(crate) tell: oneshot::Sender<Result<Arc<Intent>, Lost>>,
 }
 
-/// The way to the journal thread.
+/// Why a write that was queued is not durable.
+#[derive(Debug, Clone)]
+pub(crate) enum Lost {
+    /// It was built on an intent that is not the newest any more: it may be run again.
+    Overtaken,
+    /// It could not be made durable.
+    Failed(AppendError),
+}
+
+/// The way to the journal thread, which ends with it.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    sender: Sender<Entry>,
+    sender: Arc<Sender<Entry>>,
 }
 
 impl Queue {
@@ -34,70 +48,114 @@ impl Queue {
     }
 }
 
-/// Most writes that share one sync; bounds the size of a transaction.
+/// Most writes that are made durable together; bounds the size of a transaction.
 const BATCH: usize = 1024;
 
+/// Starts the thread.
 pub(crate) fn start(
-    database: Database,
+    backend: Box<dyn Backend>,
     publish: watch::Sender<Arc<Intent>>,
     head: Arc<Mutex<Head>>,
-) -> Result<Queue, OpenError> {
+) -> std::io::Result<Queue> {
     let (sender, receiver) = channel();
+    let journal = Journal {
+        backend,
+        publish,
+        head,
+        line: 0,
+        why: Lost::Overtaken,
+    };
     std::thread::Builder::new()
         .name("journal".into())
-        .spawn(move || run(database, &receiver, &publish, &head))
-        .map_err(OpenError::Thread)?;
-    Ok(Queue { sender })
+        .spawn(move || journal.run(&receiver))?;
+    Ok(Queue {
+        sender: Arc::new(sender),
+    })
 }
 
-fn run(
-    mut database: Database,
-    receiver: &Receiver<Entry>,
-    publish: &watch::Sender<Arc<Intent>>,
-    head: &Mutex<Head>,
-) {
-    // The line of history that is alive: entries of an older line were built on a lost intent.
-    let mut line = 0;
-    while let Ok(first) = receiver.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(next) = receiver.try_recv()
-        {
-            batch.push(next);
-        }
-        batch.retain_mut(|entry| entry.line == line || refuse_lost(entry));
-        let Some(newest) = batch.last().map(|entry| entry.intent.clone()) else {
-            continue;
-        };
-        match database.append(&batch) {
-            Ok(()) => {
-                publish.send_replace(newest);
-                for entry in batch {
-                    let _ = entry.tell.send(Ok(entry.intent));
-                }
+struct Journal {
+    backend: Box<dyn Backend>,
+    publish: watch::Sender<Arc<Intent>>,
+    head: Arc<Mutex<Head>>,
+    /// The line of history that is alive: entries of an older line were built on a lost intent.
+    line: u64,
+    /// Why the line before was lost.
+    why: Lost,
+}
+
+impl Journal {
+    fn run(mut self, receiver: &Receiver<Entry>) {
+        while let Ok(first) = receiver.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(next) = receiver.try_recv()
+            {
+                batch.push(next);
             }
-            Err(error) => {
-                tracing::error!(%error, "could not write the state");
-                line += 1;
-                {
-                    let mut head = head.lock().unwrap_or_else(PoisonError::into_inner);
-                    head.intent = publish.borrow().clone();
-                    head.line = line;
-                }
-                // Wakes writers that only read a lost intent.
-                publish.send_modify(|_| {});
-                for entry in batch {
-                    let _ = entry.tell.send(Err(error.to_string()));
-                }
+            let (alive, dead): (Vec<Entry>, Vec<Entry>) =
+                batch.into_iter().partition(|entry| entry.line == self.line);
+            for entry in dead {
+                let _ = entry.tell.send(Err(self.why.clone()));
+            }
+            if !alive.is_empty() {
+                self.append(alive);
             }
         }
     }
-}
 
-/// Answers an entry that was built on an intent that was never made durable; never kept.
-fn refuse_lost(entry: &mut Entry) -> bool {
-    let (dead, _) = oneshot::channel();
-    let tell = std::mem::replace(&mut entry.tell, dead);
-    let _ = tell.send(Err("an earlier write was not made durable".into()));
-    false
+    fn append(&mut self, mut batch: Vec<Entry>) {
+        let (done, stopped) = self.backend.append(&batch);
+        let lost = batch.split_off(done.min(batch.len()));
+        if let Some(newest) = batch.last() {
+            self.publish.send_replace(newest.intent.clone());
+        }
+        for entry in batch {
+            let _ = entry.tell.send(Ok(entry.intent));
+        }
+        let why = match stopped {
+            None => return,
+            Some(AppendError::Overtaken) => Lost::Overtaken,
+            Some(error) => {
+                tracing::error!(%error, "could not write the state");
+                Lost::Failed(error)
+            }
+        };
+        // Where another node writes too, what it wrote is what to build on next.
+        if !self.catch_up() {
+            let durable = self.publish.borrow().clone();
+            self.start_over(why.clone(), durable);
+        }
+        for entry in lost {
+            let _ = entry.tell.send(Err(why.clone()));
+        }
+    }
+
+    /// Takes over what others wrote; whether there was anything.
+    fn catch_up(&mut self) -> bool {
+        let durable = self.publish.borrow().clone();
+        match self.backend.newer(&durable) {
+            Ok(Some(intent)) => {
+                self.start_over(Lost::Overtaken, Arc::new(intent));
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::warn!(%error, "cannot follow the state");
+                false
+            }
+        }
+    }
+
+    /// A new line of history begins at this intent; whatever was built on another is lost.
+    fn start_over(&mut self, why: Lost, intent: Arc<Intent>) {
+        self.line += 1;
+        self.why = why;
+        {
+            let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+            head.intent = intent.clone();
+            head.line = self.line;
+        }
+        // Wakes also those who only read a lost intent.
+        self.publish.send_replace(intent);
+    }
 }

@@ -1,14 +1,19 @@
 //! Intent made durable.
 //!
 //! One writer at a time works on a private [`Draft`] of the newest intent, under one lock, and
-//! never sees half of another's change (I1). What it changed is queued to the journal, which
-//! writes everything that waits in one SQLite transaction, syncs it once, and only then makes the
-//! new intent visible and wakes the writers: acknowledged is durable, and many writers share a
-//! sync. The generation is the transaction's number (I3).
+//! never sees half of another's change (I1). What it changed is queued to the journal, which makes
+//! everything that waits durable at once, and only then makes the new intent visible and wakes the
+//! writers: acknowledged is durable, and many writers share a sync. The generation is the
+//! transaction's number (I3).
 //!
-//! If the disk fails, every write that waited fails, and the newest intent falls back to the
-//! durable one: what nobody was promised never becomes visible.
+//! If that fails, every write that waited fails, and the newest intent falls back to the durable
+//! one: what nobody was promised never becomes visible.
+//!
+//! Where the intent is durable is behind one trait, [`Backend`]: SQLite for one node. Where several
+//! nodes write, a write that another overtook is run again on what the other wrote, so `work` may be
+//! called more than once.
 
+mod backend;
 mod journal;
 mod sql;
 
@@ -18,6 +23,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use adit_model::{Draft, Generation, Intent};
 use tokio::sync::{oneshot, watch};
 
+pub use backend::{AppendError, Backend};
+pub use journal::Entry;
+use journal::Lost;
 pub use sql::OpenError;
 
 /// The durable intent of one installation.
@@ -54,14 +62,20 @@ pub enum WriteError<E> {
     /// The journal could not make it durable.
     #[error("could not write the state: {0}")]
     Journal(String),
+    /// The state cannot be reached now; reads go on.
+    #[error("the state cannot be reached: {0}")]
+    Unreachable(String),
 }
+
+/// How often a write is run again because other nodes wrote first.
+const ATTEMPTS: u32 = 100;
 
 /// What a write waits for before it is acknowledged.
 enum Waits {
     /// The journal's word on its own entry.
-    For(oneshot::Receiver<Result<Arc<Intent>, String>>),
-    /// A generation that somebody else wrote.
-    Until(Generation),
+    For(oneshot::Receiver<Result<Arc<Intent>, Lost>>),
+    /// A generation that somebody else wrote, on this line of history.
+    Until(Generation, u64),
 }
 
 /// Who writes, for the journal's event table.
@@ -77,10 +91,14 @@ impl Store {
     /// Opens (or makes) the state in a directory and reads the newest intent.
     pub fn open(directory: &Path) -> Result<Store, OpenError> {
         let (database, intent) = sql::Database::open(directory)?;
+        Store::start(Box::new(database), intent).map_err(OpenError::Thread)
+    }
+
+    fn start(backend: Box<dyn Backend>, intent: Intent) -> std::io::Result<Store> {
         let intent = Arc::new(intent);
         let (publish, durable) = watch::channel(intent.clone());
         let head = Arc::new(Mutex::new(Head { intent, line: 0 }));
-        let journal = journal::start(database, publish, head.clone())?;
+        let journal = journal::start(backend, publish, head.clone())?;
         Ok(Store {
             head,
             durable,
@@ -100,39 +118,44 @@ impl Store {
 
     /// Runs `work` on a draft and makes the result durable; on refusal nothing happened.
     ///
-    /// A draft that changed nothing is not written and makes no generation.
+    /// A draft that changed nothing is not written and makes no generation. Where other nodes write
+    /// too, `work` is run again when one of them was faster.
     pub async fn write<T, E>(
         &self,
         author: Author<'_>,
-        work: impl FnOnce(&mut Draft) -> Result<T, E>,
+        mut work: impl FnMut(&mut Draft) -> Result<T, E>,
     ) -> Result<Committed<T>, WriteError<E>> {
-        let (value, done) = self.submit(author, work)?;
-        let done = match done {
-            Waits::For(done) => done,
-            // What it read may still be on its way to the disk: wait for that generation.
-            Waits::Until(seen) => {
-                let intent = self.reached(seen).await.map_err(WriteError::Journal)?;
-                return Ok(Committed { value, intent });
+        for _ in 0..ATTEMPTS {
+            let (value, waits) = self.submit(author, &mut work)?;
+            let done = match waits {
+                Waits::For(done) => done.await.unwrap_or_else(|_| Err(stopped())),
+                // What it read may still be on its way to the disk: wait for that generation.
+                Waits::Until(seen, line) => self.reached(seen, line).await,
+            };
+            match done {
+                Ok(intent) => return Ok(Committed { value, intent }),
+                Err(Lost::Overtaken) => continue,
+                Err(Lost::Failed(AppendError::Unreachable(why))) => {
+                    return Err(WriteError::Unreachable(why));
+                }
+                Err(Lost::Failed(error)) => return Err(WriteError::Journal(error.to_string())),
             }
-        };
-        match done.await {
-            Ok(Ok(intent)) => Ok(Committed { value, intent }),
-            Ok(Err(why)) => Err(WriteError::Journal(why)),
-            Err(_) => Err(WriteError::Journal("the journal has stopped".into())),
         }
+        let why = format!("other nodes wrote first {ATTEMPTS} times in a row");
+        Err(WriteError::Journal(why))
     }
 
     /// Runs the work under the lock and queues what it changed.
     fn submit<T, E>(
         &self,
         author: Author<'_>,
-        work: impl FnOnce(&mut Draft) -> Result<T, E>,
+        work: &mut impl FnMut(&mut Draft) -> Result<T, E>,
     ) -> Result<(T, Waits), WriteError<E>> {
         let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
         let mut draft = Draft::new(&head.intent);
         let value = work(&mut draft).map_err(WriteError::Refused)?;
         if draft.is_unchanged() {
-            return Ok((value, Waits::Until(head.intent.generation)));
+            return Ok((value, Waits::Until(head.intent.generation, head.line)));
         }
         let (intent, changes) = draft.finish();
         let intent = Arc::new(intent);
@@ -151,30 +174,25 @@ impl Store {
         Ok((value, Waits::For(done)))
     }
 
-    /// Waits until a generation is durable (or lost).
-    async fn reached(&self, generation: Generation) -> Result<Arc<Intent>, String> {
+    /// Waits until a generation of a line of history is durable, or lost with its line.
+    async fn reached(&self, generation: Generation, line: u64) -> Result<Arc<Intent>, Lost> {
         let mut durable = self.durable.clone();
         let head = self.head.clone();
         loop {
             let intent = durable.borrow_and_update().clone();
-            let lost = head
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .intent
-                .generation
-                < generation;
+            if head.lock().unwrap_or_else(PoisonError::into_inner).line != line {
+                return Err(Lost::Overtaken);
+            }
             if intent.generation >= generation {
                 return Ok(intent);
             }
-            if lost {
-                return Err("the state read was not made durable".into());
-            }
-            durable
-                .changed()
-                .await
-                .map_err(|_| "the journal has stopped".to_string())?;
+            durable.changed().await.map_err(|_| stopped())?;
         }
     }
+}
+
+fn stopped() -> Lost {
+    Lost::Failed(AppendError::Failed("the journal has stopped".into()))
 }
 
 #[cfg(test)]

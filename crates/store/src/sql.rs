@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use adit_model::{Generation, Intent, LoadError};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::backend::{AppendError, Backend};
 use crate::journal::Entry;
 
 /// The version of the tables below. A newer file is refused; an older one is migrated.
@@ -66,12 +67,7 @@ impl Database {
             let path = path.to_path_buf();
             move |why| OpenError::Directory { path, why }
         };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(fail(directory))?;
-        let lock = lock(directory)?;
+        let lock = lock_directory(directory)?;
         let path = directory.join("state.sqlite");
         // Made first so that it never exists with wider permissions: it holds access keys.
         private(&path).map_err(fail(&path))?;
@@ -100,7 +96,7 @@ impl Database {
     }
 
     /// Writes every entry and its changes in one transaction; durable when it returns.
-    pub(crate) fn append(&mut self, batch: &[Entry]) -> Result<(), rusqlite::Error> {
+    fn write(&mut self, batch: &[Entry]) -> Result<(), rusqlite::Error> {
         let transaction = self.connection.transaction()?;
         {
             let mut put = transaction.prepare_cached(
@@ -127,6 +123,33 @@ impl Database {
         }
         transaction.commit()
     }
+}
+
+impl Backend for Database {
+    fn append(&mut self, batch: &[Entry]) -> (usize, Option<AppendError>) {
+        match self.write(batch) {
+            Ok(()) => (batch.len(), None),
+            Err(error) => (0, Some(AppendError::Failed(error.to_string()))),
+        }
+    }
+
+    /// The directory is locked: nobody else writes.
+    fn newer(&mut self, _: &Intent) -> Result<Option<Intent>, AppendError> {
+        Ok(None)
+    }
+}
+
+/// Makes a state directory if need be and takes it for this process.
+pub(crate) fn lock_directory(directory: &Path) -> Result<File, OpenError> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|why| OpenError::Directory {
+            path: directory.to_path_buf(),
+            why,
+        })?;
+    lock(directory)
 }
 
 fn lock(directory: &Path) -> Result<File, OpenError> {

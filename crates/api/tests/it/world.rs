@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Changes the intent behind the operations' back.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&mut Draft) -> T) -> T {
+    pub(crate) fn write<T>(&self, mut work: impl FnMut(&mut Draft) -> T) -> T {
         let author = Author {
             who: "test",
             operation: "test",
