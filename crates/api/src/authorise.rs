@@ -15,7 +15,10 @@
 
 pub(crate) mod arns;
 pub(crate) mod ec2;
+mod encoded;
 pub(crate) mod iam;
+
+pub(crate) use self::encoded::nonce;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use adit_model::{AccountId, Intent};
 use adit_policy::{Context, Decision, Policy, Value as Fact, keys};
 use adit_snapshot::Snapshot;
 use adit_snapshot::decide::control::{ControlFacts, control, control_message, principal_keys};
+use adit_snapshot::session::SessionOf;
 use adit_wire::Service;
 use adit_wire::tables::Protocol;
 
@@ -42,8 +46,8 @@ pub(crate) enum Touches {
 }
 
 /// Finds what a call touches. It is asked before anything is validated: parameters may be missing
-/// or name nothing.
-pub(crate) type TouchFn = for<'a> fn(&Call<'a>) -> Vec<Touch<'a>>;
+/// or name nothing. It may refuse what cannot even be asked about.
+pub(crate) type TouchFn = for<'a> fn(&Call<'a>) -> Result<Vec<Touch<'a>>, Refusal>;
 
 /// A call about to be authorised.
 #[derive(Clone, Copy)]
@@ -133,14 +137,14 @@ impl<'a> Touch<'a> {
 }
 
 /// A call without resource level: it is decided on `*`.
-pub(crate) fn everything<'a>(_: &Call<'a>) -> Vec<Touch<'a>> {
-    vec![Touch::on("*")]
+pub(crate) fn everything<'a>(_: &Call<'a>) -> Result<Vec<Touch<'a>>, Refusal> {
+    Ok(vec![Touch::on("*")])
 }
 
 /// What a call touches; never nothing.
-pub(crate) fn touches<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
+fn touches<'a>(call: &Call<'a>) -> Result<Vec<Touch<'a>>, Refusal> {
     let found = match (call.row.touches, call.row.service) {
-        (Touches::By(find), _) => find(call),
+        (Touches::By(find), _) => find(call)?,
         (Touches::Derived, Service::Ec2) => ec2::derive(call),
         (Touches::Derived, Service::Iam) => iam::derive(call),
         (Touches::Derived, Service::Route53) => arns::route53(call),
@@ -149,7 +153,7 @@ pub(crate) fn touches<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
     };
     match found.is_empty() {
         true => everything(call),
-        false => found,
+        false => Ok(found),
     }
 }
 
@@ -172,6 +176,7 @@ pub(crate) fn authorise(
         snapshot,
         ctx,
     };
+    refuse_weak_session(row, ctx)?;
     // The root user may do anything in its own account. Roles have a say of their own in who they
     // are assumed by, hence their exception.
     let asks_trust = row.service == Service::Sts;
@@ -179,7 +184,7 @@ pub(crate) fn authorise(
         return Ok(());
     }
     let mut denied: Option<(Touch<'_>, Decision)> = None;
-    for touch in touches(&call) {
+    for touch in touches(&call)? {
         let decision = decide(&call, &touch, action);
         match decision {
             Decision::Allow => {}
@@ -191,6 +196,30 @@ pub(crate) fn authorise(
     match denied {
         None => Ok(()),
         Some((touch, decision)) => Err(refuse(&call, &touch, action, &decision)),
+    }
+}
+
+/// Sessions that prove nothing beyond a long-term key get no further by it: those of users and of
+/// federated users may not call IAM, nor get themselves another session [iam-control §4].
+fn refuse_weak_session(row: &Row, ctx: &Ctx) -> Result<(), Refusal> {
+    let Some(session) = &ctx.caller.key.session else {
+        return Ok(());
+    };
+    let may_assume = !matches!(session.claims.of, SessionOf::Federated { .. });
+    let refused = match (&session.claims.of, row.service, row.name) {
+        (SessionOf::Role { .. }, _, _) => false,
+        (_, Service::Iam, _) => true,
+        (_, Service::Sts, "AssumeRole") => !may_assume,
+        (_, Service::Sts, _) => true,
+        _ => false,
+    };
+    match refused {
+        false => Ok(()),
+        true => Err(Refusal::new(
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid",
+        )
+        .status(403)),
     }
 }
 
@@ -246,12 +275,24 @@ fn context<'t>(call: &'t Call<'_>, touch: &'t Touch<'_>) -> Context<'t> {
 fn refuse(call: &Call<'_>, touch: &Touch<'_>, action: &str, decision: &Decision) -> Refusal {
     let context = context(call, touch);
     let facts = facts(call, touch, action, &context);
-    let why = control_message(&facts, decision);
+    let mut why = control_message(&facts, decision);
+    if touch.trust.is_some()
+        && let Some(at) = why.find(&touch.arn)
+    {
+        // Who may assume a role is its owner's business: strangers are not told why they may not.
+        why.truncate(at + touch.arn.len());
+    }
     match (call.row.service, call.row.service.protocol()) {
-        (Service::Ec2, _) => Refusal::new(
-            "UnauthorizedOperation",
-            format!("You are not authorized to perform this operation. {why}"),
-        ),
+        (Service::Ec2, _) => {
+            let mut text = format!("You are not authorized to perform this operation. {why}");
+            if call.row.writes()
+                && let Some(sealed) = encoded::seal(call, &facts, decision)
+            {
+                text.push_str(". Encoded authorization failure message: ");
+                text.push_str(&sealed);
+            }
+            Refusal::new("UnauthorizedOperation", text)
+        }
         (Service::Sns, _) => Refusal::new("AuthorizationError", why),
         (Service::Adit, _) => Refusal::new("AccessDenied", why),
         (_, Protocol::Json) => Refusal::new("AccessDeniedException", why),

@@ -1,26 +1,27 @@
-//! IAM: users, their keys and their inline policies [iam-control §3].
+//! IAM: users, groups, roles, their keys and their policies [iam-control §3].
 
 pub(crate) mod access_key;
+pub(crate) mod account;
+pub(crate) mod attached;
+mod entity;
+pub(crate) mod group;
+pub(crate) mod inline;
+pub(crate) mod managed_policy;
+pub(crate) mod role;
+pub(crate) mod tagged;
 pub(crate) mod user;
-pub(crate) mod user_policy;
-
-use std::sync::Arc;
 
 use adit_model::*;
+use adit_policy::PolicyKind;
 use adit_wire::{Map, Value};
 
 use crate::context::Ctx;
 use crate::input::Input;
+use crate::policies;
 use crate::refusal::Refusal;
 
 /// How many items a page has when the caller does not say.
 const PAGE: i64 = 100;
-
-/// The caller's user with this name.
-fn find_user(intent: &Intent, ctx: &Ctx, name: &str) -> Result<Arc<User>, Refusal> {
-    let found = intent.get::<User>(identity_key(&ctx.caller.account, name));
-    found.cloned().ok_or_else(|| no_user(name))
-}
 
 /// A role's session is no user, and so cannot mean itself.
 fn nobody() -> Refusal {
@@ -30,11 +31,47 @@ fn nobody() -> Refusal {
     )
 }
 
-fn no_user(name: &str) -> Refusal {
-    Refusal::new(
-        "NoSuchEntity",
-        format!("The user with name {name} cannot be found."),
-    )
+/// `DeleteConflict`, by what stands in the way.
+fn conflict(what: &str) -> Refusal {
+    Refusal::new("DeleteConflict", format!("Cannot delete entity, {what}."))
+}
+
+/// Refuses a policy that could not be enforced in its place.
+fn check_document(text: &str, kind: PolicyKind, ctx: &Ctx) -> Result<(), Refusal> {
+    match policies::first_error(text, kind, &ctx.caller.account, None) {
+        None => Ok(()),
+        Some(finding) => Err(Refusal::new(
+            "MalformedPolicyDocument",
+            finding.explanation(),
+        )),
+    }
+}
+
+/// Documents come back percent-encoded; SDKs decode them [iam-control §1].
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}
+
+/// The form of a policy's ARN.
+fn check_arn(arn: &str) -> Result<(), Refusal> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let fits = matches!(parts[..], ["arn", _, "iam", "", _, rest] if rest.starts_with("policy/"));
+    match fits {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            "ValidationError",
+            "Invalid ARN:  Could not be parsed!",
+        )),
+    }
 }
 
 /// A name of IAM: up to `longest` letters, digits and `_+=,.@-`.

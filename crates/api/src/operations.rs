@@ -1,6 +1,6 @@
 //! The one visible table of what is built.
 
-use adit_model::Draft;
+use adit_model::{Draft, Group, ManagedPolicy, Role, User};
 use adit_wire::{Service, Value};
 
 use crate::authorise::Touches;
@@ -153,9 +153,13 @@ pub static OPERATIONS: &[Row] = rows! {
     }
     Sts none {
         Read GetCallerIdentity sts::caller_identity;
+        Read GetSessionToken sts::token::session;
     }
     Sts "sts" {
         Read GetAccessKeyInfo sts::access_key_info => authorise::everything;
+        Read AssumeRole sts::assume::assume => sts::assume::touches;
+        Read GetFederationToken sts::token::federation => sts::token::touches;
+        Read DecodeAuthorizationMessage sts::decode_message => authorise::everything;
     }
     Iam "iam" {
         Write CreateUser iam::user::create;
@@ -163,17 +167,75 @@ pub static OPERATIONS: &[Row] = rows! {
         Read ListUsers iam::user::list;
         Write UpdateUser iam::user::update;
         Write DeleteUser iam::user::delete;
-        Write TagUser iam::user::tag;
-        Write UntagUser iam::user::untag;
-        Read ListUserTags iam::user::list_tags;
+        Write TagUser iam::tagged::tag::<User>;
+        Write UntagUser iam::tagged::untag::<User>;
+        Read ListUserTags iam::tagged::list::<User>;
         Write CreateAccessKey iam::access_key::create;
         Read ListAccessKeys iam::access_key::list;
         Write UpdateAccessKey iam::access_key::update;
         Write DeleteAccessKey iam::access_key::delete;
-        Write PutUserPolicy iam::user_policy::put;
-        Read GetUserPolicy iam::user_policy::get;
-        Read ListUserPolicies iam::user_policy::list;
-        Write DeleteUserPolicy iam::user_policy::delete;
+        Write CreateGroup iam::group::create;
+        Read GetGroup iam::group::get;
+        Read ListGroups iam::group::list;
+        Read ListGroupsForUser iam::group::list_for_user;
+        Write UpdateGroup iam::group::update;
+        Write DeleteGroup iam::group::delete;
+        Write AddUserToGroup iam::group::add_user;
+        Write RemoveUserFromGroup iam::group::remove_user;
+        Write CreateRole iam::role::create;
+        Read GetRole iam::role::get;
+        Read ListRoles iam::role::list;
+        Write UpdateRole iam::role::update;
+        Write UpdateRoleDescription iam::role::update_description;
+        Write UpdateAssumeRolePolicy iam::role::update_trust;
+        Write DeleteRole iam::role::delete;
+        Write TagRole iam::tagged::tag::<Role>;
+        Write UntagRole iam::tagged::untag::<Role>;
+        Read ListRoleTags iam::tagged::list::<Role>;
+        Read ListInstanceProfilesForRole iam::role::list_instance_profiles;
+        Write CreatePolicy iam::managed_policy::create;
+        Read GetPolicy iam::managed_policy::get;
+        Read ListPolicies iam::managed_policy::list;
+        Write DeletePolicy iam::managed_policy::delete;
+        Write CreatePolicyVersion iam::managed_policy::create_version;
+        Read GetPolicyVersion iam::managed_policy::get_version;
+        Read ListPolicyVersions iam::managed_policy::list_versions;
+        Write DeletePolicyVersion iam::managed_policy::delete_version;
+        Write SetDefaultPolicyVersion iam::managed_policy::set_default;
+        Read ListEntitiesForPolicy iam::managed_policy::list_entities;
+        Write TagPolicy iam::tagged::tag::<ManagedPolicy>;
+        Write UntagPolicy iam::tagged::untag::<ManagedPolicy>;
+        Read ListPolicyTags iam::tagged::list::<ManagedPolicy>;
+        Write PutUserPolicy iam::inline::put::<User>;
+        Read GetUserPolicy iam::inline::get::<User>;
+        Read ListUserPolicies iam::inline::list::<User>;
+        Write DeleteUserPolicy iam::inline::delete::<User>;
+        Write AttachUserPolicy iam::attached::attach::<User>;
+        Write DetachUserPolicy iam::attached::detach::<User>;
+        Read ListAttachedUserPolicies iam::attached::list::<User>;
+        Write PutGroupPolicy iam::inline::put::<Group>;
+        Read GetGroupPolicy iam::inline::get::<Group>;
+        Read ListGroupPolicies iam::inline::list::<Group>;
+        Write DeleteGroupPolicy iam::inline::delete::<Group>;
+        Write AttachGroupPolicy iam::attached::attach::<Group>;
+        Write DetachGroupPolicy iam::attached::detach::<Group>;
+        Read ListAttachedGroupPolicies iam::attached::list::<Group>;
+        Write PutRolePolicy iam::inline::put::<Role>;
+        Read GetRolePolicy iam::inline::get::<Role>;
+        Read ListRolePolicies iam::inline::list::<Role>;
+        Write DeleteRolePolicy iam::inline::delete::<Role>;
+        Write AttachRolePolicy iam::attached::attach::<Role>;
+        Write DetachRolePolicy iam::attached::detach::<Role>;
+        Read ListAttachedRolePolicies iam::attached::list::<Role>;
+        Write PutUserPermissionsBoundary iam::attached::put_boundary::<User>;
+        Write DeleteUserPermissionsBoundary iam::attached::delete_boundary::<User>;
+        Write PutRolePermissionsBoundary iam::attached::put_boundary::<Role>;
+        Write DeleteRolePermissionsBoundary iam::attached::delete_boundary::<Role>;
+        Write CreateAccountAlias iam::account::create_alias;
+        Write DeleteAccountAlias iam::account::delete_alias;
+        Read ListAccountAliases iam::account::list_aliases;
+        Read GetAccountSummary iam::account::summary;
+        Read GetAccountAuthorizationDetails iam::account::authorization_details;
     }
     S3 none {
         Write CreateBucket s3::bucket::create;

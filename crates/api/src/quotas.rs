@@ -18,6 +18,12 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
+    /// The limit in force; as many as can be counted where there is none.
+    pub(crate) fn limit(&self, intent: &Intent) -> i64 {
+        let set = intent.installation().and_then(|i| i.quotas.get(self.name));
+        set.copied().or(self.default).map_or(i64::MAX, i64::from)
+    }
+
     /// Refuses one more when there are already as many as there may be.
     pub(crate) fn check(
         &self,
@@ -85,6 +91,13 @@ quotas! {
         "You have attempted to create more access points than are allowed for an account in a Region.";
     ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
         "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
+    GROUPS_PER_USER "groups-per-user" Some(10),
+        "LimitExceeded" "Cannot exceed quota for GroupsPerUser: 10";
+    POLICIES_PER_IDENTITY "attached-policies-per-identity" Some(10),
+        "LimitExceeded" "Cannot exceed quota for PoliciesPerUser: 10";
+    VERSIONS_PER_POLICY "versions-per-policy" Some(5),
+        "LimitExceeded"
+        "A managed policy can have up to 5 versions. Before you create a new version, you must delete an existing version.";
 }
 
 #[cfg(test)]

@@ -99,6 +99,9 @@ pub struct Session {
     pub policies: Option<Vec<Arc<Policy>>>,
 }
 
+/// Fresh randomness for one sealing, never used twice.
+pub type Nonced = [u8; NONCE_LEN];
+
 /// Why credentials are nobody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignerError {
@@ -121,8 +124,8 @@ struct Keys {
 }
 
 impl Keys {
-    fn of(snapshot: &Snapshot) -> Option<Keys> {
-        let key = snapshot.intent.get::<SealingKey>(SealingKey::ID)?;
+    fn of(intent: &Intent) -> Option<Keys> {
+        let key = intent.get::<SealingKey>(SealingKey::ID)?;
         let root = hmac::Key::new(hmac::HMAC_SHA256, key.secret.expose().as_bytes());
         let derive = |purpose: &str| hmac::sign(&root, purpose.as_bytes());
         let sealing = |purpose: &str| {
@@ -148,7 +151,7 @@ impl Keys {
 }
 
 /// Form, nonce, ciphertext and tag, as base64.
-fn seal(key: &LessSafeKey, bound_to: &str, text: &[u8], nonce: [u8; NONCE_LEN]) -> Option<String> {
+fn seal(key: &LessSafeKey, bound_to: &str, text: &[u8], nonce: Nonced) -> Option<String> {
     let mut sealed = text.to_vec();
     let place = Nonce::assume_unique_for_key(nonce);
     key.seal_in_place_append_tag(place, Aad::from(bound_to.as_bytes()), &mut sealed)
@@ -159,13 +162,13 @@ fn seal(key: &LessSafeKey, bound_to: &str, text: &[u8], nonce: [u8; NONCE_LEN]) 
     Some(STANDARD.encode(all))
 }
 
-fn open(key: &LessSafeKey, bound_to: &str, text: &str) -> Option<([u8; NONCE_LEN], Vec<u8>)> {
+fn open(key: &LessSafeKey, bound_to: &str, text: &str) -> Option<(Nonced, Vec<u8>)> {
     if text.len() > LONGEST {
         return None;
     }
     let all = STANDARD.decode(text).ok()?;
     let (form, rest) = all.split_first()?;
-    let nonce: [u8; NONCE_LEN] = rest.get(..NONCE_LEN)?.try_into().ok()?;
+    let nonce: Nonced = rest.get(..NONCE_LEN)?.try_into().ok()?;
     let mut sealed = rest.get(NONCE_LEN..)?.to_vec();
     if *form != FORM {
         return None;
@@ -186,32 +189,39 @@ pub struct Issued {
     pub token: Secret,
 }
 
+/// Credentials for a session. `id` is a fresh access key id and `nonce` fresh randomness. `None` when
+/// the installation has no sealing key.
+pub fn issue(intent: &Intent, id: &str, claims: &Claims, nonce: Nonced) -> Option<Issued> {
+    let keys = Keys::of(intent)?;
+    let text = serde_json::to_vec(claims).ok()?;
+    Some(Issued {
+        token: Secret::new(seal(&keys.token, id, &text, nonce)?),
+        secret: keys.secret(id, &nonce),
+    })
+}
+
+/// Seals a message for callers of one account, to be opened by [`open_message`] of this installation
+/// alone.
+pub fn seal_message(
+    intent: &Intent,
+    account: &AccountId,
+    text: &str,
+    nonce: Nonced,
+) -> Option<String> {
+    let key = Keys::of(intent)?.message;
+    seal(&key, account.as_str(), text.as_bytes(), nonce)
+}
+
+/// Opens what [`seal_message`] sealed for the account.
+pub fn open_message(intent: &Intent, account: &AccountId, sealed: &str) -> Option<String> {
+    let (_, text) = open(&Keys::of(intent)?.message, account.as_str(), sealed)?;
+    String::from_utf8(text).ok()
+}
+
 impl Snapshot {
-    /// Credentials for a session. `id` is a fresh access key id and `nonce` fresh randomness.
-    /// `None` when the installation has no sealing key.
-    pub fn issue(&self, id: &str, claims: &Claims, nonce: [u8; NONCE_LEN]) -> Option<Issued> {
-        let keys = Keys::of(self)?;
-        let text = serde_json::to_vec(claims).ok()?;
-        Some(Issued {
-            token: Secret::new(seal(&keys.token, id, &text, nonce)?),
-            secret: keys.secret(id, &nonce),
-        })
-    }
-
-    /// Seals a message to be opened by [`Snapshot::open_message`] of this installation alone.
-    pub fn seal_message(&self, text: &str, nonce: [u8; NONCE_LEN]) -> Option<String> {
-        seal(&Keys::of(self)?.message, "", text.as_bytes(), nonce)
-    }
-
-    /// Opens what [`Snapshot::seal_message`] sealed.
-    pub fn open_message(&self, sealed: &str) -> Option<String> {
-        let (_, text) = open(&Keys::of(self)?.message, "", sealed)?;
-        String::from_utf8(text).ok()
-    }
-
     /// The caller that a token speaks for, whatever the time.
     fn session(&self, id: &str, token: &str) -> Option<KeyView> {
-        let keys = Keys::of(self)?;
+        let keys = Keys::of(&self.intent)?;
         let (nonce, text) = open(&keys.token, id, token)?;
         let claims: Claims = serde_json::from_slice(&text).ok()?;
         let account = &claims.account;
@@ -222,9 +232,13 @@ impl Snapshot {
         };
         let user = |name: &str, id: &str| self.user(account, name).filter(|view| same(view, id));
         let view = match &claims.of {
-            SessionOf::Root | SessionOf::Federated { user: None, .. } => {
+            SessionOf::Root => {
                 self.intent.get::<Account>(account)?;
                 self.root(account)
+            }
+            SessionOf::Federated { user: None, .. } => {
+                self.intent.get::<Account>(account)?;
+                self.vouched_by_root(account)?
             }
             SessionOf::User { name, id } => user(name, id)?.clone(),
             SessionOf::Federated {
@@ -237,6 +251,18 @@ impl Snapshot {
             }
         };
         self.session_of(id, keys.secret(id, &nonce), claims, view)
+    }
+
+    /// What root's federated users may do before their session policies limit it: everything.
+    fn vouched_by_root(&self, account: &AccountId) -> Option<Arc<IdentityView>> {
+        let all = "arn:aws:iam::aws:policy/AdministratorAccess";
+        let PolicyState::Ready(policy) = self.managed_policy(all)? else {
+            return None;
+        };
+        let mut view = IdentityView::clone(&self.root(account));
+        view.identity.policies.push(policy.clone());
+        view.identity.names.push(format!("managed policy {all}"));
+        Some(Arc::new(view))
     }
 
     fn session_of(
@@ -479,7 +505,7 @@ mod tests {
     #[test]
     fn a_session_is_its_token() {
         let world = world("a", Some(role("AROA1")));
-        let issued = world.issue(ID, &claims(), [7; 12]).unwrap();
+        let issued = issue(&world.intent, ID, &claims(), [7; 12]).unwrap();
         let sessions = Sessions::default();
         let token = issued.token.expose();
         for _ in 0..2 {
@@ -510,7 +536,7 @@ mod tests {
     #[test]
     fn a_token_holds_for_its_key_and_installation_alone() {
         let world = world("a", Some(role("AROA1")));
-        let issued = world.issue(ID, &claims(), [7; 12]).unwrap();
+        let issued = issue(&world.intent, ID, &claims(), [7; 12]).unwrap();
         let token = issued.token.expose();
         let ask = |world: &Snapshot, id: &str, token: &str| {
             Sessions::default()
@@ -542,7 +568,7 @@ mod tests {
     fn a_session_ends_with_its_role() {
         let sessions = Sessions::default();
         let before = world("a", Some(role("AROA1")));
-        let issued = before.issue(ID, &claims(), [7; 12]).unwrap();
+        let issued = issue(&before.intent, ID, &claims(), [7; 12]).unwrap();
         let ask = |world: &Snapshot| sessions.signer(world, ID, Some(issued.token.expose()), 2_000);
         assert!(ask(&before).is_ok());
         let mut draft = Draft::new(&before.intent);
@@ -559,17 +585,19 @@ mod tests {
     #[test]
     fn messages_are_opened_where_they_were_sealed() {
         let world = world("a", None);
-        let sealed = world.seal_message("words", [1; 12]).unwrap();
-        assert_eq!(world.open_message(&sealed).as_deref(), Some("words"));
-        let elsewhere = super::tests::world("b", None);
-        assert_eq!(elsewhere.open_message(&sealed), None);
+        let sealed = seal_message(&world.intent, &account(), "words", [1; 12]).unwrap();
+        let open = |world: &Snapshot| open_message(&world.intent, &account(), &sealed);
+        assert_eq!(open(&world).as_deref(), Some("words"));
+        let other = "210987654321".parse().unwrap();
+        assert_eq!(open_message(&world.intent, &other, &sealed), None);
+        assert_eq!(open(&super::tests::world("b", None)), None);
         // A message is no token.
         assert!(world.session("", &sealed).is_none());
     }
 
     #[test]
     fn i13_what_is_issued_does_not_print() {
-        let issued = world("a", None).issue(ID, &claims(), [7; 12]).unwrap();
+        let issued = issue(&world("a", None).intent, ID, &claims(), [7; 12]).unwrap();
         let printed = format!("{issued:?}");
         assert!(!printed.contains(issued.token.expose()), "{printed}");
         assert!(!printed.contains(issued.secret.expose()), "{printed}");

@@ -6,7 +6,7 @@ use adit_policy::Value as Fact;
 use adit_wire::Value;
 
 use self::known::{flag, id_key, known, type_of, wholes};
-use super::{Call, Touch, everything};
+use super::{Call, Touch};
 use crate::operations::Row;
 
 /// What an operation makes, as ARNs name it: it is decided on `<type>/*`, before there is an id.
@@ -102,7 +102,7 @@ fn is_decided(row: &Row, member: &str) -> bool {
 /// What a call touches: what it makes first, then every resource that it names.
 pub(super) fn derive<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
     if !has_level(call.row) {
-        return everything(call);
+        return Vec::new();
     }
     let mut touches = Vec::new();
     let makes = created(call.row);

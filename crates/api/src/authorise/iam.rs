@@ -25,13 +25,20 @@ pub(super) fn derive<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
     let entity = |kind: &str, path: &str, name: &str| {
         Touch::on(format!("arn:aws:iam::{account}:{kind}{path}{name}"))
     };
-    let mut touch = if let Some(name) = input.text("UserName")
-        && input.text("GroupName").is_none()
-    {
-        match call
-            .intent()
-            .get::<User>(format!("{account}/{}", name.to_lowercase()))
-        {
+    let key = |name: &str| identity_key(account, name);
+    let intent = call.intent();
+    let mut touch = if let Some(name) = input.text("GroupName") {
+        match intent.get::<Group>(key(name)) {
+            Some(group) => Touch::on(group.arn()),
+            None => entity("group", path("Group").unwrap_or("/"), name),
+        }
+    } else if let Some(name) = input.text("RoleName") {
+        match intent.get::<Role>(key(name)) {
+            Some(role) => with_tags(Touch::on(role.arn()), &role.tags),
+            None => entity("role", path("Role").unwrap_or("/"), name),
+        }
+    } else if let Some(name) = input.text("UserName") {
+        match intent.get::<User>(key(name)) {
             Some(user) => with_tags(Touch::on(user.arn()), &user.tags),
             None => entity("user", path("User").unwrap_or("/"), name),
         }
@@ -42,7 +49,11 @@ pub(super) fn derive<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
     } else if let Some(source) = input.text("PolicySourceArn") {
         Touch::on(source)
     } else if let Some(arn) = input.text("PolicyArn") {
-        Touch::on(arn)
+        let name = arn.rsplit('/').next().unwrap_or_default();
+        match intent.get::<ManagedPolicy>(key(name)) {
+            Some(policy) if policy.arn() == arn => with_tags(Touch::on(arn), &policy.tags),
+            _ => Touch::on(arn),
+        }
     } else if let Some(name) = input
         .text("PolicyName")
         .filter(|_| call.row.name == "CreatePolicy")

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use adit_model::*;
 use adit_wire::{Value, map};
 
-use super::{find_user, page, time};
+use super::entity::find as find_entity;
+use super::{page, time};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::quotas;
@@ -14,9 +15,11 @@ use crate::refusal::Refusal;
 /// Whose keys a request is about: the named user's, else the caller's.
 fn owner(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<KeyOwner, Refusal> {
     match (input.text("UserName"), &ctx.caller.key.user) {
-        (Some(name), _) => Ok(KeyOwner::User(find_user(intent, ctx, name)?.name.clone())),
+        (Some(name), _) => Ok(KeyOwner::User(
+            find_entity::<User>(intent, ctx, name)?.name.clone(),
+        )),
         (None, Some(user)) => Ok(KeyOwner::User(
-            find_user(intent, ctx, &user.name)?.name.clone(),
+            find_entity::<User>(intent, ctx, &user.name)?.name.clone(),
         )),
         (None, None) if ctx.caller.is_root() => Ok(KeyOwner::Root),
         (None, None) => Err(super::nobody()),

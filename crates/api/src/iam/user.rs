@@ -3,10 +3,10 @@
 use adit_model::*;
 use adit_wire::{Value, map};
 
-use super::{check_name, check_path, find_user, page, time};
+use super::entity::{find, named, refuse_taken, show_user, under};
+use super::{attached, check_name, check_path, conflict, page, tagged, time};
 use crate::context::{Answer, Ctx, View};
-use crate::describe::tags;
-use crate::input::{Input, check_tag_count, tag_of};
+use crate::input::Input;
 use crate::refusal::Refusal;
 
 pub(crate) fn create(
@@ -18,9 +18,9 @@ pub(crate) fn create(
     check_name("UserName", name, 64)?;
     let path = input.text("Path").unwrap_or("/");
     check_path("Path", path)?;
-    input.refuse_unbuilt(&["PermissionsBoundary"])?;
-    refuse_taken(draft, ctx, name)?;
-    let tags = read_tags(input)?;
+    let boundary = attached::boundary(input, draft, ctx)?;
+    refuse_taken::<User>(draft, ctx, name)?;
+    let tags = tagged::read(input)?;
     let user = draft.put(User {
         account: ctx.caller.account.clone(),
         name: name.to_string(),
@@ -28,54 +28,23 @@ pub(crate) fn create(
         unique_id: ctx.ids.unique("AIDA"),
         inline_policies: Default::default(),
         attached: Default::default(),
-        boundary: None,
+        boundary,
         groups: Default::default(),
         tags,
         created: ctx.now,
     });
-    Ok(Answer::from(map! { "User" => show(&user, true) }))
-}
-
-fn refuse_taken(intent: &Intent, ctx: &Ctx, name: &str) -> Result<(), Refusal> {
-    match intent.get::<User>(identity_key(&ctx.caller.account, name)) {
-        None => Ok(()),
-        Some(_) => Err(Refusal::new(
-            "EntityAlreadyExists",
-            format!("User with name {name} already exists."),
-        )),
-    }
-}
-
-fn read_tags(input: &Input<'_>) -> Result<Tags, Refusal> {
-    let mut tags = Tags::new();
-    for tag in input.get("Tags").list() {
-        let (key, value) =
-            tag_of(tag).map_err(|refusal| Refusal::new("InvalidInput", refusal.message))?;
-        if tags.keys().any(|there| there.eq_ignore_ascii_case(key)) {
-            return Err(Refusal::new(
-                "InvalidInput",
-                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
-            ));
-        }
-        tags.insert(key.to_string(), value.to_string());
-    }
-    limit(&tags)?;
-    Ok(tags)
-}
-
-fn limit(tags: &Tags) -> Result<(), Refusal> {
-    check_tag_count(tags).map_err(|refusal| Refusal::new("LimitExceeded", refusal.message))
+    Ok(Answer::from(map! { "User" => show_user(&user, true) }))
 }
 
 /// The user with a name; without one the caller, who may be the account itself.
 pub(crate) fn get(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let user = match (input.text("UserName"), &ctx.caller.key.user) {
-        (Some(name), _) => find_user(view.intent, ctx, name)?,
-        (None, Some(user)) => find_user(view.intent, ctx, &user.name)?,
+        (Some(name), _) => find::<User>(view.intent, ctx, name)?,
+        (None, Some(user)) => find::<User>(view.intent, ctx, &user.name)?,
         (None, None) if ctx.caller.is_root() => return root(view, ctx),
         (None, None) => return Err(super::nobody()),
     };
-    Ok(map! { "User" => show(&user, true) })
+    Ok(map! { "User" => show_user(&user, true) })
 }
 
 fn root(view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
@@ -90,21 +59,12 @@ fn root(view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
 }
 
 pub(crate) fn list(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
-    let prefix = input.text("PathPrefix").unwrap_or("/");
-    let first = identity_key(&ctx.caller.account, "");
-    let all = view
-        .intent
-        .users
-        .range(first.clone()..)
-        .map(|(_, user)| user);
-    let mine = all.take_while(|user| user.account == ctx.caller.account);
-    let wanted = mine.filter(|user| user.path.starts_with(prefix));
     page(
         input,
         "Users",
-        wanted,
+        under::<User>(input, view.intent, ctx),
         |user| user.name.to_lowercase(),
-        |user| show(user, false),
+        |user| show_user(user, false),
     )
 }
 
@@ -114,7 +74,7 @@ pub(crate) fn update(
     draft: &mut Draft,
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
-    let old = find_user(draft, ctx, input.required("UserName")?)?;
+    let old = named::<User>(input, draft, ctx)?;
     let mut new = User::clone(&old);
     if let Some(path) = input.text("NewPath") {
         check_path("NewPath", path)?;
@@ -124,7 +84,7 @@ pub(crate) fn update(
         check_name("NewUserName", name, 64)?;
         // Another spelling of its own name is free.
         if !name.eq_ignore_ascii_case(&old.name) {
-            refuse_taken(draft, ctx, name)?;
+            refuse_taken::<User>(draft, ctx, name)?;
         }
         new.name = name.to_string();
     }
@@ -132,7 +92,7 @@ pub(crate) fn update(
     if !renamed && new.path == old.path {
         return Ok(Answer::done());
     }
-    draft.remove::<User>(identity_key(&old.account, &old.name));
+    draft.remove::<User>(old.key());
     let new = draft.put(new);
     for id in keys_of(draft, &old).into_iter().filter(|_| renamed) {
         draft.edit::<AccessKey>(id, |key| key.owner = KeyOwner::User(new.name.clone()));
@@ -153,73 +113,27 @@ pub(crate) fn delete(
     draft: &mut Draft,
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
-    let user = find_user(draft, ctx, input.required("UserName")?)?;
-    let what = match (
-        user.inline_policies.is_empty(),
-        keys_of(draft, &user).is_empty(),
-    ) {
-        (false, _) => "must delete policies first",
-        (true, false) => "must delete access keys first",
-        (true, true) => {
-            draft.remove::<User>(identity_key(&user.account, &user.name));
-            return Ok(Answer::done());
+    let user = named::<User>(input, draft, ctx)?;
+    let obstacles = [
+        (
+            !user.groups.is_empty(),
+            "must remove user from groups first",
+        ),
+        (!user.attached.is_empty(), "must detach all policies first"),
+        (
+            !user.inline_policies.is_empty(),
+            "must delete policies first",
+        ),
+        (
+            !keys_of(draft, &user).is_empty(),
+            "must delete access keys first",
+        ),
+    ];
+    match obstacles.iter().find(|(there, _)| *there) {
+        Some((_, what)) => Err(conflict(what)),
+        None => {
+            draft.remove::<User>(user.key());
+            Ok(Answer::done())
         }
-    };
-    Err(Refusal::new(
-        "DeleteConflict",
-        format!("Cannot delete entity, {what}."),
-    ))
-}
-
-pub(crate) fn tag(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
-    let user = find_user(draft, ctx, input.required("UserName")?)?;
-    let mut tags = user.tags.clone();
-    for (key, value) in read_tags(input)? {
-        tags.retain(|there, _| !there.eq_ignore_ascii_case(&key));
-        tags.insert(key, value);
-    }
-    limit(&tags)?;
-    draft.edit::<User>(identity_key(&user.account, &user.name), |user| {
-        user.tags = tags
-    });
-    Ok(Answer::done())
-}
-
-pub(crate) fn untag(
-    input: &Input<'_>,
-    draft: &mut Draft,
-    ctx: &mut Ctx,
-) -> Result<Answer, Refusal> {
-    let user = find_user(draft, ctx, input.required("UserName")?)?;
-    let gone = input.texts("TagKeys");
-    draft.edit::<User>(identity_key(&user.account, &user.name), |user| {
-        user.tags
-            .retain(|key, _| !gone.iter().any(|gone| gone.eq_ignore_ascii_case(key)));
-    });
-    Ok(Answer::done())
-}
-
-pub(crate) fn list_tags(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
-    let user = find_user(view.intent, ctx, input.required("UserName")?)?;
-    let show = |(key, value): (&String, &String)| map! { "Key" => key, "Value" => value };
-    page(
-        input,
-        "Tags",
-        user.tags.iter(),
-        |(key, _)| key.to_string(),
-        show,
-    )
-}
-
-/// A user as shown; lists leave its tags out, as AWS's do.
-fn show(user: &User, with_tags: bool) -> Value {
-    let shown = (with_tags && !user.tags.is_empty()).then(|| tags(&user.tags));
-    map! {
-        "Path" => user.path.as_str(),
-        "UserName" => user.name.as_str(),
-        "UserId" => user.unique_id.as_str(),
-        "Arn" => user.arn(),
-        "CreateDate" => time(user.created),
-        "Tags" => shown,
     }
 }

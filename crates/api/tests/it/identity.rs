@@ -202,10 +202,10 @@ fn what_iam_refuses() {
         ),
         (
             "CreateUser",
-            map! { "UserName" => "c", "PermissionsBoundary" => "arn:aws:iam::aws:policy/AdministratorAccess" },
-            "UnsupportedOperation",
-            400,
-            "",
+            map! { "UserName" => "c", "PermissionsBoundary" => "arn:aws:iam::aws:policy/None" },
+            "NoSuchEntity",
+            404,
+            "does not exist or is not attachable",
         ),
         (
             "CreateUser",

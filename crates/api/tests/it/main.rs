@@ -17,6 +17,7 @@ mod identity;
 mod invariants;
 mod networks;
 mod own;
+mod roles;
 mod rows;
 mod s3;
 mod world;

@@ -299,7 +299,127 @@ fn identity(tour: &mut Tour) {
         "UpdateUser",
         map! { "UserName" => "ana", "NewUserName" => "bea" },
     );
+    groups_and_roles(tour, document);
     tour.at(iam, "DeleteUser", map! { "UserName" => "bea" });
+    sessions(tour, document);
+    tour.at(iam, "GetAccountSummary", map! {});
+    tour.at(iam, "GetAccountAuthorizationDetails", map! {});
+    let alias = map! { "AccountAlias" => "adit-lab" };
+    tour.at(iam, "CreateAccountAlias", alias.clone());
+    tour.at(iam, "ListAccountAliases", map! {});
+    tour.at(iam, "DeleteAccountAlias", alias);
+}
+
+fn groups_and_roles(tour: &mut Tour, document: &str) {
+    let iam = Service::Iam;
+    let group = map! { "GroupName" => "g" };
+    let both = map! { "GroupName" => "g", "UserName" => "bea" };
+    tour.at(iam, "CreateGroup", group.clone());
+    tour.at(iam, "AddUserToGroup", both.clone());
+    tour.at(iam, "GetGroup", group.clone());
+    tour.at(iam, "ListGroups", map! {});
+    tour.at(iam, "ListGroupsForUser", map! { "UserName" => "bea" });
+    tour.at(iam, "RemoveUserFromGroup", both);
+    let rename = map! { "GroupName" => "g", "NewGroupName" => "h" };
+    tour.at(iam, "UpdateGroup", rename);
+    let trust = format!(
+        r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Principal":{{"AWS":"{ACCOUNT}"}},"Action":"sts:AssumeRole"}}}}"#
+    );
+    let role = map! { "RoleName" => "r" };
+    let create = map! { "RoleName" => "r", "AssumeRolePolicyDocument" => trust.as_str(), "Description" => "d" };
+    tour.at(iam, "CreateRole", create);
+    tour.at(iam, "GetRole", role.clone());
+    tour.at(iam, "ListRoles", map! {});
+    tour.at(
+        iam,
+        "UpdateRole",
+        map! { "RoleName" => "r", "MaxSessionDuration" => 3600i64 },
+    );
+    let described = map! { "RoleName" => "r", "Description" => "e" };
+    tour.at(iam, "UpdateRoleDescription", described);
+    let trust = map! { "RoleName" => "r", "PolicyDocument" => trust.as_str() };
+    tour.at(iam, "UpdateAssumeRolePolicy", trust);
+    tour.at(iam, "ListInstanceProfilesForRole", role.clone());
+    let tags = || list![map! { "Key" => "a", "Value" => "b" }];
+    tour.at(iam, "TagRole", map! { "RoleName" => "r", "Tags" => tags() });
+    tour.at(iam, "ListRoleTags", role.clone());
+    tour.at(
+        iam,
+        "UntagRole",
+        map! { "RoleName" => "r", "TagKeys" => list!["a"] },
+    );
+    let created = map! { "PolicyName" => "p", "PolicyDocument" => document };
+    let made = tour.at(iam, "CreatePolicy", created);
+    let arn = text(made.get("Policy"), "Arn");
+    let policy = map! { "PolicyArn" => arn.as_str() };
+    let more = map! { "PolicyArn" => arn.as_str(), "PolicyDocument" => document };
+    tour.at(iam, "CreatePolicyVersion", more);
+    let second = map! { "PolicyArn" => arn.as_str(), "VersionId" => "v2" };
+    tour.at(iam, "GetPolicyVersion", second.clone());
+    tour.at(iam, "SetDefaultPolicyVersion", second);
+    let first = map! { "PolicyArn" => arn.as_str(), "VersionId" => "v1" };
+    tour.at(iam, "DeletePolicyVersion", first);
+    tour.at(iam, "ListPolicyVersions", policy.clone());
+    tour.at(
+        iam,
+        "TagPolicy",
+        map! { "PolicyArn" => arn.as_str(), "Tags" => tags() },
+    );
+    tour.at(iam, "ListPolicyTags", policy.clone());
+    let untag = map! { "PolicyArn" => arn.as_str(), "TagKeys" => list!["a"] };
+    tour.at(iam, "UntagPolicy", untag);
+    for (kind, member, name) in [
+        ("User", "UserName", "bea"),
+        ("Group", "GroupName", "h"),
+        ("Role", "RoleName", "r"),
+    ] {
+        let named = map! { member => name };
+        let inline = map! { member => name, "PolicyName" => "i" };
+        let put = map! { member => name, "PolicyName" => "i", "PolicyDocument" => document };
+        let attach = map! { member => name, "PolicyArn" => arn.as_str() };
+        tour.at(iam, &format!("Put{kind}Policy"), put);
+        tour.at(iam, &format!("Get{kind}Policy"), inline.clone());
+        tour.at(iam, &format!("List{kind}Policies"), named.clone());
+        tour.at(iam, &format!("Delete{kind}Policy"), inline);
+        tour.at(iam, &format!("Attach{kind}Policy"), attach.clone());
+        tour.at(iam, &format!("ListAttached{kind}Policies"), named.clone());
+        tour.at(iam, &format!("Detach{kind}Policy"), attach);
+        if kind != "Group" {
+            let limit = map! { member => name, "PermissionsBoundary" => arn.as_str() };
+            tour.at(iam, &format!("Put{kind}PermissionsBoundary"), limit);
+            tour.at(iam, &format!("Delete{kind}PermissionsBoundary"), named);
+        }
+    }
+    tour.at(iam, "GetPolicy", policy.clone());
+    tour.at(iam, "ListPolicies", map! {});
+    tour.at(iam, "ListEntitiesForPolicy", policy.clone());
+    tour.at(iam, "DeletePolicy", policy);
+    tour.at(iam, "DeleteGroup", map! { "GroupName" => "h" });
+}
+
+fn sessions(tour: &mut Tour, document: &str) {
+    tour.at(Service::Sts, "GetSessionToken", map! {});
+    let guest = map! { "Name" => "guest", "Policy" => document };
+    tour.at(Service::Sts, "GetFederationToken", guest);
+    let named = map! { "UserName" => "cleo" };
+    tour.world.ok(Service::Iam, "CreateUser", named.clone());
+    let key = tour.world.ok(Service::Iam, "CreateAccessKey", named);
+    let all = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:*","Resource":"*"}}"#;
+    let put = map! { "UserName" => "cleo", "PolicyName" => "p", "PolicyDocument" => all };
+    tour.world.ok(Service::Iam, "PutUserPolicy", put);
+    tour.world
+        .use_key(&text(key.get("AccessKey"), "AccessKeyId"));
+    let role = format!("arn:aws:iam::{ACCOUNT}:role/r");
+    let input = map! { "RoleArn" => role, "RoleSessionName" => "tour" };
+    tour.at(Service::Sts, "AssumeRole", input);
+    let (_, why) = tour
+        .world
+        .ec2_refused("CreateVpc", map! { "CidrBlock" => "10.9.0.0/16" });
+    let (_, sealed) = why.split_once("failure message: ").unwrap();
+    let sealed = map! { "EncodedMessage" => sealed };
+    tour.at(Service::Sts, "DecodeAuthorizationMessage", sealed);
+    tour.world.use_key(ROOT);
+    tour.at(Service::Iam, "DeleteRole", map! { "RoleName" => "r" });
 }
 
 fn buckets(tour: &mut Tour) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use adit_api::bootstrap::{self, Bootstrap, RegionStart};
 use adit_api::{Api, Caller, Ctx, Ids, Planes, Settled};
 use adit_model::{Draft, Generation, Intent, Millis, Secret, VpcId};
-use adit_snapshot::{PlaneFault, Snapshot, Status, StatusBoard, build};
+use adit_snapshot::{KeyView, PlaneFault, Sessions, Snapshot, Status, StatusBoard, build};
 use adit_store::{Author, Store};
 use adit_wire::{ErrorReply, OperationRef, Service, Value, list, map, protocol};
 
@@ -27,6 +27,8 @@ pub(crate) struct World {
     runtime: tokio::runtime::Runtime,
     /// Whose key calls are made with.
     pub(crate) key: Mutex<String>,
+    /// The session token that goes with the key.
+    token: Mutex<Option<String>>,
     region: Mutex<String>,
     now: Mutex<Millis>,
     _directory: tempfile::TempDir,
@@ -142,6 +144,7 @@ impl World {
             planes,
             runtime,
             key: Mutex::new(ROOT.to_string()),
+            token: Mutex::new(None),
             region: Mutex::new("us-east-1".to_string()),
             now: Mutex::new(wish.now),
             _directory: directory,
@@ -176,6 +179,28 @@ impl World {
     /// Calls are made with another key from now on.
     pub(crate) fn use_key(&self, key: &str) {
         *self.key.lock().unwrap() = key.to_string();
+        *self.token.lock().unwrap() = None;
+    }
+
+    /// Calls are made with temporary credentials from now on.
+    pub(crate) fn use_session(&self, key: &str, token: &str) {
+        self.use_key(key);
+        *self.token.lock().unwrap() = Some(token.to_string());
+    }
+
+    /// The clock.
+    pub(crate) fn time(&self) -> Millis {
+        *self.now.lock().unwrap()
+    }
+
+    /// What is known of whoever calls.
+    pub(crate) fn session_view(&self) -> Arc<KeyView> {
+        let key = self.key.lock().unwrap().clone();
+        let token = self.token.lock().unwrap().clone();
+        let snapshot = self.planes.snapshot();
+        let sessions = Sessions::default();
+        let found = sessions.signer(&snapshot, &key, token.as_deref(), self.time());
+        found.expect("the credentials are somebody's")
     }
 
     /// Lets time pass.
@@ -208,10 +233,8 @@ impl World {
 
     /// The caller, here and now.
     fn ctx(&self) -> Ctx {
-        let key = self.key.lock().unwrap().clone();
-        let snapshot = self.planes.snapshot();
         Ctx {
-            caller: Caller::of(snapshot.key(&key).expect("the key exists")),
+            caller: Caller::of(&self.session_view()),
             region: self.region.lock().unwrap().parse().unwrap(),
             now: *self.now.lock().unwrap(),
             ids: Ids::random(),
