@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Site(SiteCommand),
     /// What stands in the kernel.
     Net(NetCommand),
+    /// The embedded object store.
+    Objects(ObjectsCommand),
     /// Builds a hybrid network and shows who reaches which bucket, and why.
     Demo(Demo),
     /// Checks and decides IAM policies; needs no daemon.
@@ -170,6 +172,19 @@ pub(crate) enum SiteAction {
         /// Its name.
         name: String,
     },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ObjectsCommand {
+    #[command(subcommand)]
+    pub(crate) action: ObjectsAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ObjectsAction {
+    /// Reads every stored byte and compares it with its checksum, with or without a running daemon;
+    /// status 1 when something is wrong.
+    Verify,
 }
 
 #[derive(Debug, clap::Args)]

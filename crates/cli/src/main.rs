@@ -7,6 +7,7 @@ mod demo;
 mod down;
 mod env;
 mod net;
+mod objects;
 mod policy;
 mod run;
 mod site;
@@ -59,6 +60,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Run(run) => run::run(&target, &run),
         Command::Site(site) => site::run(&target, &site),
         Command::Net(net) => net::run(&target, &net),
+        Command::Objects(objects) => objects::run(&target, &objects),
         Command::Demo(demo) => demo::run(&demo),
         Command::Api(api) => api::run(&api),
         Command::Policy(policy) => policy::run(&policy),

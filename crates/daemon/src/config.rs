@@ -2,9 +2,11 @@
 //! intent and goes through the API.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use adit_gateway::Settings;
 use adit_model::{Region, Zone};
+use adit_objects::EtagKind;
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// Upstreams that keep objects of some buckets.
     pub origin: Vec<OriginConfig>,
+    /// Certificates of the operator's own.
+    pub certificate: Vec<CertificateConfig>,
 }
 
 /// Numbers for monitoring.
@@ -70,12 +74,60 @@ pub struct S3Config {
     /// Whether presigned URLs of signature version 2 are accepted: unmodified clients in
     /// us-east-1 still make them. Policies can refuse them by `s3:signatureversion`.
     pub signature_v2: bool,
+    /// How entity tags are made.
+    pub etag: EtagConfig,
+    /// Hosts of the API address that mean S3 itself, besides AWS's names.
+    pub hosts: Vec<String>,
+}
+
+/// How entity tags of objects are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EtagConfig {
+    /// The MD5 of the body, as S3 does; some clients compare it.
+    #[default]
+    Md5,
+    /// Random digits, which saves most of what a large upload costs.
+    Opaque,
 }
 
 impl Default for S3Config {
     fn default() -> S3Config {
-        S3Config { signature_v2: true }
+        S3Config {
+            signature_v2: true,
+            etag: EtagConfig::Md5,
+            hosts: Vec::new(),
+        }
     }
+}
+
+impl S3Config {
+    /// The front door's settings.
+    pub fn settings(&self, explain_allowed: bool) -> Settings {
+        let mut settings = Settings {
+            signature_v2: self.signature_v2,
+            etag: match self.etag {
+                EtagConfig::Md5 => EtagKind::Md5,
+                EtagConfig::Opaque => EtagKind::Opaque,
+            },
+            explain_allowed,
+            ..Settings::default()
+        };
+        settings.hosts.extend(self.hosts.iter().cloned());
+        settings
+    }
+}
+
+/// A certificate of the operator's own, instead of one of the local authority: one `[[certificate]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateConfig {
+    /// For which names clients get it: as they are, or `*.` and what follows the first label.
+    pub names: Vec<String>,
+    /// The chain, PEM, the certificate itself first.
+    pub certificate: PathBuf,
+    /// The private key, PEM.
+    pub key: PathBuf,
 }
 
 /// One Region with nothing left open.

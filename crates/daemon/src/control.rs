@@ -56,10 +56,8 @@ pub struct Parts {
     pub records: Arc<JsonLines>,
     /// Where requests are counted.
     pub metrics: Metrics,
-    /// Whether signature version 2 is accepted.
-    pub signature_v2: bool,
-    /// Whether records of allowed requests name the statement.
-    pub explain_allowed: bool,
+    /// The front door's settings.
+    pub settings: Settings,
     /// Where commands find the network agent.
     pub agent_directory: PathBuf,
     /// The authority's certificate.
@@ -97,6 +95,7 @@ struct Desk {
     ephemeral: bool,
     placed: watch::Receiver<Placed>,
     down: Arc<Notify>,
+    verifying: own::Verifying,
 }
 
 /// What the api may know of the planes.
@@ -151,6 +150,7 @@ impl Control {
             ephemeral: parts.ephemeral,
             placed: parts.placed,
             down: parts.down,
+            verifying: own::Verifying::default(),
         });
         let gateway = Gateway::new(Setup {
             snapshots: parts.snapshots,
@@ -162,11 +162,7 @@ impl Control {
             authority: parts.authority,
             metrics: parts.metrics,
             clock: None,
-            settings: Settings {
-                signature_v2: parts.signature_v2,
-                explain_allowed: parts.explain_allowed,
-                ..Settings::default()
-            },
+            settings: parts.settings,
         })
         .map_err(|e| chain(&e))?;
         let shutdown = CancellationToken::new();

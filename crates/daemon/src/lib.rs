@@ -4,6 +4,7 @@
 //! node true to the newest snapshot, opens the API and waits for a signal. It decides nothing: it
 //! connects the crates that do.
 
+pub mod certificates;
 pub mod config;
 pub mod control;
 pub mod leases;
@@ -13,9 +14,11 @@ pub mod origins;
 pub mod places;
 pub mod planes;
 mod up;
+mod verify;
 
 pub use config::DEFAULT_LISTEN;
 pub use up::{PlaneChoice, UpError, UpOptions, down, up};
+pub use verify::verify_objects;
 
 /// The hidden command under which the `adit` binary is the network agent.
 pub const AGENT_COMMAND: &str = "net-agent";

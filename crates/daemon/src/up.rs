@@ -24,7 +24,7 @@ use crate::control::{Control, Parts};
 use crate::places::{self, ClientFile};
 use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
-use crate::{AGENT_COMMAND, leases, metrics, origins};
+use crate::{AGENT_COMMAND, certificates, leases, metrics, origins};
 
 /// What the command line says.
 #[derive(Clone, Default)]
@@ -314,8 +314,7 @@ async fn serve(
         records: Arc::new(records),
         metrics: metrics.clone(),
         origins,
-        signature_v2: config.s3.signature_v2,
-        explain_allowed: options.explain_allowed,
+        settings: config.s3.settings(options.explain_allowed),
         agent_directory: agent_directory(state),
         ca_bundle: state.join("ca").join("ca.pem"),
         first,
@@ -335,6 +334,15 @@ async fn serve(
             board.clone(),
         ));
     }
+
+    let unusable = |why: String| UpError::Open {
+        what: "the certificates",
+        why,
+    };
+    let own = certificates::read(&config.certificate).map_err(|e| unusable(chain(&e)))?;
+    control.gateway().certificates().set_own(own);
+    certificates::follow(config.certificate.clone(), control.gateway())
+        .map_err(|e| unusable(e.to_string()))?;
 
     board.settled(store.intent().generation, SETTLE).await;
     let file = client_file(&store, address, state, options.ephemeral)?;

@@ -2,7 +2,7 @@
 //! kept in a bounded cache.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use adit_model::{EndpointKind, VpcEndpointId};
@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::ca::{Authority, CaError};
 use crate::connection::Via;
+use crate::own_certificate::OwnCertificate;
 
 /// Certificates kept at most. Each is made in a fraction of a millisecond when it is missing.
 const KEPT: u64 = 4096;
@@ -29,6 +30,7 @@ pub struct Certificates {
     base: ServerConfig,
     refusing: Arc<ServerConfig>,
     hosts: Vec<String>,
+    own: RwLock<Vec<(OwnCertificate, Arc<ServerConfig>)>>,
     cache: Cache<Box<str>, Arc<ServerConfig>>,
 }
 
@@ -90,12 +92,32 @@ impl Certificates {
             authority,
             base,
             refusing: Arc::new(config(Arc::new(Never))?),
+            own: RwLock::default(),
             hosts: hosts.into_iter().map(|h| h.to_ascii_lowercase()).collect(),
             cache: Cache::builder()
                 .max_capacity(KEPT)
                 .time_to_live(AGE)
                 .build(),
         })
+    }
+
+    /// Replaces the operator's own certificates; handshakes from now on get the new ones. The first that
+    /// is for a name is used, instead of one of the authority.
+    pub fn set_own(&self, own: Vec<OwnCertificate>) {
+        let with_config = own.into_iter().map(|own| {
+            let mut config = self.base.clone();
+            config.cert_resolver = Arc::new(Always(own.key().clone()));
+            (own, Arc::new(config))
+        });
+        let made: Vec<_> = with_config.collect();
+        *self.own.write().unwrap_or_else(PoisonError::into_inner) = made;
+    }
+
+    fn own(&self, name: &str) -> Option<Arc<ServerConfig>> {
+        let own = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        own.iter()
+            .find(|(own, _)| own.is_for(name))
+            .map(|(_, config)| config.clone())
     }
 
     /// The TLS configuration for a client that asks for `sni` on this path; one that refuses the
@@ -119,6 +141,9 @@ impl Certificates {
         let Some(covers) = covers else {
             return self.refusing.clone();
         };
+        if let Some(config) = name.as_deref().and_then(|name| self.own(name)) {
+            return config;
+        }
         let key = match covers.names.first() {
             Some(first) => first.clone().into_boxed_str(),
             None => local.to_string().into_boxed_str(),

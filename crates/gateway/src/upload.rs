@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
-use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm};
+use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm, EtagKind};
 use adit_wire::chunked::{Chain, Decoder, Step};
 use adit_wire::sigv4::{AuthError, Payload, Verified};
 use adit_wire::{ErrorReply, Headers, Service};
@@ -45,6 +45,14 @@ pub(crate) struct Declared {
 }
 
 impl Declared {
+    /// How the entity tag is made, where the settings say `kind`: a client's MD5 must be compared.
+    pub(crate) fn etag(&self, kind: EtagKind) -> EtagKind {
+        match self.md5 {
+            Some(_) => EtagKind::Md5,
+            None => kind,
+        }
+    }
+
     /// The algorithm that is announced.
     pub(crate) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
         self.checksum

@@ -1,12 +1,26 @@
 //! Adit's own operations that concern the process rather than intent.
 
+use std::time::Duration;
+
 use adit_api::{Caller, Ids};
 use adit_model::{Millis, Region};
+use adit_objects::VerifyReport;
 use adit_snapshot::Snapshot;
 use adit_wire::{ErrorReply, HttpReply, OperationRef, Parts, Service, Value, map, protocol};
 
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
 use super::Desk;
 use crate::planes::{self, net::chain};
+
+/// A look at every stored byte that is on its way.
+pub(super) type Verifying = Mutex<Option<JoinHandle<Result<VerifyReport, adit_objects::Error>>>>;
+
+/// How long a caller waits before it is told to ask again.
+const LOOK_AGAIN: Duration = Duration::from_secs(20);
+/// Problems in an answer at most.
+const SHOWN: usize = 1000;
 
 impl Desk {
     /// Answers an operation of the process; `None` when it is one of the api's.
@@ -21,7 +35,7 @@ impl Desk {
         let op = protocol::identify(Service::Adit, parts).ok()?;
         let action = format!("adit:{}", op.name());
         let answer = match op.name() {
-            "GetAccess" | "Reset" | "Down" | "NetPlan" => {
+            "GetAccess" | "Reset" | "Down" | "NetPlan" | "VerifyObjects" => {
                 match snapshot.decide_control(&caller.key, &action, "*", region, now) {
                     Err(why) => Err(ErrorReply::new("AccessDenied", 403, why)),
                     Ok(()) if op.name() == "Reset" => self.reset().await,
@@ -31,6 +45,7 @@ impl Desk {
                         Ok(map! {})
                     }
                     Ok(()) if op.name() == "NetPlan" => self.net_plan().await,
+                    Ok(()) if op.name() == "VerifyObjects" => self.verify_objects().await,
                     Ok(()) => Ok(map! {
                         "AgentDirectory" => self.agent_directory.display().to_string(),
                         "CaBundle" => self.ca_bundle.display().to_string(),
@@ -58,6 +73,37 @@ impl Desk {
         };
         let groups: Vec<Value> = plans.into_iter().map(group).collect();
         Ok(map! {"Groups" => groups})
+    }
+
+    /// Reads every stored byte, or goes on waiting for that. Answers `running` when it takes longer than a
+    /// caller waits: who wants to know asks again.
+    async fn verify_objects(&self) -> Result<Value, ErrorReply> {
+        let mut running = self.verifying.lock().await;
+        let objects = self.objects.clone();
+        let work =
+            running.get_or_insert_with(|| tokio::spawn(async move { objects.verify().await }));
+        let Ok(done) = tokio::time::timeout(LOOK_AGAIN, work).await else {
+            return Ok(map! {"State" => "running"});
+        };
+        *running = None;
+        let failed = |why: String| ErrorReply::new("InternalFailure", 500, why);
+        let report = done.map_err(|e| failed(e.to_string()))?;
+        let report = report.map_err(|e| failed(chain(&e)))?;
+        let problems = report.problems.into_iter().take(SHOWN).map(|problem| {
+            map! {
+                "Object" => problem.object,
+                "Place" => problem.place,
+                "What" => problem.what,
+            }
+        });
+        Ok(map! {
+            "State" => "done",
+            "Versions" => report.versions,
+            "Blobs" => report.blobs,
+            "Bytes" => report.bytes,
+            "ProblemCount" => report.problem_count,
+            "Problems" => problems.collect::<Value>(),
+        })
     }
 
     /// Back to the first state: the same account and keys, nothing else.

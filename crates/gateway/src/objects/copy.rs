@@ -1,6 +1,6 @@
 //! CopyObject and UploadPartCopy: both sides are decided before anything is copied.
 
-use adit_objects::{CopyPart, CopyRequest, Directive, EtagKind, GetOptions, Source, VersionId};
+use adit_objects::{CopyPart, CopyRequest, Directive, GetOptions, Source, VersionId};
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
 
@@ -44,7 +44,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         metadata,
         tagging,
         checksum: headers::algorithm(ask)?,
-        etag: EtagKind::Md5,
+        etag: ask.gateway.settings.etag,
         conditions: headers::write_conditions(ask)?,
     };
     let copied = match ask.gateway.store.copy(&bucket, ask.key(), request).await {

@@ -2,7 +2,7 @@
 //!
 //! Nothing of the file is read before the fields were authenticated and decided on.
 
-use adit_objects::{BodyOptions, EtagKind, PutOptions, PutResult};
+use adit_objects::{BodyOptions, PutOptions, PutResult};
 use adit_wire::s3::{self, FormReader, FormStep, Target};
 use adit_wire::sigv4::{self, Claim, FormError, Policy};
 use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service};
@@ -239,7 +239,7 @@ async fn store(
         body: BodyOptions {
             checksum: declared.algorithm(),
             payload_sha256: false,
-            etag: EtagKind::Md5,
+            etag: declared.etag(ask.gateway.settings.etag),
             length: None,
         },
         conditions: Default::default(),

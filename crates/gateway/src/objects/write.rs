@@ -1,6 +1,6 @@
 //! PutObject and UploadPart: decided first, then streamed into the store.
 
-use adit_objects::{BodyOptions, EtagKind, PutOptions};
+use adit_objects::{BodyOptions, PutOptions};
 use adit_policy::actions::Facts;
 use adit_wire::ErrorReply;
 use http::StatusCode;
@@ -46,7 +46,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let encrypt = ask.header("x-amz-server-side-encryption").is_some();
     let options = PutOptions {
         attributes: headers::attributes(ask, tags)?,
-        body: body_options(uses.upload, length),
+        body: body_options(ask, uses.upload, length),
         conditions: headers::write_conditions(ask)?,
     };
     let mut writer = ask
@@ -78,7 +78,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     let bucket = ask.stored()?;
     let (upload_id, number) = part_of(ask)?;
     let length = uses.upload.required_length()?;
-    let options = body_options(uses.upload, length);
+    let options = body_options(ask, uses.upload, length);
     let begun = ask
         .gateway
         .store
@@ -119,11 +119,11 @@ pub(super) fn part_of(ask: &Ask<'_>) -> Result<(String, u32), ErrorReply> {
     Ok((upload_id, number))
 }
 
-fn body_options(upload: &Upload, length: u64) -> BodyOptions {
+fn body_options(ask: &Ask<'_>, upload: &Upload, length: u64) -> BodyOptions {
     BodyOptions {
         checksum: upload.declared().algorithm(),
         payload_sha256: upload.binds_sha256(),
-        etag: EtagKind::Md5,
+        etag: upload.declared().etag(ask.gateway.settings.etag),
         length: Some(length),
     }
 }
