@@ -8,6 +8,7 @@ pub(crate) mod group;
 pub(crate) mod inline;
 pub(crate) mod managed_policy;
 pub(crate) mod role;
+pub(crate) mod simulate;
 pub(crate) mod tagged;
 pub(crate) mod user;
 

@@ -236,6 +236,10 @@ pub static OPERATIONS: &[Row] = rows! {
         Read ListAccountAliases iam::account::list_aliases;
         Read GetAccountSummary iam::account::summary;
         Read GetAccountAuthorizationDetails iam::account::authorization_details;
+        Read SimulatePrincipalPolicy iam::simulate::principal;
+        Read SimulateCustomPolicy iam::simulate::custom;
+        Read GetContextKeysForPrincipalPolicy iam::simulate::keys_of_principal;
+        Read GetContextKeysForCustomPolicy iam::simulate::keys_of_custom;
     }
     S3 none {
         Write CreateBucket s3::bucket::create;

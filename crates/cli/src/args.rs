@@ -44,6 +44,8 @@ pub(crate) enum Command {
     Run(Run),
     /// On-premises networks.
     Site(SiteCommand),
+    /// The installation's accounts.
+    Account(AccountCommand),
     /// What stands in the kernel.
     Net(NetCommand),
     /// The embedded object store.
@@ -185,6 +187,26 @@ pub(crate) enum ObjectsAction {
     /// Reads every stored byte and compares it with its checksum, with or without a running daemon;
     /// status 1 when something is wrong.
     Verify,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct AccountCommand {
+    #[command(subcommand)]
+    pub(crate) action: AccountAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountAction {
+    /// Makes an account and prints its root user's access key, which is shown only now.
+    Create {
+        /// Its name, unique in the installation.
+        name: String,
+        /// Its id: twelve digits [default: random].
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Lists the accounts: id and name.
+    List,
 }
 
 #[derive(Debug, clap::Args)]

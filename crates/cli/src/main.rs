@@ -1,5 +1,6 @@
 //! The `adit` command: the daemon, and what people do with it from a shell.
 
+mod account;
 mod api;
 mod args;
 mod client;
@@ -58,6 +59,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         }
         Command::Env(options) => env::print(&target, &options),
         Command::Run(run) => run::run(&target, &run),
+        Command::Account(account) => account::run(&target, &account),
         Command::Site(site) => site::run(&target, &site),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),

@@ -281,6 +281,20 @@ impl Compiled {
         conditions.chain(self.tokens.iter().filter_map(of_variable))
     }
 
+    /// The names of all keys of all conditions and variables, with repetitions.
+    pub(crate) fn key_names(&self) -> impl Iterator<Item = String> {
+        let of_variable = |token: &Token| match token {
+            Token::Variable(variable) => {
+                let family = variable.key.map_or("", Key::name);
+                Some(format!("{family}{}", self.get(variable.name)))
+            }
+            Token::Literal(_) | Token::Star | Token::Any => None,
+        };
+        let conditions = self.conditions.iter();
+        let written = conditions.map(|condition| self.get(condition.written).to_owned());
+        written.chain(self.tokens.iter().filter_map(of_variable))
+    }
+
     /// Bytes on the heap.
     pub(crate) fn heap_size(&self) -> usize {
         use std::mem::size_of_val;

@@ -159,6 +159,25 @@ impl Policy {
         word >> (key.0 % 64) & 1 == 1
     }
 
+    /// The condition keys that the policy asks for, in conditions and in variables, sorted; each once,
+    /// whatever its case.
+    ///
+    /// ```
+    /// use adit_policy::{Policy, PolicyKind};
+    /// let text = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject",
+    ///     "Resource":"arn:aws:s3:::b/${aws:username}/*",
+    ///     "Condition":{"StringEquals":{"aws:SourceVpce":"vpce-1","aws:PrincipalTag/team":"a"}}}}"#;
+    /// let policy = Policy::compile(text, PolicyKind::Identity).unwrap();
+    /// let keys = ["aws:PrincipalTag/team", "aws:SourceVpce", "aws:username"];
+    /// assert_eq!(policy.condition_keys(), keys);
+    /// ```
+    pub fn condition_keys(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.compiled.key_names().collect();
+        names.sort_by_key(|name| name.to_ascii_lowercase());
+        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        names
+    }
+
     /// Bytes that the compiled policy occupies, its text included.
     pub fn memory_size(&self) -> usize {
         let heap = self.compiled.heap_size() + self.denies.heap_size() + self.allows.heap_size();

@@ -340,7 +340,7 @@ class Installation:
             }
         return self.exports
 
-    def client(self, service, *, region=None, key=None, secret=None, endpoint=None, **config):
+    def client(self, service, *, region=None, key=None, secret=None, token=None, endpoint=None, **config):
         """A boto3 client for `service`, set up by what `adit env` prints."""
         exports = self.env()
         config.setdefault("retries", {"total_max_attempts": 1})
@@ -357,12 +357,23 @@ class Installation:
             region_name=region or exports["AWS_DEFAULT_REGION"],
             aws_access_key_id=key or exports["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=secret or exports["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=token,
             verify=exports["AWS_CA_BUNDLE"],
             config=Config(**config),
         )
         if prefixed:
             client.meta.events.register("before-send", to_loopback)
         return client
+
+    def client_of(self, service, credentials, **options):
+        """A boto3 client with an access key or with `Credentials` as IAM and STS show them."""
+        return self.client(
+            service,
+            key=credentials["AccessKeyId"],
+            secret=credentials["SecretAccessKey"],
+            token=credentials.get("SessionToken"),
+            **options,
+        )
 
     @property
     def ec2(self):

@@ -20,4 +20,5 @@ mod own;
 mod roles;
 mod rows;
 mod s3;
+mod simulate;
 mod world;

@@ -390,6 +390,17 @@ fn groups_and_roles(tour: &mut Tour, document: &str) {
             tour.at(iam, &format!("Delete{kind}PermissionsBoundary"), named);
         }
     }
+    let ask = map! {
+        "PolicySourceArn" => format!("arn:aws:iam::{ACCOUNT}:user/bea"),
+        "ActionNames" => list!["s3:GetObject"],
+    };
+    tour.at(iam, "SimulatePrincipalPolicy", ask.clone());
+    let whose = map! { "PolicySourceArn" => ask.get("PolicySourceArn").clone() };
+    tour.at(iam, "GetContextKeysForPrincipalPolicy", whose);
+    let texts = map! { "PolicyInputList" => list![document] };
+    tour.at(iam, "GetContextKeysForCustomPolicy", texts);
+    let ask = map! { "PolicyInputList" => list![document], "ActionNames" => list!["s3:GetObject"] };
+    tour.at(iam, "SimulateCustomPolicy", ask);
     tour.at(iam, "GetPolicy", policy.clone());
     tour.at(iam, "ListPolicies", map! {});
     tour.at(iam, "ListEntitiesForPolicy", policy.clone());
