@@ -15,6 +15,14 @@ const REQUIREMENTS: &str = "tests/e2e/requirements.txt";
 /// # Errors
 /// When the environment cannot be made or pytest cannot be started.
 pub(crate) fn run(arguments: &[&str]) -> Result<Tally> {
+    run_with(&[], arguments)
+}
+
+/// Runs pytest with these arguments and environment variables besides.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn run_with(variables: &[(&str, &str)], arguments: &[&str]) -> Result<Tally> {
     let environment = environment()?;
     let mut command = Command::new(environment.join("bin/python"));
     command
@@ -22,7 +30,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<Tally> {
         .args(arguments)
         .env("ADIT_BIN", binary()?)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONUNBUFFERED", "1");
+        .env("PYTHONUNBUFFERED", "1")
+        .envs(variables.iter().copied());
     run_tests(Runner::Pytest, &mut command)
 }
 
