@@ -81,6 +81,8 @@ def test_resources_and_condition_keys(installation, iam, user):
             allow("ec2:DeleteSubnet", "*"),
             {"Effect": "Deny", "Action": "ec2:*", "Resource": "*",
              "Condition": {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}}},
+            allow("ec2:DescribeSubnets", Condition={
+                "IpAddress": {"aws:SourceIp": "127.0.0.0/8"}, "Bool": {"aws:SecureTransport": "true"}}),
         ),
     )
     tags = [{"ResourceType": "subnet", "Tags": [{"Key": "a", "Value": "b"}]}]
@@ -89,6 +91,11 @@ def test_resources_and_condition_keys(installation, iam, user):
         ec2.create_subnet(VpcId=red, CidrBlock="10.0.0.0/24")
     with refused("UnauthorizedOperation", 403, "ec2:CreateTags"):
         ec2.create_tags(Resources=[made], Tags=[{"Key": "a", "Value": "c"}])
+    with refused("UnauthorizedOperation", 403, "ec2:DescribeSubnets"):
+        ec2.describe_subnets()
+    secure = f"https://{installation.address}"
+    found = installation.client_of("ec2", key, endpoint=secure).describe_subnets()["Subnets"]
+    assert [subnet["SubnetId"] for subnet in found] == [made]
     ec2.delete_subnet(SubnetId=made)
 
 

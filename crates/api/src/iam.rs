@@ -1,5 +1,6 @@
 //! IAM: users, groups, roles, their keys and their policies [iam-control §3].
 
+pub(crate) mod absent;
 pub(crate) mod access_key;
 pub(crate) mod account;
 pub(crate) mod attached;

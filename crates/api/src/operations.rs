@@ -192,7 +192,6 @@ pub static OPERATIONS: &[Row] = rows! {
         Write TagRole iam::tagged::tag::<Role>;
         Write UntagRole iam::tagged::untag::<Role>;
         Read ListRoleTags iam::tagged::list::<Role>;
-        Read ListInstanceProfilesForRole iam::role::list_instance_profiles;
         Write CreatePolicy iam::managed_policy::create;
         Read GetPolicy iam::managed_policy::get;
         Read ListPolicies iam::managed_policy::list;
@@ -236,6 +235,15 @@ pub static OPERATIONS: &[Row] = rows! {
         Read ListAccountAliases iam::account::list_aliases;
         Read GetAccountSummary iam::account::summary;
         Read GetAccountAuthorizationDetails iam::account::authorization_details;
+        Read ListInstanceProfiles iam::absent::instance_profiles;
+        Read ListInstanceProfilesForRole iam::absent::instance_profiles_for_role;
+        Read ListSSHPublicKeys iam::absent::ssh_keys;
+        Read ListMFADevices iam::absent::mfa_devices;
+        Read ListVirtualMFADevices iam::absent::virtual_mfa_devices;
+        Read ListSigningCertificates iam::absent::signing_certificates;
+        Read ListServiceSpecificCredentials iam::absent::service_credentials;
+        Read GetLoginProfile iam::absent::get_login_profile;
+        Write DeleteLoginProfile iam::absent::delete_login_profile;
         Read SimulatePrincipalPolicy iam::simulate::principal;
         Read SimulateCustomPolicy iam::simulate::custom;
         Read GetContextKeysForPrincipalPolicy iam::simulate::keys_of_principal;

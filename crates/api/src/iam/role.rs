@@ -137,20 +137,3 @@ pub(crate) fn delete(
     draft.remove::<Role>(role.key());
     Ok(Answer::done())
 }
-
-/// There are no instance profiles, so that no role is in one.
-pub(crate) fn list_instance_profiles(
-    input: &Input<'_>,
-    view: View<'_>,
-    ctx: &Ctx,
-) -> Result<Value, Refusal> {
-    named::<Role>(input, view.intent, ctx)?;
-    let none = std::iter::empty::<&str>();
-    page(
-        input,
-        "InstanceProfiles",
-        none,
-        |name| name.to_string(),
-        Value::from,
-    )
-}

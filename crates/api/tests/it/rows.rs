@@ -340,6 +340,22 @@ fn groups_and_roles(tour: &mut Tour, document: &str) {
     let trust = map! { "RoleName" => "r", "PolicyDocument" => trust.as_str() };
     tour.at(iam, "UpdateAssumeRolePolicy", trust);
     tour.at(iam, "ListInstanceProfilesForRole", role.clone());
+    for list in [
+        "ListInstanceProfiles",
+        "ListSSHPublicKeys",
+        "ListMFADevices",
+        "ListVirtualMFADevices",
+        "ListSigningCertificates",
+        "ListServiceSpecificCredentials",
+    ] {
+        tour.at(iam, list, map! {});
+    }
+    // Nobody has a password: these can only find nothing.
+    for name in ["GetLoginProfile", "DeleteLoginProfile"] {
+        tour.seen.insert(format!("{}:{name}", iam.name()));
+        let error = tour.world.refused(iam, name, map! { "UserName" => "bea" });
+        assert_eq!(error.code, "NoSuchEntity");
+    }
     let tags = || list![map! { "Key" => "a", "Value" => "b" }];
     tour.at(iam, "TagRole", map! { "RoleName" => "r", "Tags" => tags() });
     tour.at(iam, "ListRoleTags", role.clone());

@@ -89,6 +89,15 @@ ENTITIES = [
     Step("ListRoleTags", WORK),
     Step("UntagRole", WORK | {"TagKeys": ["c"]}),
     Step("ListInstanceProfilesForRole", WORK),
+    Step("ListInstanceProfiles"),
+    Step("ListSSHPublicKeys", ANA),
+    Step("ListMFADevices", ANA),
+    Step("ListVirtualMFADevices"),
+    Step("ListSigningCertificates", ANA),
+    Step("ListServiceSpecificCredentials", ANA),
+    # Nobody has a password: these can only find nothing.
+    Step("GetLoginProfile", ANA, refused="NoSuchEntity"),
+    Step("DeleteLoginProfile", ANA, refused="NoSuchEntity"),
     Step("PutUserPermissionsBoundary", ANA | {"PermissionsBoundary": POLICY}),
     Step("DeleteUserPermissionsBoundary", ANA),
     Step("PutRolePermissionsBoundary", WORK | {"PermissionsBoundary": POLICY}),
@@ -168,6 +177,10 @@ MANY_ENTITIES = [
     Pages("ListAttachedGroupPolicies", {"GroupName": "group1"}),
     Pages("ListAttachedRolePolicies", {"RoleName": "role1"}),
     Pages("ListInstanceProfilesForRole", {"RoleName": "role1"}, single=True),
+    *[
+        Pages(operation, single=True)
+        for operation in ["ListInstanceProfiles", "ListSSHPublicKeys", "ListMFADevices", "ListVirtualMFADevices", "ListSigningCertificates"]
+    ],
     Pages("GetAccountAuthorizationDetails"),
 ]
 

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use adit_model::*;
 
-use crate::context::Owned;
-
 /// The types of ARNs, by the prefix of the id; of two that fit the first.
 const TYPES: &[(&str, &str)] = &[
     ("vpce-svc-", "vpc-endpoint-service"),
@@ -51,66 +49,99 @@ pub(super) struct Known {
     pub(super) keys: Vec<(&'static str, String)>,
 }
 
-fn of<R: Owned>(intent: &Intent, id: &str) -> Option<(Arc<R>, Known)> {
-    let found = intent.get::<R>(id)?.clone();
-    let known = Known {
-        owner: Some(found.owner().clone()),
-        tags: found.tags().clone(),
-        vpc: found.vpc().cloned(),
-        keys: Vec::new(),
-    };
-    Some((found, known))
+impl Known {
+    fn new(owner: &AccountId, tags: &Tags, vpc: Option<&VpcId>) -> Known {
+        Known {
+            owner: Some(owner.clone()),
+            tags: tags.clone(),
+            vpc: vpc.cloned(),
+            keys: Vec::new(),
+        }
+    }
+
+    fn with(mut self, key: &'static str, value: impl ToString) -> Known {
+        self.keys.push((key, value.to_string()));
+        self
+    }
+}
+
+/// A resource of a kind with an owner and tags, looked up by its id.
+macro_rules! owned {
+    ($type:ident, $intent:expr, $id:expr) => {{
+        let found = $intent.get::<$type>($id)?;
+        let known = Known::new(&found.owner, &found.tags, Resource::vpc(&**found));
+        (found, known)
+    }};
 }
 
 /// Looks a resource up by its id.
 pub(super) fn known(intent: &Intent, id: &str) -> Option<Known> {
-    let (prefix, _) = type_of(id)?;
-    Some(match prefix {
+    let zone_of = |subnet: &SubnetId| intent.get::<Subnet>(subnet).map(|s| s.zone.to_string());
+    let region_of = |vpc: &VpcId| intent.get::<Vpc>(vpc).map(|vpc| vpc.region.clone());
+    Some(match type_of(id)?.0 {
         "vpc-" => {
-            let (vpc, mut known) = of::<Vpc>(intent, id)?;
-            known.keys.push(("ec2:Tenancy", vpc.tenancy.clone()));
-            known
+            let (vpc, known) = owned!(Vpc, intent, id);
+            known.with("ec2:Tenancy", &vpc.tenancy)
         }
         "subnet-" => {
-            let (subnet, mut known) = of::<Subnet>(intent, id)?;
-            let zone = subnet.zone.to_string();
-            known.keys.push(("ec2:AvailabilityZone", zone));
-            known
+            let (subnet, known) = owned!(Subnet, intent, id);
+            known.with("ec2:AvailabilityZone", &subnet.zone)
         }
         "vpce-" => {
-            let (endpoint, mut known) = of::<VpcEndpoint>(intent, id)?;
-            let service = endpoint.service.clone();
-            known.keys.push(("ec2:VpceServiceName", service));
-            let region = Owned::region(&*endpoint, intent).map(Region::to_string);
+            let (endpoint, known) = owned!(VpcEndpoint, intent, id);
+            let home = region_of(&endpoint.vpc);
+            let away = endpoint.service_region.as_ref();
+            let region = away.or(home.as_ref()).map(Region::to_string);
             known
-                .keys
-                .push(("ec2:VpceServiceRegion", region.unwrap_or_default()));
-            known
-                .keys
-                .push(("ec2:VpceMultiRegion", flag(false).to_string()));
-            known
+                .with("ec2:VpceServiceName", &endpoint.service)
+                .with("ec2:VpceServiceRegion", region.unwrap_or_default())
+                .with("ec2:VpceMultiRegion", flag(away.is_some()))
         }
-        "rtb-" => of::<RouteTable>(intent, id)?.1,
-        "igw-" => of::<InternetGateway>(intent, id)?.1,
-        "sg-" => of::<SecurityGroup>(intent, id)?.1,
-        "eni-" => {
-            let (interface, mut known) = of::<NetworkInterface>(intent, id)?;
-            if let Some(subnet) = intent.get::<Subnet>(&interface.subnet) {
-                known
-                    .keys
-                    .push(("ec2:AvailabilityZone", subnet.zone.to_string()));
+        "vpce-svc-" => {
+            let (service, known) = owned!(EndpointService, intent, id);
+            let known = known.with("ec2:VpceMultiRegion", flag(!service.regions.is_empty()));
+            match &service.private_name {
+                Some(private) => known.with("ec2:VpceServicePrivateDnsName", &private.name),
+                None => known,
             }
-            known
+        }
+        "eni-" => {
+            let (interface, known) = owned!(NetworkInterface, intent, id);
+            let zone = zone_of(&interface.subnet).unwrap_or_default();
+            known.with("ec2:AvailabilityZone", zone)
+        }
+        "pcx-" => {
+            let peering = intent.get::<VpcPeeringConnection>(id)?;
+            let arn = |side: &PeerSide| {
+                let (region, owner, vpc) = (&side.region, &side.owner, &side.vpc);
+                format!("arn:aws:ec2:{region}:{owner}:vpc/{vpc}")
+            };
+            let side = &peering.requester;
+            Known::new(&side.owner, &side.tags, None)
+                .with("ec2:RequesterVpc", arn(side))
+                .with("ec2:AccepterVpc", arn(&peering.accepter))
         }
         "pl-" => {
             let list = intent.get::<PrefixList>(id)?;
             Known {
                 owner: list.owner.clone(),
-                tags: Tags::new(),
+                tags: list.tags.clone(),
                 vpc: None,
                 keys: Vec::new(),
             }
         }
+        "rtb-" => owned!(RouteTable, intent, id).1,
+        "igw-" => owned!(InternetGateway, intent, id).1,
+        "sg-" => owned!(SecurityGroup, intent, id).1,
+        "acl-" => owned!(NetworkAcl, intent, id).1,
+        "nat-" => owned!(NatGateway, intent, id).1,
+        "eigw-" => owned!(EgressOnlyInternetGateway, intent, id).1,
+        "eipalloc-" => owned!(ElasticIp, intent, id).1,
+        "vgw-" => owned!(VpnGateway, intent, id).1,
+        "cgw-" => owned!(CustomerGateway, intent, id).1,
+        "vpn-" => owned!(VpnConnection, intent, id).1,
+        "dopt-" => owned!(DhcpOptions, intent, id).1,
+        "fl-" => owned!(FlowLog, intent, id).1,
         _ => return None,
     })
 }
@@ -143,29 +174,50 @@ pub(super) fn id_key(kind: &str) -> Option<&'static str> {
 
 /// What a part belongs to. Only who is not root pays for looking.
 pub(super) fn wholes(intent: &Intent, id: &str) -> Vec<String> {
+    let is = |part: &dyn AsRef<str>| part.as_ref() == id;
+    let mut found: Vec<String> = Vec::new();
     if id.starts_with("rtbassoc-") {
-        let mut found = Vec::new();
         for table in intent.route_tables.values() {
-            for association in &table.associations {
-                if association.id.as_str() == id {
-                    found.push(table.id.to_string());
-                    found.extend(association.subnet.as_ref().map(SubnetId::to_string));
-                }
+            for association in table.associations.iter().filter(|a| is(&a.id)) {
+                found.push(table.id.to_string());
+                found.extend(association.subnet.as_ref().map(SubnetId::to_string));
             }
         }
-        return found;
+    } else if id.starts_with("aclassoc-") {
+        for acl in intent.network_acls.values() {
+            for association in acl.associations.iter().filter(|a| is(&a.id)) {
+                found.push(acl.id.to_string());
+                found.push(association.subnet.to_string());
+            }
+        }
+    } else if id.starts_with("vpc-cidr-assoc-") {
+        let has = |vpc: &&Arc<Vpc>| {
+            vpc.cidrs.iter().any(|c| is(&c.association))
+                || vpc.ipv6.iter().any(|c| is(&c.association))
+        };
+        found.extend(intent.vpcs.values().find(has).map(|vpc| vpc.id.to_string()));
+    } else if id.starts_with("subnet-cidr-assoc-") {
+        let has = |subnet: &&Arc<Subnet>| subnet.ipv6.as_ref().is_some_and(|c| is(&c.association));
+        found.extend(
+            intent
+                .subnets
+                .values()
+                .find(has)
+                .map(|subnet| subnet.id.to_string()),
+        );
+    } else if id.starts_with("eipassoc-") {
+        let has = |ip: &&Arc<ElasticIp>| ip.association.as_ref().is_some_and(|a| is(&a.id));
+        found.extend(
+            intent
+                .elastic_ips
+                .values()
+                .find(has)
+                .map(|ip| ip.id.to_string()),
+        );
+    } else if let Some(notification) = intent.get::<ConnectionNotification>(id) {
+        found.push(notification.subject.id().to_string());
     }
-    if id.starts_with("vpc-cidr-assoc-") {
-        let has = |vpc: &&Arc<Vpc>| vpc.cidrs.iter().any(|c| c.association.as_str() == id);
-        return intent
-            .vpcs
-            .values()
-            .find(has)
-            .map(|vpc| vpc.id.to_string())
-            .into_iter()
-            .collect();
-    }
-    Vec::new()
+    found
 }
 
 pub(super) fn flag(value: bool) -> &'static str {
