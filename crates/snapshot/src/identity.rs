@@ -381,3 +381,6 @@ impl Snapshot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

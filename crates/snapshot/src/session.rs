@@ -26,7 +26,7 @@ use crate::build::{PolicyState, Snapshot};
 use crate::identity::{IdentityView, KeyView};
 
 /// Most sessions whose checked form is kept.
-const KEPT: usize = 4096;
+const KEPT: usize = 1024;
 /// Longest token that is looked at; those that are issued are shorter.
 const LONGEST: usize = 16 << 10;
 /// The first byte of a token: its form.
