@@ -301,35 +301,4 @@ fn refuse(call: &Call<'_>, touch: &Touch<'_>, action: &str, decision: &Decision)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::operations::OPERATIONS;
-
-    #[test]
-    fn every_operation_of_ec2_says_what_it_touches() {
-        let silent: Vec<String> = OPERATIONS
-            .iter()
-            .filter(|row| row.service == Service::Ec2 && matches!(row.touches, Touches::Derived))
-            .filter(|row| !ec2::derives(row))
-            .map(|row| format!("{row:?}"))
-            .collect();
-        assert_eq!(
-            silent, [""; 0],
-            "these derive no resource: see the module's documentation"
-        );
-    }
-
-    #[test]
-    fn every_row_but_those_of_the_front_door_has_an_action() {
-        // Nobody needs a right to know who they are, nor to prove it again.
-        let free = ["GetCallerIdentity", "GetSessionToken"];
-        for row in OPERATIONS {
-            let decided_elsewhere = matches!(row.service, Service::S3 | Service::S3Control);
-            assert_eq!(
-                row.action.is_none(),
-                decided_elsewhere || free.contains(&row.name),
-                "{row:?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod known;
 
+use adit_model::*;
 use adit_policy::Value as Fact;
 use adit_wire::Value;
 
@@ -110,7 +111,7 @@ pub(super) fn derive<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
         touches.push(made(call, kind));
     }
     let mut seen: Vec<&str> = Vec::new();
-    for id in ids(call) {
+    for id in ids(call).chain(group_by_name(call)) {
         if !seen.contains(&id) {
             seen.push(id);
             touches.extend(named(call, id));
@@ -143,6 +144,25 @@ fn ids<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
         .flat_map(|(_, value)| value.str().into_iter().chain(value.strings()));
     let subnets = call.input.get("SubnetConfigurations").list().iter();
     top.chain(subnets.filter_map(|subnet| subnet.get("SubnetId").str()))
+}
+
+/// The group that the rules of a default VPC's group may name by its name.
+fn group_by_name<'a>(call: &Call<'a>) -> Option<&'a str> {
+    let rules = call.row.name.contains("SecurityGroup") && !call.row.name.starts_with("Create");
+    let name = call.input.text("GroupName").filter(|_| rules)?;
+    let intent = call.intent();
+    let is_it = |group: &&std::sync::Arc<SecurityGroup>| {
+        let here = || {
+            let vpc = intent.get::<Vpc>(&group.vpc);
+            vpc.is_some_and(|vpc| vpc.is_default && vpc.region == call.ctx.region)
+        };
+        group.name == name && group.owner == *call.account() && here()
+    };
+    intent
+        .security_groups
+        .values()
+        .find(is_it)
+        .map(|group| group.id.as_str())
 }
 
 /// The pairs of a list of tags. A tag to delete may come without a value.
