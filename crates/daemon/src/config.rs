@@ -10,7 +10,7 @@ use adit_objects::EtagKind;
 use ipnet::Ipv4Net;
 use serde::Deserialize;
 
-use crate::origins::OriginConfig;
+use crate::origins::{DynamoDbConfig, OriginConfig};
 
 /// Where the API answers unless told otherwise.
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
@@ -40,6 +40,8 @@ pub struct Config {
     pub origin: Vec<OriginConfig>,
     /// Certificates of the operator's own.
     pub certificate: Vec<CertificateConfig>,
+    /// The database behind DynamoDB endpoints.
+    pub dynamodb: Option<DynamoDbConfig>,
 }
 
 /// Numbers for monitoring.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use adit_api::{Api, Caller, Ctx, Ids, Planes, Request, Settled, Source};
 use adit_gateway::ca::Authority;
 use adit_gateway::{
-    Call, Caller as S3Caller, Connection, Gateway, JsonLines, Origins, Scheme, Settings, Setup, Via,
+    Call, Caller as S3Caller, Connection, DynamoDb, Gateway, JsonLines, Origins, Scheme, Settings,
+    Setup, Via,
 };
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub objects: adit_objects::Store,
     /// Upstreams.
     pub origins: Origins,
+    /// The database behind DynamoDB endpoints.
+    pub dynamodb: Option<DynamoDb>,
     /// Decision records.
     pub records: Arc<JsonLines>,
     /// Where requests are counted.
@@ -156,6 +159,7 @@ impl Control {
             snapshots: parts.snapshots,
             store: parts.objects,
             origins: parts.origins,
+            dynamodb: parts.dynamodb,
             operations: desk.clone(),
             control: Some(desk),
             recorder: parts.records,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use adit_gateway::{BucketMap, MapError, Origin, Origins};
+use adit_gateway::{BucketMap, DynamoDb, MapError, Origin, Origins};
+use adit_model::AccountId;
 use adit_plane::metrics::{Kind, Metrics};
 use adit_upstream::{
     Credentials, CredentialsError, Endpoint, EndpointError, State, Timeouts, Upstream,
@@ -50,6 +51,50 @@ pub enum Addressing {
     Path,
     /// In the host.
     Virtual,
+}
+
+/// The database behind DynamoDB endpoints: `[dynamodb]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DynamoDbConfig {
+    /// Its URL.
+    pub upstream: String,
+    /// Authorities to trust instead of the system's, for `https`.
+    pub ca_file: Option<PathBuf>,
+    /// The Region to sign for.
+    #[serde(default = "first_region")]
+    pub region: String,
+    /// Where its credentials are.
+    pub credentials: CredentialsConfig,
+    /// The account whose tables it holds.
+    pub account: AccountId,
+}
+
+impl DynamoDbConfig {
+    /// Makes the client.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn open(&self) -> Result<DynamoDb, OriginError> {
+        let open = || -> Result<DynamoDb, Why> {
+            let endpoint = Endpoint::parse(&self.upstream, self.ca_file.as_deref())?;
+            let upstream = Upstream::new(
+                endpoint,
+                self.region.clone(),
+                Service::DynamoDb,
+                Some(self.credentials.read()?),
+                Timeouts::default(),
+            );
+            Ok(DynamoDb {
+                upstream,
+                account: self.account.clone(),
+            })
+        };
+        open().map_err(|why| OriginError {
+            name: "dynamodb".to_owned(),
+            why,
+        })
+    }
 }
 
 /// Where credentials are.

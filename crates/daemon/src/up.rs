@@ -273,6 +273,10 @@ async fn serve(
     }
 
     let origins = origins::open(&config.origin, &metrics)?;
+    let dynamodb = match &config.dynamodb {
+        Some(dynamodb) => Some(dynamodb.open()?),
+        None => None,
+    };
 
     let (publish, snapshots) = watch::channel(None);
     let planes = options.planes == PlaneChoice::All;
@@ -314,6 +318,7 @@ async fn serve(
         records: Arc::new(records),
         metrics: metrics.clone(),
         origins,
+        dynamodb,
         settings: config.s3.settings(options.explain_allowed),
         agent_directory: agent_directory(state),
         ca_bundle: state.join("ca").join("ca.pem"),

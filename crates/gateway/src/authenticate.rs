@@ -165,7 +165,7 @@ fn unsupported() -> ErrorReply {
 }
 
 /// The key with this id, as the session that a token stands for if there is one.
-fn signer(
+pub(crate) fn signer(
     gateway: &Inner,
     snapshot: &Snapshot,
     service: Service,

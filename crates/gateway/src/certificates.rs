@@ -15,6 +15,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::ca::{Authority, CaError};
 use crate::connection::Via;
+use crate::dynamodb;
 use crate::own_certificate::OwnCertificate;
 
 /// Certificates kept at most. Each is made in a fraction of a millisecond when it is missing.
@@ -184,6 +185,15 @@ impl Certificates {
             return Some(Covers {
                 names,
                 addresses: vec![local],
+            });
+        }
+        if let (Via::Endpoint(id), Some(snapshot)) = (via, snapshot)
+            && dynamodb::is_for(snapshot, via)
+        {
+            let own = dynamodb::host(snapshot.endpoint(id)?.region.as_str());
+            return (name == own).then(|| Covers {
+                names: vec![own],
+                addresses: Vec::new(),
             });
         }
         match names::parse(name)? {

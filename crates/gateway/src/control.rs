@@ -10,6 +10,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 
 use crate::connection::{Connection, Via};
+use crate::dynamodb;
 use crate::gateway::Gateway;
 use crate::reply::ReplyBody;
 use crate::serve::{self, Gone};
@@ -39,6 +40,12 @@ impl Gateway {
         request: Request<Incoming>,
         connection: &Connection,
     ) -> Result<Response<ReplyBody>, Gone> {
+        let snapshot = self.inner.snapshots.borrow().clone();
+        if let Some(snapshot) = snapshot
+            && dynamodb::is_for(&snapshot, &connection.via)
+        {
+            return dynamodb::serve(&self.inner, &snapshot, request, connection).await;
+        }
         let Some(control) = self
             .inner
             .control

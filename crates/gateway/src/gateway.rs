@@ -17,6 +17,7 @@ use crate::certificates::Certificates;
 use crate::connection::Connection;
 use crate::control::Control;
 use crate::counts::Counts;
+use crate::dynamodb::{Desk, DynamoDb};
 use crate::ids::Ids;
 use crate::operations::Operations;
 use crate::origins::Origins;
@@ -39,6 +40,8 @@ pub struct Setup {
     pub store: Store,
     /// Upstreams that keep objects of some buckets.
     pub origins: Origins,
+    /// The database behind DynamoDB endpoints.
+    pub dynamodb: Option<DynamoDb>,
     /// Operations that change intent.
     pub operations: Arc<dyn Operations>,
     /// Answers what comes to the API address and is not S3; none where there is no such address.
@@ -59,6 +62,7 @@ pub(crate) struct Inner {
     pub(crate) snapshots: Snapshots,
     pub(crate) store: Store,
     pub(crate) origins: Origins,
+    pub(crate) dynamodb: Desk,
     pub(crate) operations: Arc<dyn Operations>,
     pub(crate) control: Option<Arc<dyn Control>>,
     pub(crate) recorder: Arc<dyn Recorder>,
@@ -94,6 +98,7 @@ impl Gateway {
             snapshots,
             store,
             origins,
+            dynamodb,
             operations,
             control,
             recorder,
@@ -108,6 +113,7 @@ impl Gateway {
             snapshots,
             store,
             origins,
+            dynamodb: Desk::new(dynamodb),
             operations,
             control,
             recorder,

@@ -49,16 +49,16 @@ pub enum PolicyState {
 
 impl PolicyState {
     /// The policy of an endpoint. Nearly all have the default one, which is compiled once.
-    fn of_endpoint(text: &str, gateway: bool) -> PolicyState {
+    fn of_endpoint(endpoint: &VpcEndpoint) -> PolicyState {
         static GATEWAY: LazyLock<PolicyState> =
             LazyLock::new(|| PolicyState::of(DEFAULT_GATEWAY_POLICY, PolicyKind::S3_GATEWAY));
         static INTERFACE: LazyLock<PolicyState> =
             LazyLock::new(|| PolicyState::of(DEFAULT_INTERFACE_POLICY, PolicyKind::S3_INTERFACE));
-        match gateway {
-            true if text == DEFAULT_GATEWAY_POLICY => GATEWAY.clone(),
-            true => PolicyState::of(text, PolicyKind::S3_GATEWAY),
-            false if text == DEFAULT_INTERFACE_POLICY => INTERFACE.clone(),
-            false => PolicyState::of(text, PolicyKind::S3_INTERFACE),
+        let text = endpoint.policy.as_str();
+        match endpoint_policy_kind(endpoint) {
+            PolicyKind::S3_GATEWAY if text == DEFAULT_GATEWAY_POLICY => GATEWAY.clone(),
+            PolicyKind::S3_INTERFACE if text == DEFAULT_INTERFACE_POLICY => INTERFACE.clone(),
+            kind => PolicyState::of(text, kind),
         }
     }
 
@@ -67,6 +67,19 @@ impl PolicyState {
             Ok(policy) => PolicyState::Ready(Arc::new(policy)),
             Err(why) => PolicyState::Broken(why.to_string()),
         }
+    }
+}
+
+/// What the policy of an endpoint is about.
+pub fn endpoint_policy_kind(endpoint: &VpcEndpoint) -> PolicyKind {
+    PolicyKind::VpcEndpoint {
+        gateway: matches!(endpoint.kind, EndpointKind::Gateway { .. }),
+        service: match endpoint.serves() {
+            Some(Served::S3) => "s3",
+            Some(Served::DynamoDb) => "dynamodb",
+            // Every service: a customer's is no service of AWS.
+            Some(Served::Customer(_)) | None => "",
+        },
     }
 }
 
@@ -248,10 +261,9 @@ impl Snapshot {
 
     fn set_endpoint(&mut self, key: &str) {
         let view = self.intent.get::<VpcEndpoint>(key).and_then(|endpoint| {
-            let gateway = matches!(endpoint.kind, EndpointKind::Gateway { .. });
             // An endpoint without its VPC serves nobody.
             let region = self.intent.get::<Vpc>(&endpoint.vpc)?.region.clone();
-            let policy = PolicyState::of_endpoint(&endpoint.policy, gateway);
+            let policy = PolicyState::of_endpoint(endpoint);
             Some(EndpointView {
                 endpoint: endpoint.clone(),
                 region,

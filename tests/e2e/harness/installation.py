@@ -166,8 +166,8 @@ class Installation:
                 start_new_session=True,
                 **self._as_user(),
             )
-        self._ready = threading.Event()
-        self._reader = threading.Thread(target=self._read_stdout, daemon=True)
+        self._ready, self.ready_line, self._ended = threading.Event(), None, False
+        self._reader = threading.Thread(target=self._read_stdout, args=(self.process, self._ready), daemon=True)
         self._reader.start()
         self._ready.wait(START_SECONDS)
         if self.ready_line is None:
@@ -181,11 +181,9 @@ class Installation:
             self.port = int(self.address.rsplit(":", 1)[1])
         return self
 
-    def _read_stdout(self):
-        self.ready_line = None
-        self._ended = False
+    def _read_stdout(self, process, ready):
         with open(self.stdout_path, "ab") as copy:
-            for raw in self.process.stdout:
+            for raw in process.stdout:
                 copy.write(raw)
                 copy.flush()
                 line = raw.decode(errors="replace").rstrip("\n")
@@ -194,9 +192,11 @@ class Installation:
                     assert found, f"no address in {line!r}"
                     self.address = found.group(1)
                     self.ready_line = line
-                    self._ready.set()
-        self._ended = True
-        self._ready.set()
+                    ready.set()
+        # The last words of a daemon that was killed may come after the next one was started.
+        if self.process is process:
+            self._ended = True
+        ready.set()
 
     def running(self):
         """Whether the daemon's process is there."""

@@ -8,6 +8,7 @@
 )]
 
 mod auth;
+mod dynamodb;
 mod http;
 mod objects;
 mod paths;

@@ -390,6 +390,7 @@ async fn without_a_snapshot_nothing_is_served() {
         authority: world.authority.clone(),
         metrics: adit_plane::metrics::Metrics::default(),
         origins: adit_gateway::Origins::default(),
+        dynamodb: None,
         clock: None,
         settings: Default::default(),
     })

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use adit_gateway::ca::Authority;
 use adit_gateway::{
-    Call, Caller, Gateway, Operations, Record, Recorder, Scheme, Serving, Settings, Setup, Via,
+    Call, Caller, DynamoDb, Gateway, Operations, Record, Recorder, Scheme, Serving, Settings,
+    Setup, Via,
 };
 use adit_model::*;
 use adit_snapshot::Snapshot;
@@ -332,6 +333,11 @@ impl World {
 
     /// At another time.
     pub(crate) fn at(now: i64, settings: Settings) -> World {
+        World::before(None, now, settings)
+    }
+
+    /// In front of a database.
+    pub(crate) fn before(dynamodb: Option<DynamoDb>, now: i64, settings: Settings) -> World {
         let dir = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::open_or_create(&dir.path().join("ca")).unwrap());
         let store =
@@ -354,6 +360,7 @@ impl World {
             authority: authority.clone(),
             metrics: adit_plane::metrics::Metrics::default(),
             origins: adit_gateway::Origins::default(),
+            dynamodb,
             clock: Some(Arc::new(move || now)),
             settings,
         })
