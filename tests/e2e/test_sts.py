@@ -199,3 +199,18 @@ def test_no_secret_of_a_session_is_written_down(installation, world):
                 written += path.read_bytes().decode(errors="replace")
     assert session["SecretAccessKey"] not in written
     assert session["SessionToken"] not in written
+
+
+def test_sessions_outlive_the_daemon(another, tmp_path):
+    """A session is its token: what issued it may have been killed since."""
+    durable = another(state=tmp_path / "state", arguments=["--planes", "none"]).start()
+    iam = durable.client("iam")
+    iam.create_user(UserName="ana")
+    key = iam.create_access_key(UserName="ana")["AccessKey"]
+    iam.create_role(RoleName="Reader", AssumeRolePolicyDocument=trust(ME))
+    sts = durable.client_of("sts", key)
+    session = sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/Reader", RoleSessionName="s1")["Credentials"]
+    durable.kill_dash_nine()
+    durable.start()
+    me = durable.client_of("sts", session).get_caller_identity()
+    assert me["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/Reader/s1"

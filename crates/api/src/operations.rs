@@ -174,6 +174,7 @@ pub static OPERATIONS: &[Row] = rows! {
         Read ListAccessKeys iam::access_key::list;
         Write UpdateAccessKey iam::access_key::update;
         Write DeleteAccessKey iam::access_key::delete;
+        Read GetAccessKeyLastUsed iam::access_key::last_used => authorise::iam::key_owner;
         Write CreateGroup iam::group::create;
         Read GetGroup iam::group::get;
         Read ListGroups iam::group::list;

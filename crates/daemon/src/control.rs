@@ -17,6 +17,7 @@ use adit_gateway::{
 };
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
+use adit_plane::uses::Uses;
 use adit_plane::{Board, Snapshots};
 use adit_snapshot::{KeyView, Sessions, SignerError, Snapshot, StatusBoard};
 use adit_store::Store;
@@ -90,6 +91,7 @@ struct Desk {
     world: Arc<World>,
     keys: KeyCache,
     sessions: Sessions,
+    uses: Arc<Uses>,
     store: Arc<Store>,
     objects: adit_objects::Store,
     agent_directory: PathBuf,
@@ -140,11 +142,13 @@ impl Control {
             snapshots: parts.snapshots.clone(),
             settle: parts.settle,
         });
+        let (uses, store) = (Arc::new(Uses::default()), parts.store.clone());
         let desk = Arc::new(Desk {
             api: Api::new(parts.store.clone(), world.clone()),
             world,
             keys: KeyCache::default(),
             sessions: Sessions::default(),
+            uses: uses.clone(),
             store: parts.store,
             objects: parts.objects.clone(),
             agent_directory: parts.agent_directory,
@@ -169,6 +173,7 @@ impl Control {
             settings: parts.settings,
         })
         .map_err(|e| chain(&e))?;
+        tokio::spawn(crate::uses::run(store, gateway.clone(), uses));
         let shutdown = CancellationToken::new();
         let listener = parts.listener.into_std().map_err(|e| e.to_string())?;
         let serving = gateway
@@ -368,6 +373,10 @@ impl Desk {
         };
         sigv4::verify(&claim, parts, &key, &expect, &self.keys).map_err(refuse)?;
         let region = self.region(service, &claim.region, snapshot)?;
+        if view.session.is_none() {
+            let name = service.signing_name();
+            self.uses.note(&view.key.id, name, region.as_str(), now);
+        }
         Ok((view, region))
     }
 

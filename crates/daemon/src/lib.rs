@@ -14,6 +14,7 @@ pub mod origins;
 pub mod places;
 pub mod planes;
 mod up;
+mod uses;
 mod verify;
 
 pub use config::DEFAULT_LISTEN;

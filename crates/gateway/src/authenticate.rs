@@ -63,6 +63,9 @@ pub(crate) fn authenticate(
             };
             let verified =
                 sigv4::verify(claim, wire, &key, &expect, &gateway.keys).map_err(refuse)?;
+            if view.session.is_none() {
+                gateway.uses.note(&view.key.id, "s3", region.as_str(), now);
+            }
             Ok(Identity {
                 key: Some(view),
                 signature: Some(verified),

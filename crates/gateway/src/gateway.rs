@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use adit_model::Millis;
 use adit_objects::Store;
 use adit_plane::metrics::Metrics;
+use adit_plane::uses::Uses;
 use adit_snapshot::{Sessions, Snapshot};
 use adit_wire::sigv4::KeyCache;
 use http::{Request, Response};
@@ -72,6 +73,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) keys: KeyCache,
     pub(crate) sessions: Sessions,
+    pub(crate) uses: Uses,
     pub(crate) ids: Ids,
     pub(crate) names: crate::address::Served,
 }
@@ -123,12 +125,18 @@ impl Gateway {
             settings,
             keys: KeyCache::default(),
             sessions: Sessions::default(),
+            uses: Uses::default(),
             ids: Ids::new(),
             names,
         };
         Ok(Gateway {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Which access keys were used here, to be written down.
+    pub fn uses(&self) -> &Uses {
+        &self.inner.uses
     }
 
     /// Answers one request that somebody else accepted and parsed, such as the daemon's API port, which

@@ -161,6 +161,19 @@ impl ManagedPolicy {
     }
 }
 
+/// When an access key last signed a request, to within a quarter of an hour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyUse {
+    /// The key's id.
+    pub key: String,
+    /// When.
+    pub at: Millis,
+    /// For which service: `s3`.
+    pub service: String,
+    /// In which Region.
+    pub region: String,
+}
+
 /// The name by which people know an account.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AccountAlias {

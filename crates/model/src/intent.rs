@@ -185,6 +185,7 @@ resources! {
     groups: Group, "group", |r| identity_key(&r.account, &r.name), None;
     roles: Role, "role", |r| identity_key(&r.account, &r.name), None;
     managed_policies: ManagedPolicy, "managed-policy", |r| identity_key(&r.account, &r.name), None;
+    key_uses: KeyUse, "key-use", |r| r.key.clone(), None;
     account_aliases: AccountAlias, "account-alias", |r| r.account.to_string(), None;
     sealing_keys: SealingKey, "sealing-key", |r| r.id.clone(), None;
     vpcs: Vpc, "vpc", |r| r.id.to_string(), Some(&r.id);

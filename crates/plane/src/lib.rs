@@ -5,6 +5,7 @@
 //! refuses (I11).
 
 pub mod metrics;
+pub mod uses;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,6 +4,7 @@ use adit_model::*;
 use adit_wire::Value;
 
 use super::{Call, Touch};
+use crate::refusal::Refusal;
 
 /// Operations that are about the caller when they name nobody.
 const OWN: &[&str] = &[
@@ -76,6 +77,24 @@ pub(super) fn derive<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
         touch.key("aws:TagKeys", gone);
     }
     vec![touch]
+}
+
+/// Whose access key a call is about.
+pub(crate) fn key_owner<'a>(call: &Call<'a>) -> Result<Vec<Touch<'a>>, Refusal> {
+    let id = call.input.required("AccessKeyId")?;
+    let key = call.intent().get::<AccessKey>(id);
+    let name = key.and_then(|key| match &key.owner {
+        KeyOwner::User(name) if key.account == *call.account() => Some(name),
+        _ => None,
+    });
+    let user = name.and_then(|name| {
+        call.intent()
+            .get::<User>(identity_key(call.account(), name))
+    });
+    Ok(vec![match user {
+        Some(user) => with_tags(Touch::on(user.arn()), &user.tags),
+        None => Touch::on("*"),
+    }])
 }
 
 fn with_tags<'a>(mut touch: Touch<'a>, tags: &Tags) -> Touch<'a> {

@@ -141,5 +141,28 @@ pub(crate) fn delete(
     let owner = owner(input, draft, ctx)?;
     let key = find(input, draft, ctx, &owner)?;
     draft.remove::<AccessKey>(&key.id);
+    draft.remove::<KeyUse>(&key.id);
     Ok(Answer::done())
+}
+
+/// When one of the account's keys last signed something. What is not written down yet is shown within
+/// a minute.
+pub(crate) fn last_used(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    let id = input.required("AccessKeyId")?;
+    let key = view.intent.get::<AccessKey>(id);
+    let key = key.filter(|key| key.account == ctx.caller.account);
+    let key = key.ok_or_else(|| {
+        let text = format!("The Access Key with id {id} cannot be found.");
+        Refusal::new("NoSuchEntity", text)
+    })?;
+    let used = view.intent.get::<KeyUse>(id);
+    let or_never = |text: Option<&str>| text.unwrap_or("N/A").to_string();
+    Ok(map! {
+        "UserName" => name_of(&key.owner),
+        "AccessKeyLastUsed" => map! {
+            "LastUsedDate" => used.map(|used| time(used.at)),
+            "ServiceName" => or_never(used.map(|used| used.service.as_str())),
+            "Region" => or_never(used.map(|used| used.region.as_str())),
+        },
+    })
 }

@@ -281,6 +281,9 @@ fn identity(tour: &mut Tour) {
     tour.at(iam, "ListAccessKeys", ana.clone());
     let off = map! { "UserName" => "ana", "AccessKeyId" => key.as_str(), "Status" => "Inactive" };
     tour.at(iam, "UpdateAccessKey", off);
+    let used = map! { "AccessKeyId" => key.as_str() };
+    let used = tour.at(iam, "GetAccessKeyLastUsed", used);
+    assert_eq!(text(used.get("AccessKeyLastUsed"), "ServiceName"), "N/A");
     tour.at(
         iam,
         "DeleteAccessKey",

@@ -18,6 +18,7 @@ USERS = [
     Step("ListAccessKeys", {"UserName": "ana"}, keep={"ana_key_id": "AccessKeyMetadata[0].AccessKeyId"}),
     Step("GetCallerIdentity", service="sts", by="ana_key"),
     Step("GetAccessKeyInfo", {"AccessKeyId": "$ana_key_id"}, service="sts"),
+    Step("GetAccessKeyLastUsed", {"AccessKeyId": "$ana_key_id"}),
     Step("PutUserPolicy", {"UserName": "ana", "PolicyName": "s3", "PolicyDocument": ALLOW_S3}),
     Step("GetUserPolicy", {"UserName": "ana", "PolicyName": "s3"}),
     Step("ListUserPolicies", {"UserName": "ana"}),
