@@ -10,9 +10,10 @@ import zlib
 import pytest
 from botocore.exceptions import ClientError
 from harness.expect import allowed, denied
-from harness.installation import DidNotStart, Installation, free_port, wait_until
+from harness.installation import ACCOUNT, DidNotStart, Installation, free_port, wait_until
 from harness.network import Vpc
-from harness.upstream import Upstream
+from harness.policies import document
+from harness.upstream import SECRET_KEY, USER_KEY, USER_SECRET, Upstream
 
 MEBIBYTE = 1 << 20
 
@@ -36,7 +37,8 @@ def installation(upstream, metrics):
         {"name": "shared-*", "upstream": "pool", "prefix": "*/"},
     ]
     path = upstream.folder / "adit.toml"
-    path.write_text(upstream.configuration(*buckets) + f"[metrics]\nlisten = '{metrics}'\n")
+    user = f"{{{USER_KEY} = 'arn:aws:iam::{ACCOUNT}:user/ana'}}"
+    path.write_text(upstream.configuration(*buckets, pass_through=user) + f"[metrics]\nlisten = '{metrics}'\n")
     running = Installation(arguments=["--config", str(path)])
     try:
         yield running.start()
@@ -247,3 +249,48 @@ def test_secrets_that_others_can_read_are_refused(another, upstream):
         another(arguments=["--config", str(path)]).start()
     assert "can be read by others" in why.value.stderr
 
+
+def test_clients_may_keep_the_upstreams_own_credentials(installation, upstream, host):
+    iam = installation.client("iam")
+    iam.create_user(UserName="ana")
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::far-own", "arn:aws:s3:::far-own/*"]}
+    iam.put_user_policy(UserName="ana", PolicyName="own", PolicyDocument=document(statement))
+    s3 = installation.s3
+    for bucket in ("far-own", "far-other", "shared-own"):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key="k", Body=b"there")
+    options = {
+        "endpoint": "https://s3.us-east-1.amazonaws.com", "style": "path", "region": "us-east-1",
+        "key": USER_KEY, "secret": USER_SECRET,
+    }
+
+    def call(operation, **arguments):
+        return host.s3(operation, options=dict(options), **arguments)
+
+    body = os.urandom(700_000)
+    allowed(call("put_object", Bucket="far-own", Key="a b/c", Body=body))
+    assert allowed(call("get_object", Bucket="far-own", Key="a b/c"))["Body"] == body
+    assert upstream.s3.get_object(Bucket="far-own", Key="a b/c")["Body"].read() == body
+    listed = allowed(call("list_objects_v2", Bucket="far-own"))
+    assert [entry["Key"] for entry in listed["Contents"]] == ["a b/c", "k"]
+    assert call("get_object", Bucket="far-own", Key="nope").code == "NoSuchKey"
+    # The user's own policy, and the bucket's, count here, although the upstream would let the key do anything.
+    assert call("get_object", Bucket="far-other", Key="k").code == "AccessDenied"
+    shut = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": "arn:aws:s3:::far-own/k"}
+    installation.put_policy("far-own", shut)
+    both = {"Objects": [{"Key": "a b/c"}, {"Key": "k"}]}
+    assert call("delete_objects", Bucket="far-own", Delete=both).code == "AccessDenied"
+    assert allowed(call("list_objects_v2", Bucket="far-own"))["KeyCount"] == 2, "all or nothing"
+    allowed(call("delete_objects", Bucket="far-own", Delete={"Objects": [{"Key": "a b/c"}]}))
+    # What is not the upstream's to answer, or has another name there, is not the key's.
+    for operation, bucket in (("get_bucket_policy", "far-own"), ("get_object_acl", "far-own"), ("list_objects_v2", "shared-own")):
+        more = {"Key": "k"} if operation == "get_object_acl" else {}
+        assert call(operation, Bucket=bucket, **more).code == "AccessDenied", operation
+    assert call("list_buckets").code == "AccessDenied"
+    # A wrong secret is the upstream's to refuse, and it does.
+    options["secret"] = SECRET_KEY
+    assert call("get_object", Bucket="far-own", Key="k").code == "SignatureDoesNotMatch"
+    # A bucket in the host would be read differently by a server that looks in the path.
+    options |= {"secret": USER_SECRET, "style": "virtual"}
+    assert call("get_object", Bucket="far-own", Key="far-other/k").status == 403
+    s3.delete_bucket_policy(Bucket="far-own")

@@ -1,6 +1,6 @@
 //! The upstreams of the configuration, ready to be asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,6 +31,10 @@ pub struct OriginConfig {
     pub addressing: Addressing,
     /// Where its credentials are.
     pub credentials: CredentialsConfig,
+    /// Access keys of the upstream's own that clients may use, and the ARN of the user here that each stands
+    /// for.
+    #[serde(default)]
+    pub pass_through: BTreeMap<String, String>,
     /// Seconds that an answer may take to begin, after the request was sent.
     pub timeout: Option<u64>,
     /// Which buckets it keeps.
@@ -208,6 +212,7 @@ fn one(config: &OriginConfig) -> Result<Origin, Why> {
         ),
         virtual_hosted: config.addressing == Addressing::Virtual,
         buckets,
+        pass_through: config.pass_through.clone().into_iter().collect(),
     })
 }
 

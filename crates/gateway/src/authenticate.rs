@@ -4,11 +4,17 @@ use std::sync::Arc;
 
 use adit_model::{Millis, Region};
 use adit_snapshot::{KeyView, SignerError, Snapshot};
-use adit_wire::sigv4::{self, AuthError, Body, Carrier, Claim, Expect, Key, Secret, Verified};
+use adit_wire::sigv4::{
+    self, AuthError, Body, Carrier, Claim, Expect, Key, Payload, Secret, Verified,
+};
 use adit_wire::{ErrorReply, Parts, Service};
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
 
 use crate::address::Place;
+use crate::forward::Pass;
 use crate::gateway::Inner;
+use crate::origins::Origin;
 
 /// A caller: the key that signed, with what the signature says; or nobody.
 #[derive(Debug)]
@@ -17,6 +23,8 @@ pub(crate) struct Identity {
     pub(crate) signature: Option<Verified>,
     /// The Region that the request was sent to.
     pub(crate) region: Region,
+    /// Somebody whose signature only an upstream can verify: see [`Pass`].
+    pub(crate) pass: Option<Pass>,
 }
 
 impl Identity {
@@ -48,7 +56,14 @@ pub(crate) fn authenticate(
         Claim::Anonymous => nobody(snapshot, place),
         Claim::V4(claim) => {
             let region = region(snapshot, place, Some(&claim.region))?;
-            let view = find(&claim.access_key_id)?;
+            let id = &claim.access_key_id;
+            if service == Service::S3
+                && snapshot.key(id).is_none()
+                && let Some((origin, arn)) = gateway.origins.principal(id)
+            {
+                return passing(snapshot, claim, (origin, arn), wire, region, now);
+            }
+            let view = find(id)?;
             let secret = Secret::new(view.key.secret.expose());
             let key = Key {
                 access_key_id: &view.key.id,
@@ -70,6 +85,7 @@ pub(crate) fn authenticate(
                 key: Some(view),
                 signature: Some(verified),
                 region,
+                pass: None,
             })
         }
         Claim::V2(claim) => {
@@ -89,9 +105,50 @@ pub(crate) fn authenticate(
                 key: Some(view),
                 signature: Some(verified),
                 region: region(snapshot, place, None)?,
+                pass: None,
             })
         }
     }
+}
+
+/// Somebody who signed with a key of an upstream's: for whom the key stands, the operator says; that they
+/// hold its secret, the upstream will.
+fn passing(
+    snapshot: &Snapshot,
+    claim: &sigv4::V4<'_>,
+    (origin, arn): (&Arc<Origin>, &str),
+    wire: &Parts<'_>,
+    region: Region,
+    now: Millis,
+) -> Result<Identity, ErrorReply> {
+    let view = snapshot.user_of(arn, &claim.access_key_id).ok_or_else(|| {
+        tracing::error!(%arn, origin = %origin.name, "no such user for an upstream's access key");
+        ErrorReply::new("AccessDenied", 403, "Access Denied")
+    })?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in wire.headers.iter() {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_bytes(value),
+        ) {
+            headers.append(name, value);
+        }
+    }
+    Ok(Identity {
+        key: Some(Arc::new(view)),
+        signature: Some(Verified {
+            carrier: claim.carrier,
+            version: "AWS4-HMAC-SHA256",
+            age: now.saturating_sub(claim.signed_at).max(0),
+            payload: Payload::Unsigned,
+            chain: None,
+        }),
+        region,
+        pass: Some(Pass {
+            origin: origin.clone(),
+            headers,
+        }),
+    })
 }
 
 /// Nobody in particular.
@@ -103,6 +160,7 @@ pub(crate) fn nobody(snapshot: &Snapshot, place: &Place) -> Result<Identity, Err
         key: None,
         signature: None,
         region: region(snapshot, place, None)?,
+        pass: None,
     })
 }
 
@@ -146,6 +204,7 @@ pub(crate) fn form(
         key: Some(view),
         signature: Some(verified),
         region,
+        pass: None,
     })
 }
 

@@ -284,6 +284,7 @@ impl Asked<'_> {
             key: Some(view),
             signature: Some(verified),
             region,
+            pass: None,
         })
     }
 

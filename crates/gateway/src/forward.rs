@@ -8,10 +8,12 @@ mod answer;
 mod body;
 mod bucket;
 mod delete;
+mod pass;
 mod request;
 
 pub(crate) use bucket::{create, delete as delete_bucket, setting};
 pub(crate) use delete::delete_many;
+pub(crate) use pass::{Pass, check as check_pass};
 
 use adit_wire::ErrorReply;
 use bytes::Bytes;
@@ -39,7 +41,10 @@ pub(crate) async fn object(
         Ok(place) => place?,
         Err(why) => return Some(Err(why)),
     };
-    Some(run(ask, uses, &place, body).await)
+    Some(match &ask.identity.pass {
+        Some(pass) => pass::run(ask, uses, &place, pass, body).await,
+        None => run(ask, uses, &place, body).await,
+    })
 }
 
 /// Where the bucket is kept; none: in the embedded store.

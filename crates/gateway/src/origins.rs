@@ -1,5 +1,6 @@
 //! Where buckets keep their objects: in the embedded store, or at an upstream that the operator named.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use adit_snapshot::BucketView;
@@ -17,6 +18,9 @@ pub struct Origin {
     pub virtual_hosted: bool,
     /// Which buckets, and where they are there. The first that fits counts.
     pub buckets: Vec<BucketMap>,
+    /// Access keys of the upstream's own that clients may use, and the ARN of the user here that each
+    /// stands for.
+    pub pass_through: HashMap<String, String>,
 }
 
 /// Buckets of an origin, and where they are there.
@@ -138,6 +142,14 @@ impl Origins {
                 "the origin of a bucket is not configured"
             );
             unavailable()
+        })
+    }
+
+    /// The user that an access key of an upstream stands for, by ARN, and that upstream.
+    pub(crate) fn principal(&self, access_key_id: &str) -> Option<(&Arc<Origin>, &str)> {
+        self.0.iter().find_map(|origin| {
+            let arn = origin.pass_through.get(access_key_id)?;
+            Some((origin, arn.as_str()))
         })
     }
 }

@@ -22,7 +22,7 @@ use crate::ids::RequestId;
 use crate::io::Smell;
 use crate::reply::{Reply, ReplyBody};
 use crate::upload::Upload;
-use crate::{access_point, buckets, cors, objects, version2};
+use crate::{access_point, buckets, cors, forward, objects, version2};
 
 /// The endpoint of a connection exists no more: its connections end without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -185,8 +185,13 @@ async fn phases(
         version2::check(&place, &wire, &op)?;
     }
     check_place(&place, connection, head.host, &wire, op.name())?;
-    uses.upload
-        .expect(wire.headers, identity.signature.as_ref())?;
+    match identity.pass {
+        // Goes out as it comes, framing and all.
+        Some(_) => uses.upload.expect_raw(),
+        None => uses
+            .upload
+            .expect(wire.headers, identity.signature.as_ref())?,
+    }
     let ask = Ask {
         gateway,
         snapshot,
@@ -199,6 +204,7 @@ async fn phases(
         now,
         id,
     };
+    forward::check_pass(&ask)?;
     let done = match objects::run(&ask, &mut uses).await {
         Some(done) => done,
         None => buckets::run(&ask, &mut uses).await,

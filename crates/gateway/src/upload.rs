@@ -138,6 +138,11 @@ impl Upload {
         Ok(())
     }
 
+    /// Takes the body as it comes: somebody else will unframe and check it.
+    pub(crate) fn expect_raw(&mut self) {
+        self.length = self.body.size_hint().exact();
+    }
+
     fn chunked(&mut self, chain: Option<Chain>, length: u64, trailers: Vec<String>) {
         let decoder = Box::new(Decoder::new(chain, length, trailers));
         self.framing = Framing::Chunked {
@@ -159,6 +164,11 @@ impl Upload {
     /// Whether the body must be hashed with SHA-256.
     pub(crate) fn binds_sha256(&self) -> bool {
         self.sha256.is_some()
+    }
+
+    /// The number of bytes, if it was announced.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
     }
 
     /// The number of bytes, which objects must announce.

@@ -337,6 +337,25 @@ impl Snapshot {
         put(&mut self.keys, id, view);
     }
 
+    /// A user as the caller that a key of some other system stands for: with the user's rights, and
+    /// without a secret, so that nothing can be verified with it. None when there is no such user.
+    pub fn user_of(&self, arn: &str, access_key_id: &str) -> Option<KeyView> {
+        let rest = arn.strip_prefix("arn:aws:iam::")?;
+        let (account, path) = rest.split_once(":user/")?;
+        let account: AccountId = account.parse().ok()?;
+        let name = path.rsplit('/').next()?;
+        let view = self.user(&account, name).filter(|view| view.arn == arn)?;
+        let key = AccessKey {
+            id: access_key_id.to_owned(),
+            secret: Secret::new(String::new()),
+            owner: KeyOwner::User(name.to_owned()),
+            account,
+            active: true,
+            created: 0,
+        };
+        self.key_of(Arc::new(key), view.clone())
+    }
+
     /// The caller that a long-term key speaks for.
     fn key_of(&self, key: Arc<AccessKey>, view: Arc<IdentityView>) -> Option<KeyView> {
         let mut principal = Principal::parse(&view.arn).ok()?.into_owned();

@@ -31,7 +31,9 @@ enum Content {
     Bytes(Bytes),
     Fed {
         from: mpsc::Receiver<Bytes>,
-        left: u64,
+        /// None where the end tells the length.
+        left: Option<u64>,
+        ended: bool,
     },
 }
 
@@ -45,7 +47,7 @@ pub struct Feed(mpsc::Sender<Bytes>);
 #[error("nobody takes the body")]
 pub struct Gone;
 
-/// The body ended before its announced length.
+/// The body was not given to its end.
 #[derive(Debug, thiserror::Error)]
 #[error("the body was broken off")]
 pub struct BrokenOff;
@@ -56,7 +58,19 @@ impl Feed {
     /// # Errors
     /// [`Gone`]
     pub async fn give(&self, bytes: Bytes) -> Result<(), Gone> {
-        self.0.send(bytes).await.map_err(|_| Gone)
+        // Nothing is no piece, and means the end below.
+        match bytes.is_empty() {
+            true => Ok(()),
+            false => self.0.send(bytes).await.map_err(|_| Gone),
+        }
+    }
+
+    /// Says that everything was given, where no length was announced.
+    ///
+    /// # Errors
+    /// [`Gone`]
+    pub async fn end(&self) -> Result<(), Gone> {
+        self.0.send(Bytes::new()).await.map_err(|_| Gone)
     }
 }
 
@@ -71,11 +85,18 @@ impl Body {
         Body::of(Content::Bytes(bytes.into()))
     }
 
-    /// `length` bytes, to be fed.
-    pub fn fed(length: u64) -> (Feed, Body) {
+    /// A body to be fed: `length` bytes, or as many as come before [`Feed::end`].
+    pub fn fed(length: Option<u64>) -> (Feed, Body) {
         // One piece on its way and one ready: enough to keep the socket busy, and a bound on memory.
         let (to, from) = mpsc::channel(1);
-        (Feed(to), Body::of(Content::Fed { from, left: length }))
+        (
+            Feed(to),
+            Body::of(Content::Fed {
+                from,
+                left: length,
+                ended: length == Some(0),
+            }),
+        )
     }
 
     fn of(content: Content) -> Body {
@@ -110,26 +131,44 @@ impl http_body::Body for Body {
         match &mut self.content {
             Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Content::Fed { left: 0, .. } => Poll::Ready(None),
-            Content::Fed { from, left } => from.poll_recv(cx).map(|got| {
-                let bytes = match got {
-                    Some(bytes) if bytes.len() as u64 <= *left => bytes,
-                    _ => return Some(Err(BrokenOff)),
+            Content::Fed { ended: true, .. } => Poll::Ready(None),
+            Content::Fed { from, left, ended } => from.poll_recv(cx).map(|got| {
+                let Some(bytes) = got else {
+                    return Some(Err(BrokenOff));
                 };
-                *left -= bytes.len() as u64;
+                match left {
+                    None if bytes.is_empty() => {
+                        *ended = true;
+                        return None;
+                    }
+                    None => {}
+                    Some(left) => match left.checked_sub(bytes.len() as u64) {
+                        None => return Some(Err(BrokenOff)),
+                        Some(rest) => {
+                            *left = rest;
+                            *ended = rest == 0;
+                        }
+                    },
+                }
                 Some(Ok(Frame::data(bytes)))
             }),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(http_body::Body::size_hint(self).exact(), Some(0))
+        match &self.content {
+            Content::Bytes(bytes) => bytes.is_empty(),
+            Content::Fed { ended, .. } => *ended,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.content {
-            Content::Bytes(bytes) => bytes.len() as u64,
-            Content::Fed { left, .. } => *left,
-        })
+        match &self.content {
+            Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Fed {
+                left: Some(left), ..
+            } => SizeHint::with_exact(*left),
+            Content::Fed { left: None, .. } => SizeHint::default(),
+        }
     }
 }

@@ -203,6 +203,16 @@ fn error(code: &'static str, status: u16, ask: &Ask<'_>) -> ErrorReply {
 fn told(ask: &Ask<'_>, place: &Place, status: u16, tree: &Element) -> ErrorReply {
     let code = tree.get("Code").unwrap_or("InternalError").to_owned();
     match code.as_str() {
+        // The client's own credentials at the upstream.
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed"
+        | "ExpiredToken"
+            if ask.identity.pass.is_some() =>
+        {
+            let message = tree.get("Message").unwrap_or_default().to_owned();
+            return ErrorReply::new(code, status, message);
+        }
         // About Adit's own credentials or configuration: nothing that the client did.
         "InvalidAccessKeyId"
         | "SignatureDoesNotMatch"

@@ -4,7 +4,7 @@
 //! that waits for more bytes keeps nothing of a broken request.
 
 use adit_objects::{BodyChecks, ChecksumAlgorithm, RunningChecksum};
-use adit_upstream::{Answer, Body, Feed, Payload};
+use adit_upstream::{Answer, Body, Feed, Payload, UpstreamError};
 use adit_wire::sigv4::AuthError;
 use adit_wire::{ErrorReply, Service};
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use ring::digest;
 
 use super::answer::failed;
 use super::request::Outgoing;
+use crate::origins::Place;
 use crate::upload::{Upload, hex};
 
 /// Sends the request with the client's body.
@@ -30,14 +31,33 @@ pub(super) async fn stream(
         Some(hash) if !upstream.endpoint().is_tls() => Payload::Sha256(hex(&hash)),
         _ => Payload::Unsigned,
     };
+    through(upload, Some(length), place, |body| {
+        upstream.call(outgoing.call(payload, body))
+    })
+    .await
+}
+
+/// Sends a request whose body is the client's: `length` bytes, or as many as come.
+///
+/// # Errors
+/// As [`stream`].
+pub(super) async fn through<F>(
+    upload: &mut Upload,
+    length: Option<u64>,
+    place: &Place,
+    send: impl FnOnce(Body) -> F,
+) -> Result<Answer, ErrorReply>
+where
+    F: Future<Output = Result<Answer, UpstreamError>>,
+{
     let mut passing = Passing::new(upload);
-    if length == 0 {
+    if length == Some(0) {
         passing.all(upload, None).await?;
-        let call = outgoing.call(payload, Body::empty());
-        return upstream.call(call).await.map_err(|why| failed(place, &why));
+        let answer = send(Body::empty()).await;
+        return answer.map_err(|why| failed(place, &why));
     }
     let (feed, body) = Body::fed(length);
-    let mut sending = std::pin::pin!(upstream.call(outgoing.call(payload, body)));
+    let mut sending = std::pin::pin!(send(body));
     let early = {
         let mut pumping = std::pin::pin!(passing.all(upload, Some(feed)));
         tokio::select! {
@@ -93,8 +113,10 @@ impl Passing {
             }
         }
         self.compare(&upload.checks()?)?;
-        if let (Some(feed), Some(last)) = (&feed, held) {
-            let _ = feed.give(last).await;
+        if let Some(feed) = &feed {
+            let _ = feed.give(held.unwrap_or_default()).await;
+            // Only a body without a length needs to be told; another has ended already.
+            let _ = feed.end().await;
         }
         Ok(())
     }

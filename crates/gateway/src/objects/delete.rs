@@ -107,6 +107,15 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             }
         }
     }
+    if ask.identity.pass.is_some() {
+        // What the client signed goes out whole or not at all.
+        if let Some(why) = items.iter_mut().find_map(|item| item.refused.take()) {
+            return Err(why);
+        }
+        if let Some(done) = forward::object(ask, uses, Some(body)).await {
+            return done;
+        }
+    }
     let allowed = items.iter().filter(|item| item.refused.is_none());
     let done = match forward::place(ask)? {
         None => {
