@@ -94,6 +94,16 @@ pub(crate) struct Up {
     /// pending.
     #[arg(long, value_name = "WHICH", default_value = "all", value_parser = ["all", "none"])]
     pub(crate) planes: String,
+    /// Keeps the state in an etcd, which several nodes may share: etcd://HOST:PORT[,…][/PREFIX], or
+    /// https://… for TLS.
+    #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
+    pub(crate) store: Option<String>,
+    /// The certificate of the authority behind etcd's certificates.
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub(crate) store_ca: Option<PathBuf>,
+    /// The user that etcd knows; the password is in ADIT_STORE_PASSWORD.
+    #[arg(long, value_name = "NAME", requires = "store")]
+    pub(crate) store_user: Option<String>,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,
@@ -289,6 +299,10 @@ impl Up {
                 "ADIT_ROOT_ACCESS_KEY_ID and ADIT_ROOT_SECRET_ACCESS_KEY go together: set both or none"
             ),
         };
+        let store = match &self.store {
+            Some(url) => Some(etcd(url, self.store_ca, self.store_user)?),
+            None => None,
+        };
         if self.ephemeral && target.state.is_some() {
             anyhow::bail!("--ephemeral keeps its state in a temporary place: leave out --state");
         }
@@ -307,9 +321,26 @@ impl Up {
                 "none" => adit_daemon::PlaneChoice::None,
                 _ => adit_daemon::PlaneChoice::All,
             },
+            store,
             log: self.log,
         })
     }
+}
+
+/// An etcd as the options name it, with the password from the environment.
+fn etcd(
+    url: &str,
+    authority: Option<PathBuf>,
+    user: Option<String>,
+) -> anyhow::Result<adit_daemon::EtcdOptions> {
+    let password = std::env::var("ADIT_STORE_PASSWORD").ok();
+    let login = match (user, password) {
+        (Some(user), Some(password)) => Some((user, password)),
+        (None, _) => None,
+        (Some(_), None) => anyhow::bail!("--store-user needs the password in ADIT_STORE_PASSWORD"),
+    };
+    let options = adit_daemon::EtcdOptions::parse(url)?;
+    Ok(options.with_authority(authority).with_login(login))
 }
 
 impl Target {

@@ -17,6 +17,7 @@ mod up;
 mod uses;
 mod verify;
 
+pub use adit_store::etcd::Options as EtcdOptions;
 pub use config::DEFAULT_LISTEN;
 pub use up::{PlaneChoice, UpError, UpOptions, down, up};
 pub use verify::verify_objects;

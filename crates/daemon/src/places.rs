@@ -59,6 +59,24 @@ pub fn publish(state: &Path, address: SocketAddr, file: &ClientFile) -> std::io:
     )
 }
 
+/// This node's id among those that share a state: made at its first start, and kept.
+pub fn node_id(state: &Path) -> std::io::Result<String> {
+    let path = state.join("node");
+    match std::fs::read_to_string(&path) {
+        Ok(id) if !id.trim().is_empty() => Ok(id.trim().to_string()),
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(why),
+        _ => {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(state)?;
+            let id = adit_api::Ids::random().uuid();
+            private_file(&path, &id)?;
+            Ok(id)
+        }
+    }
+}
+
 /// Takes the address out of the registry.
 pub fn withdraw(state: &Path, address: SocketAddr) {
     let _ = std::fs::remove_file(state.join(CLIENT_FILE));

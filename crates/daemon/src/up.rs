@@ -51,6 +51,8 @@ pub struct UpOptions {
     pub while_stdin: bool,
     /// Which planes run.
     pub planes: PlaneChoice,
+    /// An etcd that holds the state in place of the state directory.
+    pub store: Option<adit_store::etcd::Options>,
     /// Log level.
     pub log: String,
 }
@@ -119,7 +121,7 @@ pub fn up(options: UpOptions) -> Result<(), UpError> {
         None => Config::default(),
     };
     let (temporary, state) = state_directory(&options)?;
-    let store = Store::open(&state)?;
+    let store = open_store(&options, &config, &state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -134,6 +136,23 @@ pub fn up(options: UpOptions) -> Result<(), UpError> {
     }
     drop(temporary);
     done.map(|_| ())
+}
+
+/// The state: in the directory, or in the etcd that was named.
+fn open_store(options: &UpOptions, config: &Config, state: &Path) -> Result<Store, UpError> {
+    let Some(home) = &options.store else {
+        return Ok(Store::open(state)?);
+    };
+    let address = options.listen.or(config.listen);
+    let node = adit_store::etcd::Node {
+        id: places::node_id(state).map_err(|e| UpError::Open {
+            what: "this node's id",
+            why: e.to_string(),
+        })?,
+        address: address.map_or_else(|| DEFAULT_LISTEN.into(), |a| a.to_string()),
+        planes: options.planes == PlaneChoice::All,
+    };
+    Ok(Store::connect(state, &home.clone().as_node(node))?)
 }
 
 /// Why the daemon ended.
@@ -153,8 +172,9 @@ pub fn down(state: &Path) -> Result<(), UpError> {
         )));
     }
     // Whoever holds the lock also holds the network.
-    Store::open(state)?;
+    let lock = adit_store::lock_directory(state)?;
     remove_network(state);
+    drop(lock);
     Ok(())
 }
 
@@ -235,7 +255,7 @@ async fn serve(
 
     let first = FirstState::of(options, config)?;
     if store.intent().installation().is_none() {
-        first.write(&store).await?;
+        first.begin(&store).await?;
     }
     if store.intent().sealing_keys.is_empty() {
         add_sealing_key(&store).await?;
@@ -471,7 +491,10 @@ async fn add_sealing_key(store: &Store) -> Result<(), UpError> {
         operation: "adit:AddSealingKey",
     };
     let added = store.write(author, |draft| {
-        bootstrap::put_sealing_key(draft, &mut Ids::random());
+        // Another node may have added one meanwhile.
+        if draft.sealing_keys.is_empty() {
+            bootstrap::put_sealing_key(draft, &mut Ids::random());
+        }
         Ok::<_, std::convert::Infallible>(())
     });
     added.await.map(|_| ()).map_err(|e| UpError::Open {
@@ -569,14 +592,26 @@ impl FirstState {
         })
     }
 
-    /// Makes the first state, or makes it again: everything else goes.
-    pub async fn write(&self, store: &Store) -> Result<(), UpError> {
+    /// Makes the first state, if no other node was faster.
+    async fn begin(&self, store: &Store) -> Result<(), UpError> {
+        self.write(store, false).await
+    }
+
+    /// Makes the first state again: everything else goes.
+    pub async fn reset(&self, store: &Store) -> Result<(), UpError> {
+        self.write(store, true).await
+    }
+
+    async fn write(&self, store: &Store, again: bool) -> Result<(), UpError> {
         let author = Author {
             who: "adit",
             operation: "adit:FirstStart",
         };
         let written = store
             .write(author, |draft| {
+                if !again && draft.installation().is_some() {
+                    return Ok(());
+                }
                 draft.clear();
                 bootstrap::first_start(draft, &self.bootstrap())
             })

@@ -1,4 +1,4 @@
-//! Where an intent is made durable: SQLite for one node.
+//! Where an intent is made durable: SQLite for one node, etcd for several.
 
 use adit_model::Intent;
 

@@ -1,7 +1,7 @@
 //! The journal thread: takes everything that waits, makes it durable at once, tells who waited.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use adit_model::{Change, Intent};
 use tokio::sync::{oneshot, watch};
@@ -33,18 +33,49 @@ pub(crate) enum Lost {
     Failed(AppendError),
 }
 
+/// What the journal thread is told.
+pub(crate) enum Message {
+    /// Make this durable.
+    Write(Entry),
+    /// Somebody else may have written. Carries nothing: the backend is asked.
+    Look,
+}
+
 /// The way to the journal thread, which ends with it.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    sender: Arc<Sender<Entry>>,
+    sender: Arc<Sender<Message>>,
 }
 
 impl Queue {
     /// Queues a write; the caller holds the head's lock, so entries arrive in order.
     pub(crate) fn push(&self, entry: Entry) -> Result<(), String> {
         self.sender
-            .send(entry)
+            .send(Message::Write(entry))
             .map_err(|_| "the journal has stopped".to_string())
+    }
+
+    /// A way to wake the journal that does not keep it alive.
+    pub(crate) fn bell(&self) -> Bell {
+        Bell(Arc::downgrade(&self.sender))
+    }
+}
+
+/// Wakes the journal to look for what others wrote.
+#[derive(Debug, Clone)]
+pub(crate) struct Bell(Weak<Sender<Message>>);
+
+impl Bell {
+    /// Rings; false when nobody is left to hear it.
+    pub(crate) fn ring(&self) -> bool {
+        self.0
+            .upgrade()
+            .is_some_and(|sender| sender.send(Message::Look).is_ok())
+    }
+
+    /// Whether the store is still there.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.0.strong_count() > 0
     }
 }
 
@@ -84,13 +115,22 @@ struct Journal {
 }
 
 impl Journal {
-    fn run(mut self, receiver: &Receiver<Entry>) {
+    fn run(mut self, receiver: &Receiver<Message>) {
         while let Ok(first) = receiver.recv() {
-            let mut batch = vec![first];
-            while batch.len() < BATCH
-                && let Ok(next) = receiver.try_recv()
-            {
-                batch.push(next);
+            let (mut batch, mut look) = (Vec::new(), false);
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Write(entry) => batch.push(entry),
+                    Message::Look => look = true,
+                }
+                next = match batch.len() < BATCH {
+                    true => receiver.try_recv().ok(),
+                    false => None,
+                };
+            }
+            if look {
+                self.catch_up();
             }
             let (alive, dead): (Vec<Entry>, Vec<Entry>) =
                 batch.into_iter().partition(|entry| entry.line == self.line);

@@ -9,11 +9,12 @@
 //! If that fails, every write that waited fails, and the newest intent falls back to the durable
 //! one: what nobody was promised never becomes visible.
 //!
-//! Where the intent is durable is behind one trait, [`Backend`]: SQLite for one node. Where several
-//! nodes write, a write that another overtook is run again on what the other wrote, so `work` may be
-//! called more than once.
+//! There are two homes for an intent behind one trait, [`Backend`]: SQLite for one node, and
+//! [`etcd`] for several. Where several nodes write, a write that another overtook is run again on
+//! what the other wrote, so `work` may be called more than once.
 
 mod backend;
+pub mod etcd;
 mod journal;
 mod sql;
 
@@ -26,7 +27,7 @@ use tokio::sync::{oneshot, watch};
 pub use backend::{AppendError, Backend};
 pub use journal::Entry;
 use journal::Lost;
-pub use sql::OpenError;
+pub use sql::{OpenError, lock_directory};
 
 /// The durable intent of one installation.
 #[derive(Debug)]
@@ -92,6 +93,25 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Store, OpenError> {
         let (database, intent) = sql::Database::open(directory)?;
         Store::start(Box::new(database), intent).map_err(OpenError::Thread)
+    }
+
+    /// Connects to an etcd, makes the state if there is none, and follows what other nodes write.
+    /// The directory is locked, so that one process uses what else is in it.
+    ///
+    /// # Errors
+    /// When no etcd answers, or what it holds is not ours to use.
+    pub fn connect(directory: &Path, wish: &etcd::Options) -> Result<Store, OpenError> {
+        let lock = sql::lock_directory(directory)?;
+        // Its client has a runtime of its own, which must not begin inside another.
+        std::thread::scope(|scope| {
+            let work = scope.spawn(|| {
+                let (backend, intent) = etcd::open(wish, lock)?;
+                let store = Store::start(Box::new(backend), intent).map_err(OpenError::Thread)?;
+                etcd::follow(wish, store.journal.bell())?;
+                Ok(store)
+            });
+            work.join().unwrap_or_else(|_| Err(OpenError::Interrupted))
+        })
     }
 
     fn start(backend: Box<dyn Backend>, intent: Intent) -> std::io::Result<Store> {
@@ -194,6 +214,3 @@ impl Store {
 fn stopped() -> Lost {
     Lost::Failed(AppendError::Failed("the journal has stopped".into()))
 }
-
-#[cfg(test)]
-mod tests;

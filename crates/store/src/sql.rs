@@ -49,6 +49,17 @@ pub enum OpenError {
         /// The version found.
         found: i64,
     },
+    /// No etcd could be used.
+    #[error("cannot use the etcd at {at}: {why}")]
+    Etcd {
+        /// Its address.
+        at: String,
+        /// Why.
+        why: String,
+    },
+    /// Opening ended before it was done.
+    #[error("opening the state was interrupted")]
+    Interrupted,
     /// No thread could be started.
     #[error("cannot start the journal thread: {0}")]
     Thread(std::io::Error),
@@ -139,8 +150,11 @@ impl Backend for Database {
     }
 }
 
-/// Makes a state directory if need be and takes it for this process.
-pub(crate) fn lock_directory(directory: &Path) -> Result<File, OpenError> {
+/// Makes a state directory if need be and takes it for this process, for as long as the file is held.
+///
+/// # Errors
+/// When another process has it, or it cannot be made.
+pub fn lock_directory(directory: &Path) -> Result<File, OpenError> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

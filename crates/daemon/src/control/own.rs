@@ -118,7 +118,7 @@ impl Desk {
         let failed = |why: String| ErrorReply::new("InternalFailure", 500, why);
         let buckets: Vec<_> = self.store.intent().buckets.values().cloned().collect();
         self.first
-            .write(&self.store)
+            .reset(&self.store)
             .await
             .map_err(|e| failed(chain(&e)))?;
         for bucket in buckets {

@@ -1,0 +1,94 @@
+//! What holds wherever the intent lives.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use adit_model::{Account, AccountId, Generation};
+use adit_store::WriteError;
+
+use crate::home::{AUTHOR, Home, account, put};
+
+async fn a_refused_write_leaves_no_mark(home: Home) {
+    let store = home.open();
+    let refused = store
+        .write(AUTHOR, |draft| -> Result<(), &str> {
+            draft.put(account(1));
+            Err("no")
+        })
+        .await;
+    assert!(matches!(refused, Err(WriteError::Refused("no"))));
+    assert_eq!(store.intent().accounts.size(), 0);
+    assert_eq!(store.intent().generation, Generation(0));
+}
+
+async fn generations_count_transactions_and_survive(home: Home) {
+    {
+        let store = Arc::new(home.open());
+        let writers: Vec<_> = (0..50)
+            .map(|n| {
+                let store = store.clone();
+                tokio::spawn(async move { put(&store, n).await.intent.generation })
+            })
+            .collect();
+        let mut seen = BTreeSet::new();
+        for writer in writers {
+            seen.insert(writer.await.unwrap());
+        }
+        assert_eq!(seen.len(), 50, "each write has its own generation");
+        assert_eq!(store.intent().generation, Generation(50));
+    }
+    let store = home.open();
+    assert_eq!(store.intent().accounts.size(), 50);
+    assert_eq!(store.intent().generation, Generation(50));
+    assert_eq!(put(&store, 99).await.intent.generation, Generation(51));
+}
+
+async fn unchanged_makes_no_generation(home: Home) {
+    let store = home.open();
+    put(&store, 1).await;
+    let read = store
+        .write::<_, ()>(AUTHOR, |draft| Ok(draft.accounts.size()))
+        .await
+        .unwrap();
+    assert_eq!((read.value, read.intent.generation), (1, Generation(1)));
+}
+
+async fn what_was_deleted_stays_deleted(home: Home) {
+    let before = {
+        let store = home.open();
+        for n in 0..3 {
+            put(&store, n).await;
+        }
+        let id: AccountId = "000000000001".parse().unwrap();
+        let done = store
+            .write::<_, ()>(AUTHOR, |draft| Ok(draft.remove::<Account>(&id)))
+            .await
+            .unwrap();
+        assert!(done.value.is_some());
+        done.intent.dump()
+    };
+    assert_eq!(before.len(), 2);
+    assert_eq!(home.open().intent().dump(), before);
+}
+
+macro_rules! on_both {
+    ($($test:ident as $name:ident;)*) => {
+        mod directory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$test(super::Home::directory()).await }
+            )*
+        }
+        mod etcd {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$test(super::Home::etcd()).await }
+            )*
+        }
+    };
+}
+
+on_both! {
+    a_refused_write_leaves_no_mark as i1_a_refused_write_leaves_no_mark;
+    generations_count_transactions_and_survive as i3_generations_count_transactions_and_survive;
+    unchanged_makes_no_generation as unchanged_makes_no_generation;
+    what_was_deleted_stays_deleted as what_was_deleted_stays_deleted;
+}
