@@ -78,9 +78,7 @@ pub(crate) fn authenticate(
             };
             let verified =
                 sigv4::verify(claim, wire, &key, &expect, &gateway.keys).map_err(refuse)?;
-            if view.session.is_none() {
-                gateway.uses.note(&view.key.id, "s3", region.as_str(), now);
-            }
+            note(gateway, &view, service, &region, now);
             Ok(Identity {
                 key: Some(view),
                 signature: Some(verified),
@@ -101,10 +99,12 @@ pub(crate) fn authenticate(
             };
             let resource = place.address.v2_resource(wire.path);
             let verified = sigv4::verify_v2(claim, wire, &resource, &key, now).map_err(refuse)?;
+            let region = region(snapshot, place, None)?;
+            note(gateway, &view, service, &region, now);
             Ok(Identity {
                 key: Some(view),
                 signature: Some(verified),
-                region: region(snapshot, place, None)?,
+                region,
                 pass: None,
             })
         }
@@ -200,6 +200,7 @@ pub(crate) fn form(
     };
     let verified =
         sigv4::verify_form(&claim, fields, &key, &expect, &gateway.keys).map_err(refuse)?;
+    note(gateway, &view, Service::S3, &region, now);
     Ok(Identity {
         key: Some(view),
         signature: Some(verified),
@@ -237,6 +238,20 @@ pub(crate) fn signer(
 ) -> Result<Arc<KeyView>, ErrorReply> {
     let found = gateway.sessions.signer(snapshot, id, token, now);
     found.map_err(|why| unknown(why, id, token).reply(service))
+}
+
+/// Notes the use of a long-term key whose signature held.
+pub(crate) fn note(
+    gateway: &Inner,
+    view: &KeyView,
+    service: Service,
+    region: &Region,
+    now: Millis,
+) {
+    if view.session.is_none() {
+        let name = service.signing_name();
+        gateway.uses.note(&view.key.id, name, region.as_str(), now);
+    }
 }
 
 /// Why credentials are nobody's, as signatures' errors.

@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::account::Account;
 use crate::address::Way;
-use crate::authenticate::{Identity, signer};
+use crate::authenticate::{Identity, note, signer};
 use crate::connection::{Connection, Via};
 use crate::gateway::Inner;
 use crate::head::head;
@@ -280,6 +280,7 @@ impl Asked<'_> {
         };
         let verified =
             sigv4::verify(v4, wire, &key, &expect, &self.gateway.keys).map_err(refuse)?;
+        note(self.gateway, &view, SERVICE, &region, self.now);
         Ok(Identity {
             key: Some(view),
             signature: Some(verified),
