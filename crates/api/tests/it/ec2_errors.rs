@@ -704,7 +704,12 @@ fn what_is_not_built_says_so() {
             "UnsupportedOperation",
             400,
         ),
-        (adit_wire::Service::Iam, "CreateRole", "NotImplemented", 501),
+        (
+            adit_wire::Service::Iam,
+            "CreateLoginProfile",
+            "NotImplemented",
+            501,
+        ),
         (
             adit_wire::Service::S3,
             "PutBucketWebsite",
