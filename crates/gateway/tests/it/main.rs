@@ -12,5 +12,6 @@ mod dynamodb;
 mod http;
 mod objects;
 mod paths;
+mod sessions;
 mod support;
 mod tls;

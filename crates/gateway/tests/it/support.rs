@@ -63,6 +63,15 @@ impl Records {
         self.0.lock().unwrap().last().cloned().unwrap_or_default()
     }
 
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|line| line.to_string())
+            .collect()
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }
@@ -70,7 +79,7 @@ impl Records {
 
 /// The intent, and who is told of it.
 pub(crate) struct Intents {
-    intent: Mutex<Arc<Intent>>,
+    pub(crate) intent: Mutex<Arc<Intent>>,
     told: watch::Sender<Option<Arc<Snapshot>>>,
     pub(crate) calls: Mutex<Vec<String>>,
     pub(crate) fail: Mutex<bool>,
