@@ -89,3 +89,52 @@ def test_two_nodes_share_one_state(another, etcd, tmp_path):
     two.kill_dash_nine()
     two.start()
     assert {second, third} <= vpcs(two) == vpcs(one)
+
+
+def test_a_backup_of_a_running_daemon_comes_back(another, etcd, tmp_path):
+    adit = another(state=tmp_path / "state", arguments=["--planes", "none"]).start()
+    first = adit.ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    adit.bucket("reports")
+    file = tmp_path / "backup.jsonl"
+    adit.adit("backup", file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert adit.adit("backup", file, check=False).returncode != 0, "a backup overwrites nothing"
+    authority = (adit.state / "ca/ca.pem").read_bytes()
+    second = adit.ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
+
+    # Not below a running daemon, and not over a state unless told.
+    assert "in use" in adit.adit("restore", "--state", adit.state, "--force", file, check=False).stderr
+    assert vpcs(adit) == {first, second}
+    adit.terminate()
+    assert "--force" in adit.adit("restore", "--state", adit.state, file, check=False).stderr
+    cut = tmp_path / "cut.jsonl"
+    cut.write_bytes(file.read_bytes()[:-20])
+    assert "cut short" in adit.adit("restore", "--state", adit.state, "--force", cut, check=False).stderr
+    adit.start()
+    assert vpcs(adit) == {first, second}, "what was refused changed nothing"
+    adit.terminate()
+
+    adit.adit("restore", "--state", adit.state, "--force", file)
+    adit.start()
+    assert vpcs(adit) == {first}
+    assert [bucket["Name"] for bucket in adit.s3.list_buckets()["Buckets"]] == ["reports"]
+
+    # The same into an empty directory, and into an etcd.
+    fresh = another(state=tmp_path / "fresh", arguments=["--planes", "none"])
+    fresh.adit("restore", "--state", fresh.state, file, environment=fresh.base)
+    assert (fresh.state / "ca/ca.pem").read_bytes() == authority
+    assert vpcs(fresh.start()) == {first}
+    there = another(state=tmp_path / "there", arguments=["--planes", "none", "--store", f"etcd://127.0.0.1:{etcd.port}"])
+    restore = ["restore", "--state", there.state, "--store", f"etcd://127.0.0.1:{etcd.port}", file]
+    wait_until(lambda: there.adit(*restore, environment=there.base, check=False).returncode == 0, 30, "etcd takes the backup")
+    assert vpcs(there.start()) == {first}
+
+
+def test_another_account_gets_no_backup(another, tmp_path):
+    adit = another(state=tmp_path / "state", arguments=["--planes", "none"]).start()
+    made = adit.adit("account", "create", "other").stdout
+    keys = dict(line.split("=", 1) for line in made.replace("export ", "").splitlines() if "=" in line)
+    environment = adit.client_environment(**{name: value.strip("\"'") for name, value in keys.items()})
+    refused = adit.adit("backup", tmp_path / "no", environment=environment, check=False)
+    assert refused.returncode != 0 and "AccessDenied" in refused.stderr, (made, refused.stderr)
+    assert not (tmp_path / "no").exists()

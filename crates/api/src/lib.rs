@@ -34,4 +34,5 @@ pub use call::{Api, Planes, Request, Settled};
 pub use context::{Caller, Ctx, Source, View};
 pub use ids::Ids;
 pub use operations::{OPERATIONS, Row};
+pub use own::account::is_first as is_first_account;
 pub use refusal::Refusal;

@@ -56,6 +56,13 @@ pub(crate) enum Command {
     Policy(Policy),
     /// What is built of AWS's APIs; needs no daemon.
     Api(Api),
+    /// Writes everything but objects and records into a file that only you can read. The daemon goes on.
+    Backup {
+        /// The file; must not exist.
+        file: PathBuf,
+    },
+    /// Makes a backup the state. The daemon must not run.
+    Restore(Restore),
     /// Asks for one object: the demonstration's client where the AWS CLI is missing.
     #[command(hide = true)]
     DemoClient(crate::demo::Get),
@@ -94,16 +101,8 @@ pub(crate) struct Up {
     /// pending.
     #[arg(long, value_name = "WHICH", default_value = "all", value_parser = ["all", "none"])]
     pub(crate) planes: String,
-    /// Keeps the state in an etcd, which several nodes may share: etcd://HOST:PORT[,…][/PREFIX], or
-    /// https://… for TLS.
-    #[arg(long, value_name = "URL", conflicts_with = "ephemeral")]
-    pub(crate) store: Option<String>,
-    /// The certificate of the authority behind etcd's certificates.
-    #[arg(long, value_name = "FILE", requires = "store")]
-    pub(crate) store_ca: Option<PathBuf>,
-    /// The user that etcd knows; the password is in ADIT_STORE_PASSWORD.
-    #[arg(long, value_name = "NAME", requires = "store")]
-    pub(crate) store_user: Option<String>,
+    #[command(flatten)]
+    pub(crate) etcd: Etcd,
     /// What is logged: error, warn, info, debug or trace.
     #[arg(long, default_value = "info", value_name = "LEVEL")]
     pub(crate) log: String,
@@ -226,6 +225,32 @@ pub(crate) struct Demo {
     pub(crate) keep: bool,
 }
 
+/// An etcd that holds the state.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Etcd {
+    /// Keeps the state in an etcd, which several nodes may share: etcd://HOST:PORT[,…][/PREFIX], or
+    /// https://… for TLS.
+    #[arg(long, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The certificate of the authority behind etcd's certificates.
+    #[arg(long, value_name = "FILE", requires = "store")]
+    pub(crate) store_ca: Option<PathBuf>,
+    /// The user that etcd knows; the password is in ADIT_STORE_PASSWORD.
+    #[arg(long, value_name = "NAME", requires = "store")]
+    pub(crate) store_user: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restore {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// Takes the place of a state that is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) etcd: Etcd,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Api {
     #[command(subcommand)]
@@ -299,10 +324,10 @@ impl Up {
                 "ADIT_ROOT_ACCESS_KEY_ID and ADIT_ROOT_SECRET_ACCESS_KEY go together: set both or none"
             ),
         };
-        let store = match &self.store {
-            Some(url) => Some(etcd(url, self.store_ca, self.store_user)?),
-            None => None,
-        };
+        let store = self.etcd.options()?;
+        if self.ephemeral && store.is_some() {
+            anyhow::bail!("--ephemeral keeps its state in a temporary place: leave out --store");
+        }
         if self.ephemeral && target.state.is_some() {
             anyhow::bail!("--ephemeral keeps its state in a temporary place: leave out --state");
         }
@@ -327,20 +352,25 @@ impl Up {
     }
 }
 
-/// An etcd as the options name it, with the password from the environment.
-fn etcd(
-    url: &str,
-    authority: Option<PathBuf>,
-    user: Option<String>,
-) -> anyhow::Result<adit_daemon::EtcdOptions> {
-    let password = std::env::var("ADIT_STORE_PASSWORD").ok();
-    let login = match (user, password) {
-        (Some(user), Some(password)) => Some((user, password)),
-        (None, _) => None,
-        (Some(_), None) => anyhow::bail!("--store-user needs the password in ADIT_STORE_PASSWORD"),
-    };
-    let options = adit_daemon::EtcdOptions::parse(url)?;
-    Ok(options.with_authority(authority).with_login(login))
+impl Etcd {
+    /// The etcd, if one is named, with the password from the environment.
+    pub(crate) fn options(self) -> anyhow::Result<Option<adit_daemon::EtcdOptions>> {
+        let Some(url) = &self.store else {
+            return Ok(None);
+        };
+        let password = std::env::var("ADIT_STORE_PASSWORD").ok();
+        let login = match (self.store_user, password) {
+            (Some(user), Some(password)) => Some((user, password)),
+            (None, _) => None,
+            (Some(_), None) => {
+                anyhow::bail!("--store-user needs the password in ADIT_STORE_PASSWORD")
+            }
+        };
+        let options = adit_daemon::EtcdOptions::parse(url)?;
+        Ok(Some(
+            options.with_authority(self.store_ca).with_login(login),
+        ))
+    }
 }
 
 impl Target {

@@ -107,16 +107,26 @@ impl Client {
 
     /// Calls one of Adit's own operations.
     pub(crate) fn adit(&self, operation: &str, input: Value) -> anyhow::Result<Value> {
+        let body = self.own(operation, &input)?;
+        Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// Calls one of Adit's own operations whose answer is not one value.
+    pub(crate) fn adit_bytes(&self, operation: &str) -> anyhow::Result<Bytes> {
+        self.own(operation, &serde_json::json!({}))
+    }
+
+    fn own(&self, operation: &str, input: &Value) -> anyhow::Result<Bytes> {
         let target = format!("Adit.{operation}");
         let headers = [
             ("content-type", "application/x-amz-json-1.1"),
             ("x-amz-target", target.as_str()),
         ];
         let (status, body) = self.post(Service::Adit, &headers, input.to_string().into_bytes())?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if (200..300).contains(&status) {
-            return Ok(answer);
+            return Ok(body);
         }
+        let answer: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let text = |name: &str| answer.get(name).and_then(Value::as_str).map(str::to_string);
         let code = text("__type").unwrap_or_else(|| format!("HTTP {status}"));
         let message = text("message").or_else(|| text("Message"));

@@ -3,6 +3,7 @@
 mod account;
 mod api;
 mod args;
+mod backup;
 mod client;
 mod demo;
 mod down;
@@ -65,6 +66,8 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Objects(objects) => objects::run(&target, &objects),
         Command::Demo(demo) => demo::run(&demo),
         Command::Api(api) => api::run(&api),
+        Command::Backup { file } => backup::backup(&target, &file),
+        Command::Restore(wish) => backup::restore(&target, wish),
         Command::Policy(policy) => policy::run(&policy),
         Command::DemoClient(options) => demo::get(&options),
     }

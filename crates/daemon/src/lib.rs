@@ -13,6 +13,7 @@ pub mod operations;
 pub mod origins;
 pub mod places;
 pub mod planes;
+pub mod restore;
 mod up;
 mod uses;
 mod verify;

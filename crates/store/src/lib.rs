@@ -14,6 +14,7 @@
 //! what the other wrote, so `work` may be called more than once.
 
 mod backend;
+pub mod backup;
 pub mod etcd;
 mod journal;
 mod sql;

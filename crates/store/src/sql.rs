@@ -10,6 +10,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::backend::{AppendError, Backend};
 use crate::journal::Entry;
 
+/// The state file in its directory.
+const FILE: &str = "state.sqlite";
+
 /// The version of the tables below. A newer file is refused; an older one is migrated.
 const SCHEMA: i64 = 1;
 
@@ -79,7 +82,7 @@ impl Database {
             move |why| OpenError::Directory { path, why }
         };
         let lock = lock_directory(directory)?;
-        let path = directory.join("state.sqlite");
+        let path = directory.join(FILE);
         // Made first so that it never exists with wider permissions: it holds access keys.
         private(&path).map_err(fail(&path))?;
         let damaged = |why: String| OpenError::Damaged {
@@ -164,6 +167,80 @@ pub fn lock_directory(directory: &Path) -> Result<File, OpenError> {
             why,
         })?;
     lock(directory)
+}
+
+/// Whether there is a state file with anything in it, or one that cannot be read.
+pub(crate) fn holds_a_state(directory: &Path) -> bool {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return false;
+    }
+    let rows = Connection::open(&path).and_then(|c| {
+        c.query_row("SELECT count(*) FROM resource", [], |row| {
+            row.get::<_, i64>(0)
+        })
+    });
+    !matches!(rows, Ok(0))
+}
+
+/// Puts a state file with this intent in the place of the one there, if any, in one step. The
+/// directory's lock is held by the caller.
+pub(crate) fn replace(directory: &Path, intent: &Intent) -> Result<(), OpenError> {
+    let (path, new) = (directory.join(FILE), directory.join("state.restoring"));
+    let fail = |path: &Path| {
+        let path = path.to_path_buf();
+        move |why| OpenError::Directory { path, why }
+    };
+    let damaged = |e: rusqlite::Error| OpenError::Damaged {
+        path: new.clone(),
+        why: e.to_string(),
+    };
+    remove(&new).map_err(fail(&new))?;
+    private(&new).map_err(fail(&new))?;
+    let mut connection = Connection::open(&new).map_err(damaged)?;
+    prepare(&connection, &new)?;
+    let generation = intent.generation.0 as i64;
+    let transaction = connection.transaction().map_err(damaged)?;
+    for (kind, key, body) in intent.dump() {
+        transaction
+            .execute(
+                "INSERT INTO resource (kind, key, body, generation) VALUES (?1, ?2, ?3, ?4)",
+                params![kind.name(), key, body, generation],
+            )
+            .map_err(damaged)?;
+    }
+    transaction
+        .execute(
+            "INSERT INTO event (generation, at, who, operation)
+             VALUES (?1, unixepoch('subsec') * 1000, 'adit', 'adit:Restore')",
+            [generation],
+        )
+        .map_err(damaged)?;
+    transaction.commit().map_err(damaged)?;
+    // Everything into the one file, so that renaming it moves everything.
+    connection
+        .execute_batch("PRAGMA journal_mode = DELETE")
+        .map_err(damaged)?;
+    connection.close().map_err(|(_, e)| damaged(e))?;
+    // The old file's log must not be taken for the new one's. While the old file stands, it stands whole.
+    if let Ok(old) = Connection::open(&path) {
+        let _ = old.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;");
+    }
+    for log in ["state.sqlite-wal", "state.sqlite-shm"] {
+        let log = directory.join(log);
+        remove(&log).map_err(fail(&log))?;
+    }
+    std::fs::rename(&new, &path).map_err(fail(&path))?;
+    File::open(directory)
+        .and_then(|d| d.sync_all())
+        .map_err(fail(directory))
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(why),
+        _ => Ok(()),
+    }
 }
 
 fn lock(directory: &Path) -> Result<File, OpenError> {

@@ -59,7 +59,9 @@ pub(crate) fn create(
     }))
 }
 
-fn is_first(intent: &Intent, id: &AccountId) -> bool {
+/// Whether this is the account that a first start made: its users may do what concerns the whole
+/// installation.
+pub fn is_first(intent: &Intent, id: &AccountId) -> bool {
     intent
         .get::<Account>(id)
         .is_some_and(|account| account.name == FIRST)

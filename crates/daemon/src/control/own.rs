@@ -1,5 +1,6 @@
 //! Adit's own operations that concern the process rather than intent.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use adit_api::{Caller, Ids};
@@ -35,6 +36,14 @@ impl Desk {
         let op = protocol::identify(Service::Adit, parts).ok()?;
         let action = format!("adit:{}", op.name());
         let answer = match op.name() {
+            "GetBackup" => {
+                return Some(
+                    match snapshot.decide_control(&caller.key, &action, "*", region, now) {
+                        Err(why) => Err(ErrorReply::new("AccessDenied", 403, why)),
+                        Ok(()) => self.backup(caller).await,
+                    },
+                );
+            }
             "GetAccess" | "Reset" | "Down" | "NetPlan" | "VerifyObjects" => {
                 match snapshot.decide_control(&caller.key, &action, "*", region, now) {
                     Err(why) => Err(ErrorReply::new("AccessDenied", 403, why)),
@@ -55,6 +64,43 @@ impl Desk {
             _ => return None,
         };
         Some(answer.map(|output| reply(&op, &output)))
+    }
+
+    /// The whole intent and the certificate authority, as a backup: lines of JSON, secrets included.
+    async fn backup(&self, caller: &Caller) -> Result<HttpReply, ErrorReply> {
+        let intent = self.store.intent();
+        if !adit_api::is_first_account(&intent, &caller.account) {
+            let why =
+                "Only the installation's first account may take a backup: it holds every secret.";
+            return Err(ErrorReply::new("AccessDenied", 403, why));
+        }
+        let authority = self
+            .ca_bundle
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default();
+        let made = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<u8>> {
+            let mut files = Vec::new();
+            for name in [
+                adit_gateway::ca::CERTIFICATE_FILE,
+                adit_gateway::ca::KEY_FILE,
+            ] {
+                files.push((format!("ca/{name}"), std::fs::read(authority.join(name))?));
+            }
+            let mut body = Vec::new();
+            adit_store::backup::write(&intent, &files, &mut body)?;
+            Ok(body)
+        });
+        let failed = |why: String| ErrorReply::new("InternalFailure", 500, why);
+        let body = made
+            .await
+            .map_err(|e| failed(e.to_string()))?
+            .map_err(|e| failed(e.to_string()))?;
+        Ok(HttpReply {
+            status: 200,
+            headers: vec![("content-type".into(), "application/jsonl".into())],
+            body,
+        })
     }
 
     /// What the network plane would do to make the kernel as the newest snapshot says.

@@ -7,7 +7,9 @@
     reason = "a test fails by panicking"
 )]
 
+mod backup;
 mod etcd;
 mod home;
 mod promises;
 mod sqlite;
+mod versions;
