@@ -14,22 +14,27 @@
 //! What enters from outside (internet gateway, sites) is marked with `OUTSIDE`, whose table knows
 //! the VPC's own blocks and nothing else: a gateway endpoint is out of reach by construction.
 
+mod acl;
 mod filter;
+mod nat;
 mod outside;
+mod peering;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::net as addresses;
 use adit_model::{
-    NetworkInterface, NetworkInterfaceId, ResolverEndpointId, SiteName, VpcEndpointId, VpcId,
+    NatGatewayId, NetworkInterface, NetworkInterfaceId, ResolverEndpointId, SiteName, VpcCidr,
+    VpcEndpointId, VpcId, VpcPeeringConnectionId,
 };
-use adit_snapshot::{PortUser, PortView, Target, VpcView};
+use adit_snapshot::{PortUser, PortView, ResolvedRoute, Target, VpcView};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::desired::*;
 
 pub use outside::{Internet, render_internet};
+pub use peering::render_peering;
 
 /// The namespace that stands for the internet, and the group it belongs to.
 pub const INTERNET: &str = "internet";
@@ -47,6 +52,7 @@ const EARLY: u32 = 9_000;
 const NEXTHOP_INTERNET: u32 = 1;
 const NEXTHOP_GATEWAYS: u32 = 0x1_0000;
 const NEXTHOP_SITES: u32 = 0x2_0000;
+const NEXTHOP_PEERINGS: u32 = 0x3_0000;
 
 /// Every cable has these two ends; an address on a cable needs no uniqueness beyond it.
 pub(crate) const NEAR: Mac = Mac([0x02, 0xad, 0x17, 0, 0, 1]);
@@ -73,6 +79,16 @@ pub mod place {
 
     /// The namespace of an instance.
     pub fn instance(id: &NetworkInterfaceId) -> String {
+        id.to_string()
+    }
+
+    /// The namespace of a NAT gateway.
+    pub fn nat_gateway(id: &NatGatewayId) -> String {
+        id.to_string()
+    }
+
+    /// The namespace, and the group, of a peering connection.
+    pub fn peering(id: &VpcPeeringConnectionId) -> String {
         id.to_string()
     }
 
@@ -154,9 +170,16 @@ pub fn render(view: &VpcView) -> Desired {
     let mut router = router(view);
     for port in &view.ports {
         add_port(&mut router, view, port);
-        if port.user == PortUser::Instance {
-            let name = place::instance(&port.interface.id);
-            desired.namespaces.insert(name, instance(port));
+        match &port.user {
+            PortUser::Instance => {
+                let name = place::instance(&port.interface.id);
+                desired.namespaces.insert(name, instance(port));
+            }
+            PortUser::NatGateway(id) => {
+                let name = place::nat_gateway(id);
+                desired.namespaces.insert(name, nat::namespace(port));
+            }
+            PortUser::Endpoint(_) | PortUser::Resolver(_) => {}
         }
     }
     for gateway in &view.gateways {
@@ -176,7 +199,7 @@ pub fn render(view: &VpcView) -> Desired {
         router.nexthops.push(nexthop(id, far, &device));
         let mark = REFLECT + u32::from(gateway.endpoint.number);
         router.rules.push(rule(EARLY, mark));
-        throw_local(&mut router, view, mark);
+        throw_local(&mut router, view, mark, &[]);
         for prefix in &gateway.prefixes {
             router.routes.push(Route {
                 table: mark,
@@ -203,6 +226,7 @@ pub fn render(view: &VpcView) -> Desired {
     add_tables(&mut router, view);
     outside::add_internet_gateway(&mut desired, &mut router, view);
     outside::add_sites(&mut desired, &mut router, view);
+    peering::add_peerings(&mut desired, &mut router, view);
     router.nft = Some(filter::table(view));
     desired
         .namespaces
@@ -278,6 +302,7 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
     let device = port_device(&eni.id);
     let (peer_ns, peer_name) = match &port.user {
         PortUser::Instance => (place::instance(&eni.id), "eth0".to_string()),
+        PortUser::NatGateway(id) => (place::nat_gateway(id), "eth0".to_string()),
         PortUser::Endpoint(endpoint) => {
             if !view.interfaces.iter().any(|e| e.endpoint.id == *endpoint) {
                 return;
@@ -309,13 +334,15 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
     router
         .sysctls
         .insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
-    router.routes.push(Route {
-        device: Some(device.clone()),
-        ..Route::to(host(eni.private_ip))
-    });
-    router
-        .neighbours
-        .push(neighbour(&device, eni.private_ip, Mac(eni.mac)));
+    for address in eni.private_ips() {
+        router.routes.push(Route {
+            device: Some(device.clone()),
+            ..Route::to(host(address))
+        });
+        router
+            .neighbours
+            .push(neighbour(&device, address, Mac(eni.mac)));
+    }
 }
 
 /// An instance: its address in its subnet, the router as default.
@@ -326,9 +353,10 @@ fn instance(port: &PortView) -> Namespace {
         sysctls: quiet(),
         ..Namespace::default()
     };
-    space
-        .addresses
-        .push(on("eth0", eni.private_ip, port.subnet.cidr.prefix_len()));
+    for address in eni.private_ips() {
+        let prefix = port.subnet.cidr.prefix_len();
+        space.addresses.push(on("eth0", address, prefix));
+    }
     space.neighbours.push(neighbour("eth0", router, NEAR));
     space.routes.push(default_via("eth0", router));
     space
@@ -409,24 +437,29 @@ fn add_defaults(
 /// Every route table: back to `main` for the VPC's own, then its routes, then silence.
 fn add_tables(router: &mut Namespace, view: &VpcView) {
     router.rules.push(rule(EARLY, OUTSIDE));
-    throw_local(router, view, OUTSIDE);
+    throw_local(router, view, OUTSIDE, &[]);
     for table in &view.tables {
         let number = TABLES + u32::from(table.number);
         router.rules.push(rule(number, number));
-        throw_local(router, view, number);
-        for route in &table.routes {
+        throw_local(router, view, number, &table.routes);
+        let v4 = |route: &&ResolvedRoute| matches!(route.destination, IpNet::V4(_));
+        for route in table.routes.iter().filter(v4) {
             let to = Route {
                 table: number,
-                ..Route::to(IpNet::V4(route.destination))
+                ..Route::to(route.destination)
             };
             router.routes.push(match target(view, &route.target) {
+                Some(Way::Local) => Route {
+                    kind: RouteKind::Throw,
+                    ..to
+                },
                 Some(Way::Nexthop(id)) => Route {
                     nexthop: Some(id),
                     ..to
                 },
                 Some(Way::Port(device, address)) => Route {
                     device: Some(device),
-                    via: Some(IpAddr::V4(address)),
+                    via: Some(address),
                     ..to
                 },
                 None => Route {
@@ -440,7 +473,8 @@ fn add_tables(router: &mut Namespace, view: &VpcView) {
 
 enum Way {
     Nexthop(u32),
-    Port(String, Ipv4Addr),
+    Port(String, IpAddr),
+    Local,
 }
 
 /// How a target is reached; `None` when it is not there.
@@ -455,20 +489,32 @@ fn target(view: &VpcView, target: &Target) -> Option<Way> {
                 NEXTHOP_GATEWAYS + u32::from(gateway.endpoint.number),
             ))
         }
+        Target::Site(name) if view.unplugged.contains(name) => None,
         Target::Site(name) => {
             let site = view.sites.iter().find(|s| s.name == *name)?;
             Some(Way::Nexthop(NEXTHOP_SITES + u32::from(site.number)))
         }
-        Target::Interface(id, address) => {
+        Target::Interface(id, address) | Target::NatGateway(_, id, address) => {
             view.port(id).map(|_| Way::Port(port_device(id), *address))
         }
-        Target::Blackhole => None,
+        Target::Peering(id) => {
+            let peering = view.peerings.iter().find(|p| p.connection.id == *id)?;
+            Some(Way::Nexthop(NEXTHOP_PEERINGS + u32::from(peering.number)))
+        }
+        Target::Local => Some(Way::Local),
+        // IPv6 alone goes there.
+        Target::EgressOnly(_) | Target::Blackhole => None,
     }
 }
 
-/// What every table has: the VPC's blocks are local, and no route means silence, as on AWS.
-fn throw_local(router: &mut Namespace, view: &VpcView, table: u32) {
-    for block in &view.vpc.cidrs {
+/// What every table has: the VPC's blocks are local, unless one of its routes takes the place of such
+/// a route, and no route means silence, as on AWS.
+fn throw_local(router: &mut Namespace, view: &VpcView, table: u32, routes: &[ResolvedRoute]) {
+    let stated = |block: &&VpcCidr| {
+        let block = IpNet::V4(block.cidr);
+        routes.iter().any(|route| route.destination == block)
+    };
+    for block in view.vpc.cidrs.iter().filter(|block| !stated(block)) {
         let to = Route {
             table,
             ..Route::to(IpNet::V4(block.cidr))

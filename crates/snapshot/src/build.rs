@@ -10,7 +10,7 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::bucket::BucketSettings;
 use crate::identity::{IdentityView, KeyView, Named};
-use crate::vpc::{Problem, VpcView};
+use crate::vpc::{Problem, VpcView, neighbours};
 
 pub(crate) type Views<V> = RedBlackTreeMapSync<String, Arc<V>>;
 
@@ -156,6 +156,7 @@ impl Snapshot {
         for change in touched {
             if let Some(vpc) = &change.vpc {
                 vpcs.insert(vpc.to_string());
+                vpcs.extend(neighbours(intent, vpc, change.kind));
             }
             match change.kind {
                 Kind::VpcEndpoint => next.set_endpoint(&change.key),

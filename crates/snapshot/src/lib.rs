@@ -24,8 +24,9 @@ pub use real::{Feature, REAL};
 pub use session::{Sessions, SignerError};
 pub use status::{PlaneFault, Status, StatusBoard};
 pub use vpc::{
-    GatewayView, GroupView, InterfaceView, PeerSet, PortUser, PortView, Problem, ResolvedRoute,
-    ResolvedRule, ResolverView, SubnetView, TableView, Target, VpcView,
+    AclView, EdgeView, GatewayView, GroupView, InterfaceView, PeerSet, PeeringView, PortUser,
+    PortView, Problem, ResolvedRoute, ResolvedRule, ResolverView, SubnetView, TableView, Target,
+    VpcView,
 };
 
 #[cfg(test)]

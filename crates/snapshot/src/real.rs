@@ -39,9 +39,16 @@ pub enum Feature {
 
 /// What is real now.
 pub const REAL: &[Feature] = &[
+    Feature::NetworkAcls,
     Feature::SecondaryCidrs,
-    Feature::PrefixListRoutes,
+    Feature::NatGateways,
+    Feature::ElasticIps,
+    Feature::SecondaryAddresses,
     Feature::VpnGateways,
+    Feature::Peering,
+    Feature::EdgeRouteTables,
+    Feature::LocalOverrides,
+    Feature::PrefixListRoutes,
 ];
 
 impl Feature {

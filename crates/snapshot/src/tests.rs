@@ -420,6 +420,7 @@ mod paths {
             destination: destination.parse().unwrap(),
             protocol: IpProtocol::Tcp,
             port,
+            source_port: 40_000,
         }
     }
 
@@ -433,7 +434,10 @@ mod paths {
             // The second subnet's table is the endpoint's; the first one's has no routes.
             (
                 flow(port(12), "10.0.2.10", "198.18.0.10", 443),
-                Path::Arrives(Arrival::Gateway(id("vpce-", 1))),
+                Path::Arrives(Arrival::Gateway(
+                    id("vpce-", 1),
+                    "10.0.2.10".parse().unwrap(),
+                )),
             ),
             (
                 flow(port(12), "10.0.2.10", "198.18.4.10", 443),
@@ -473,7 +477,10 @@ mod paths {
             ),
             (
                 flow(port(11), "10.0.1.10", "192.168.50.10", 443),
-                Path::Arrives(Arrival::Site("dc".parse().unwrap())),
+                Path::Arrives(Arrival::Site(
+                    "dc".parse().unwrap(),
+                    "10.0.1.10".parse().unwrap(),
+                )),
             ),
             (
                 flow(site(), "192.168.50.10", "10.0.1.100", 443),
@@ -481,7 +488,7 @@ mod paths {
             ),
             (
                 flow(site(), "10.0.2.10", "198.18.0.10", 443),
-                Path::Stopped(Stop::NoRoute),
+                Path::Stopped(Stop::Forged),
             ),
             (
                 flow(site(), "192.168.50.10", "10.0.0.2", 53),
@@ -489,7 +496,7 @@ mod paths {
             ),
             (
                 flow(From::Internet, "10.0.2.10", "198.18.0.10", 443),
-                Path::Stopped(Stop::NoRoute),
+                Path::Stopped(Stop::Forged),
             ),
             (
                 flow(port(77), "10.0.1.10", "10.0.2.10", 443),

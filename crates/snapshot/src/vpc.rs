@@ -1,10 +1,18 @@
 //! One VPC, resolved: what the network plane renders and what paths are decided on.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use adit_model::*;
 use ipnet::{IpNet, Ipv4Net};
+
+mod groups;
+mod peering;
+mod routes;
+
+pub use peering::PeeringView;
+pub(crate) use peering::neighbours;
 
 /// One VPC with every reference resolved, in a fixed order.
 #[derive(Debug, Clone)]
@@ -19,6 +27,8 @@ pub struct VpcView {
     pub tables: Vec<TableView>,
     /// Every network interface.
     pub ports: Vec<PortView>,
+    /// Its network ACLs.
+    pub acls: Vec<AclView>,
     /// Its security groups with peers resolved to addresses.
     pub groups: Vec<GroupView>,
     /// Its gateway endpoints.
@@ -29,8 +39,16 @@ pub struct VpcView {
     pub resolvers: Vec<ResolverView>,
     /// Its internet gateway, if one is attached.
     pub internet_gateway: Option<InternetGatewayId>,
+    /// Its egress-only internet gateway, if it has one.
+    pub egress_only: Option<EgressOnlyInternetGatewayId>,
+    /// Its accepted peering connections.
+    pub peerings: Vec<PeeringView>,
+    /// Tables that route what comes in by a gateway.
+    pub edges: Vec<EdgeView>,
     /// On-premises sites attached to it.
     pub sites: Vec<Arc<Site>>,
+    /// Those of them whose VPN connection does not lead here now: nothing passes.
+    pub unplugged: BTreeSet<SiteName>,
     /// Hosts present in those sites.
     pub site_hosts: Vec<Arc<SiteHost>>,
     /// What could not be realised.
@@ -53,6 +71,46 @@ pub struct SubnetView {
     pub subnet: Arc<Subnet>,
     /// The number of its route table.
     pub table: u16,
+    /// Its network ACL.
+    pub acl: Option<NetworkAclId>,
+}
+
+/// A network ACL with its rules in the order in which they are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AclView {
+    /// Its id.
+    pub id: NetworkAclId,
+    /// What may come into its subnets.
+    pub ingress: Vec<AclEntry>,
+    /// What may leave its subnets.
+    pub egress: Vec<AclEntry>,
+}
+
+impl AclView {
+    fn build(acl: &NetworkAcl) -> AclView {
+        let rules = |egress: bool| {
+            let rules = acl.entries.iter().filter(|entry| entry.egress == egress);
+            let mut rules: Vec<AclEntry> = rules.cloned().collect();
+            rules.sort_by_key(|entry| entry.number);
+            rules
+        };
+        AclView {
+            id: acl.id.clone(),
+            ingress: rules(false),
+            egress: rules(true),
+        }
+    }
+}
+
+/// A gateway whose incoming packets ask a route table of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeView {
+    /// The gateway.
+    pub gateway: EdgeGateway,
+    /// The number of the table.
+    pub table: u16,
+    /// For a virtual private gateway: the sites behind it.
+    pub sites: Vec<SiteName>,
 }
 
 /// A route table, complete.
@@ -62,7 +120,8 @@ pub struct TableView {
     pub id: RouteTableId,
     /// Its kernel number.
     pub number: u16,
-    /// Every route except local ones, no destination twice: the kernel's longest prefix decides.
+    /// Every route except local ones, no destination twice: the kernel's longest prefix decides. One
+    /// to a block of the VPC itself takes the place of the local route.
     pub routes: Vec<ResolvedRoute>,
 }
 
@@ -70,7 +129,7 @@ pub struct TableView {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedRoute {
     /// Where packets go to.
-    pub destination: Ipv4Net,
+    pub destination: IpNet,
     /// What carries them.
     pub target: Target,
 }
@@ -83,9 +142,17 @@ pub enum Target {
     /// A gateway endpoint.
     GatewayEndpoint(VpcEndpointId),
     /// An interface that forwards, by its address.
-    Interface(NetworkInterfaceId, Ipv4Addr),
+    Interface(NetworkInterfaceId, IpAddr),
+    /// A NAT gateway, by its interface and address.
+    NatGateway(NatGatewayId, NetworkInterfaceId, IpAddr),
+    /// An egress-only internet gateway.
+    EgressOnly(EgressOnlyInternetGatewayId),
+    /// A peering connection.
+    Peering(VpcPeeringConnectionId),
     /// An on-premises site.
     Site(SiteName),
+    /// The VPC itself.
+    Local,
     /// Nothing: the target is gone.
     Blackhole,
 }
@@ -103,6 +170,19 @@ pub struct PortView {
     pub user: PortUser,
 }
 
+impl PortView {
+    /// Whether an address is one of its own.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.addresses().any(|own| own == address)
+    }
+
+    /// Its private addresses of both families.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let v4 = self.interface.private_ips().map(IpAddr::V4);
+        v4.chain(self.interface.ipv6.iter().copied().map(IpAddr::V6))
+    }
+}
+
 /// What uses a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortUser {
@@ -112,6 +192,8 @@ pub enum PortUser {
     Endpoint(VpcEndpointId),
     /// A resolver endpoint.
     Resolver(ResolverEndpointId),
+    /// A NAT gateway.
+    NatGateway(NatGatewayId),
 }
 
 /// A security group, resolved.
@@ -145,8 +227,8 @@ pub enum PeerSet {
     Named {
         /// The id of the prefix list or group.
         name: String,
-        /// Its blocks, v4.
-        blocks: Vec<Ipv4Net>,
+        /// Its blocks.
+        blocks: Vec<IpNet>,
     },
 }
 
@@ -187,6 +269,7 @@ impl VpcView {
             .map(|subnet| SubnetView {
                 subnet: subnet.clone(),
                 table: intent.route_table_of(subnet).map_or(0, |t| t.number),
+                acl: intent.network_acl_of(subnet).map(|acl| acl.id.clone()),
             })
             .collect();
         let ports = build_ports(intent, id, &subnets, &mut problems);
@@ -201,7 +284,7 @@ impl VpcView {
             match &endpoint.kind {
                 EndpointKind::Gateway { .. } => gateways.push(GatewayView {
                     endpoint: endpoint.clone(),
-                    prefixes: service_prefixes(intent, &endpoint.service),
+                    prefixes: routes::service_prefixes(intent, &endpoint.service),
                 }),
                 EndpointKind::Interface {
                     interfaces: ids, ..
@@ -229,7 +312,12 @@ impl VpcView {
             .collect();
         let tables = intent
             .in_vpc::<RouteTable>(id)
-            .map(|table| build_table(intent, &vpc, table, &gateways, &sites))
+            .map(|table| routes::build_table(intent, &vpc, table, &gateways, &sites))
+            .collect();
+        let unplugged = sites
+            .iter()
+            .filter(|site| !routes::is_plugged(intent, site))
+            .map(|site| site.name.clone())
             .collect();
         Some(VpcView {
             generation: intent.generation,
@@ -238,8 +326,19 @@ impl VpcView {
             ports,
             groups: intent
                 .in_vpc::<SecurityGroup>(id)
-                .map(|g| build_group(intent, g))
+                .map(|g| groups::build_group(intent, g))
                 .collect(),
+            acls: intent
+                .in_vpc::<NetworkAcl>(id)
+                .map(|acl| AclView::build(acl))
+                .collect(),
+            egress_only: intent
+                .in_vpc::<EgressOnlyInternetGateway>(id)
+                .next()
+                .map(|gateway| gateway.id.clone()),
+            peerings: peering::build_peerings(intent, id),
+            edges: routes::build_edges(intent, id),
+            unplugged,
             gateways,
             interfaces,
             resolvers,
@@ -249,6 +348,36 @@ impl VpcView {
             problems,
             vpc,
         })
+    }
+
+    /// The network ACL of a subnet; none: everything passes.
+    pub fn acl_of(&self, subnet: &SubnetId) -> Option<&AclView> {
+        let place = self.subnets.iter().find(|s| s.subnet.id == *subnet)?;
+        let id = place.acl.as_ref()?;
+        self.acls.iter().find(|acl| acl.id == *id)
+    }
+
+    /// The port that has this address.
+    pub fn port_at(&self, address: IpAddr) -> Option<&PortView> {
+        self.ports.iter().find(|port| port.has(address))
+    }
+
+    /// The table that routes what comes in by the internet gateway, if it has one of its own.
+    pub fn internet_table(&self) -> Option<u16> {
+        let edge = |edge: &&EdgeView| matches!(edge.gateway, EdgeGateway::Internet(_));
+        self.edges.iter().find(edge).map(|edge| edge.table)
+    }
+
+    /// The table that routes what comes in from a site, if its gateway has one of its own.
+    pub fn site_table(&self, site: &SiteName) -> Option<u16> {
+        let edge = self.edges.iter().find(|edge| edge.sites.contains(site));
+        edge.map(|edge| edge.table)
+    }
+
+    /// The blocks of the VPC, of both families.
+    pub fn blocks(&self) -> impl Iterator<Item = IpNet> + '_ {
+        let v4 = self.vpc.cidrs.iter().map(|block| IpNet::V4(block.cidr));
+        v4.chain(self.vpc.ipv6.iter().map(|block| IpNet::V6(block.cidr)))
     }
 
     /// The port with this interface.
@@ -276,10 +405,9 @@ fn build_ports(
             InterfaceUser::Endpoint { endpoint, .. } => PortUser::Endpoint(endpoint.clone()),
             InterfaceUser::Run(_) => PortUser::Instance,
             InterfaceUser::ResolverEndpoint(endpoint) => PortUser::Resolver(endpoint.clone()),
+            InterfaceUser::NatGateway(gateway) => PortUser::NatGateway(gateway.clone()),
             // Nobody is there.
-            InterfaceUser::Available
-            | InterfaceUser::NatGateway(_)
-            | InterfaceUser::LoadBalancer(_) => continue,
+            InterfaceUser::Available | InterfaceUser::LoadBalancer(_) => continue,
         };
         ports.push(PortView {
             interface: interface.clone(),
@@ -289,199 +417,4 @@ fn build_ports(
         });
     }
     ports
-}
-
-fn service_prefixes(intent: &Intent, service: &str) -> Vec<Ipv4Net> {
-    intent
-        .prefix_lists
-        .values()
-        .find(|list| list.owner.is_none() && list.name == service)
-        .map(|list| list.ipv4().collect())
-        .unwrap_or_default()
-}
-
-/// Static routes, then routes to prefix lists, endpoints and sites: a destination that is there
-/// already wins, which is AWS's order for equal ranges [ec2-api §11]. Longer prefixes win in the
-/// kernel.
-fn build_table(
-    intent: &Intent,
-    vpc: &Vpc,
-    table: &RouteTable,
-    gateways: &[GatewayView],
-    sites: &[Arc<Site>],
-) -> TableView {
-    let mut routes: Vec<ResolvedRoute> = Vec::new();
-    let mut add = |destination: Ipv4Net, target: Target| {
-        if !routes.iter().any(|r| r.destination == destination) {
-            routes.push(ResolvedRoute {
-                destination,
-                target,
-            });
-        }
-    };
-    let fixed = statics(intent, table);
-    for (destination, target) in &fixed {
-        if let RouteTarget::VpnGateway(gateway) = target {
-            for (block, site) in behind(intent, vpc, gateway, *destination, &fixed) {
-                add(block, site);
-            }
-        }
-        add(*destination, resolve(intent, vpc, target));
-    }
-    for gateway in gateways {
-        let EndpointKind::Gateway { route_tables } = &gateway.endpoint.kind else {
-            continue;
-        };
-        if route_tables.contains(&table.id) {
-            for prefix in &gateway.prefixes {
-                add(
-                    *prefix,
-                    Target::GatewayEndpoint(gateway.endpoint.id.clone()),
-                );
-            }
-        }
-    }
-    for gateway in &table.propagating {
-        for (block, site) in behind(intent, vpc, gateway, Ipv4Net::default(), &[]) {
-            add(block, site);
-        }
-    }
-    for site in sites.iter().filter(|site| site.vpn.is_none()) {
-        add(site.cidr, Target::Site(site.name.clone()));
-    }
-    TableView {
-        id: table.id.clone(),
-        number: table.number,
-        routes,
-    }
-}
-
-/// The static IPv4 routes of a table, with prefix lists as their blocks: those come last, since a
-/// block that is stated itself wins over the same one of a list.
-fn statics<'a>(intent: &Intent, table: &'a RouteTable) -> Vec<(Ipv4Net, &'a RouteTarget)> {
-    let mut routes = Vec::new();
-    for route in &table.routes {
-        if let Destination::Ipv4(block) = route.destination {
-            routes.push((block, &route.target));
-        }
-    }
-    for route in &table.routes {
-        if let Destination::PrefixList(id) = &route.destination
-            && let Some(list) = intent.get::<PrefixList>(id)
-        {
-            routes.extend(list.ipv4().map(|block| (block, &route.target)));
-        }
-    }
-    routes
-}
-
-/// What a virtual private gateway leads to of a destination: the routes of its VPN connections that
-/// have a site at the other end. A block that a longer route of the table takes elsewhere is left out.
-fn behind(
-    intent: &Intent,
-    vpc: &Vpc,
-    gateway: &VpnGatewayId,
-    destination: Ipv4Net,
-    fixed: &[(Ipv4Net, &RouteTarget)],
-) -> Vec<(Ipv4Net, Target)> {
-    let attached = intent.get::<VpnGateway>(gateway);
-    if attached.and_then(|gateway| gateway.attached.as_ref()) != Some(&vpc.id) {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    for connection in intent.related_to::<VpnConnection>(gateway.as_str()) {
-        let Some(site) = intent.site_behind(&vpc.id, &connection.id) else {
-            continue;
-        };
-        let announced = (!connection.static_routes_only).then_some(site.cidr);
-        for block in connection.routes.iter().copied().chain(announced) {
-            let Some(shared) = shared(block, destination) else {
-                continue;
-            };
-            let elsewhere = fixed.iter().any(|(other, _)| {
-                other.prefix_len() > destination.prefix_len() && other.contains(&shared)
-            });
-            if !elsewhere {
-                found.push((shared, Target::Site(site.name.clone())));
-            }
-        }
-    }
-    found
-}
-
-/// The addresses that two blocks share.
-fn shared(a: Ipv4Net, b: Ipv4Net) -> Option<Ipv4Net> {
-    match (a.contains(&b), b.contains(&a)) {
-        (true, _) => Some(b),
-        (_, true) => Some(a),
-        _ => None,
-    }
-}
-
-/// Where a static route leads now; a target that is gone or elsewhere leads nowhere.
-fn resolve(intent: &Intent, vpc: &Vpc, target: &RouteTarget) -> Target {
-    match target {
-        RouteTarget::InternetGateway(id) => match intent.get::<InternetGateway>(id) {
-            Some(igw) if igw.attached.as_ref() == Some(&vpc.id) => {
-                Target::InternetGateway(id.clone())
-            }
-            _ => Target::Blackhole,
-        },
-        RouteTarget::NetworkInterface(id) => match intent.get::<NetworkInterface>(id) {
-            Some(eni) if eni.vpc == vpc.id => Target::Interface(id.clone(), eni.private_ip),
-            _ => Target::Blackhole,
-        },
-        // What no connection of the gateway leads to is dropped there.
-        RouteTarget::VpnGateway(_) => Target::Blackhole,
-        // Not on the list of what is real.
-        RouteTarget::NatGateway(_)
-        | RouteTarget::EgressOnlyInternetGateway(_)
-        | RouteTarget::VpcPeeringConnection(_)
-        | RouteTarget::Local => Target::Blackhole,
-    }
-}
-
-fn build_group(intent: &Intent, group: &SecurityGroup) -> GroupView {
-    let rules = |egress: bool| {
-        let mut rules: Vec<ResolvedRule> = group
-            .rules
-            .iter()
-            .filter(|rule| rule.egress == egress)
-            .map(|rule| ResolvedRule {
-                protocol: rule.protocol,
-                ports: rule.from_port.zip(rule.to_port),
-                peers: peers(intent, &group.vpc, &rule.peer),
-            })
-            .collect();
-        rules.sort();
-        rules.dedup();
-        rules
-    };
-    GroupView {
-        id: group.id.clone(),
-        ingress: rules(false),
-        egress: rules(true),
-    }
-}
-
-fn peers(intent: &Intent, vpc: &VpcId, peer: &RulePeer) -> PeerSet {
-    match peer {
-        RulePeer::Cidr(block) => PeerSet::Cidr(*block),
-        RulePeer::PrefixList(id) => PeerSet::Named {
-            name: id.to_string(),
-            blocks: intent
-                .get::<PrefixList>(id)
-                .map(|list| list.ipv4().collect())
-                .unwrap_or_default(),
-        },
-        RulePeer::Group(id) => PeerSet::Named {
-            name: id.to_string(),
-            blocks: intent
-                .in_vpc::<NetworkInterface>(vpc)
-                .filter(|eni| eni.groups.contains(id))
-                .flat_map(|eni| eni.private_ips())
-                .map(Ipv4Net::from)
-                .collect(),
-        },
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_model::{Generation, VpcId};
+use adit_model::{Generation, VpcId, VpcPeeringConnectionId};
 use adit_net::client::{Agent, AgentError, Options};
 use adit_net::desired::Desired;
 use adit_net::protocol::Mended;
@@ -41,6 +41,8 @@ pub struct NetPlane {
     /// VPCs whose last attempt failed.
     faulty: BTreeMap<VpcId, String>,
     internet: Option<Internet>,
+    /// Peering connections that stand.
+    peerings: BTreeSet<VpcPeeringConnectionId>,
 }
 
 impl NetPlane {
@@ -52,6 +54,7 @@ impl NetPlane {
             applied: BTreeMap::new(),
             faulty: BTreeMap::new(),
             internet: None,
+            peerings: BTreeSet::new(),
         }
     }
 
@@ -63,6 +66,7 @@ impl NetPlane {
                 let agent = Arc::new(Agent::start(&self.options)?);
                 // A fresh agent, or one that outlived us: nothing is taken for granted.
                 self.applied.clear();
+                self.peerings.clear();
                 self.internet = None;
                 self.agent = Some(agent.clone());
                 Ok(agent)
@@ -86,6 +90,15 @@ impl NetPlane {
         if let Err(what) = self.place_internet(&agent, snapshot) {
             self.internet = None;
             faults.push(PlaneFault { vpc: None, what });
+        }
+        // Both VPCs hang on it: it comes before them and goes after them.
+        let peerings = peerings_of(snapshot);
+        for id in peerings.difference(&self.peerings.clone()) {
+            let desired = Arc::new(render::render_peering(id));
+            match apply(&agent, id.as_str(), &desired, true) {
+                Ok(()) => drop(self.peerings.insert(id.clone())),
+                Err(what) => faults.push(PlaneFault { vpc: None, what }),
+            }
         }
         if self.applied.is_empty() {
             self.remove_strangers(&agent, snapshot, &mut faults);
@@ -112,6 +125,20 @@ impl NetPlane {
                 }
                 Err(error) => faults.push(PlaneFault {
                     vpc: Some(id),
+                    what: chain(&error),
+                }),
+            }
+        }
+        for id in self
+            .peerings
+            .difference(&peerings)
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            match agent.remove(id.as_str()) {
+                Ok(()) => drop(self.peerings.remove(&id)),
+                Err(error) => faults.push(PlaneFault {
+                    vpc: None,
                     what: chain(&error),
                 }),
             }
@@ -164,9 +191,13 @@ impl NetPlane {
             tracing::warn!(group, ?steps, "brought the kernel back to what is stated");
         }
         for (group, what) in &mended.failed {
-            match group.parse() {
-                Ok(id) => drop(self.faulty.insert(id, what.clone())),
-                Err(_) => self.internet = None,
+            match (
+                group.parse::<VpcId>(),
+                group.parse::<VpcPeeringConnectionId>(),
+            ) {
+                (Ok(id), _) => drop(self.faulty.insert(id, what.clone())),
+                (_, Ok(id)) => drop(self.peerings.remove(&id)),
+                _ => self.internet = None,
             }
         }
         !mended.failed.is_empty()
@@ -183,9 +214,12 @@ impl NetPlane {
                 });
             }
         };
+        let peerings = peerings_of(snapshot);
+        let is_peering = |group: &String| peerings.iter().any(|id| id.as_str() == group);
         for group in groups.keys() {
             if group != render::INTERNET
                 && snapshot.vpc(group).is_none()
+                && !is_peering(group)
                 && let Err(error) = agent.remove(group)
             {
                 faults.push(PlaneFault {
@@ -202,6 +236,12 @@ impl NetPlane {
             self.agent = None;
         }
     }
+}
+
+/// The peering connections over which packets pass.
+fn peerings_of(snapshot: &Snapshot) -> BTreeSet<VpcPeeringConnectionId> {
+    let views = snapshot.vpcs().flat_map(|view| &view.peerings);
+    views.map(|peering| peering.connection.id.clone()).collect()
 }
 
 /// What the internet's namespace holds.
@@ -228,6 +268,10 @@ pub fn plan(
         render::INTERNET.to_string(),
         agent.plan(render::INTERNET, &internet)?,
     );
+    for id in peerings_of(snapshot) {
+        let steps = agent.plan(id.as_str(), &render::render_peering(&id))?;
+        plans.insert(id.to_string(), steps);
+    }
     for view in snapshot.vpcs() {
         let group = view.vpc.id.to_string();
         plans.insert(group.clone(), agent.plan(&group, &render::render(view))?);

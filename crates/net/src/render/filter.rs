@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use adit_model::net as addresses;
-use adit_model::{IpProtocol, SecurityGroupId};
+use adit_model::{IpProtocol, SecurityGroupId, Site};
 use adit_snapshot::{GroupView, PeerSet, PortView, ResolvedRule, VpcView};
 use ipnet::IpNet;
 
@@ -20,14 +20,15 @@ pub(super) fn table(view: &VpcView) -> Table {
     table.sets.insert("checked".into(), checked(view));
     table.sets.insert("own".into(), own(view));
     add_groups(&mut table, view);
-    table.chains.insert("pre".into(), pre());
+    acl::add(&mut table, view);
+    table.chains.insert("pre".into(), pre(view));
     table.chains.insert("input".into(), input(view));
     table.chains.insert("fwd".into(), forward());
     table.chains.insert("fwd_in".into(), forward_in(view));
     table
 }
 
-fn base(hook: Hook, priority: i32, drop: bool) -> Option<Base> {
+pub(super) fn base(hook: Hook, priority: i32, drop: bool) -> Option<Base> {
     Some(Base {
         kind: ChainKind::Filter,
         hook,
@@ -36,7 +37,7 @@ fn base(hook: Hook, priority: i32, drop: bool) -> Option<Base> {
     })
 }
 
-fn name(device: &str) -> Datum {
+pub(super) fn name(device: &str) -> Datum {
     Datum::name(device)
 }
 
@@ -56,11 +57,15 @@ fn table_of(view: &VpcView) -> Set {
         let mark = REFLECT + u32::from(gateway.endpoint.number);
         elements.push((gateway_device(&gateway.endpoint.id), mark));
     }
-    for site in &view.sites {
-        elements.push((site_device(site.number), OUTSIDE));
+    let edge = |table: Option<u16>| table.map_or(OUTSIDE, |number| TABLES + u32::from(number));
+    for site in plugged(view) {
+        elements.push((site_device(site.number), edge(view.site_table(&site.name))));
     }
     if view.internet_gateway.is_some() {
-        elements.push((IGW_DEVICE.to_string(), OUTSIDE));
+        elements.push((IGW_DEVICE.to_string(), edge(view.internet_table())));
+    }
+    for peering in &view.peerings {
+        elements.push((peering::device(peering.number), OUTSIDE));
     }
     Set {
         key: vec![KeyType::Interface],
@@ -76,12 +81,31 @@ fn table_of(view: &VpcView) -> Set {
     }
 }
 
-/// Ports whose source and destination are checked.
-fn checked(view: &VpcView) -> Set {
-    let ports = view
-        .ports
+/// Sites that something passes to and from.
+pub(super) fn plugged(view: &VpcView) -> impl Iterator<Item = &std::sync::Arc<Site>> {
+    view.sites
         .iter()
-        .filter(|port| port.interface.source_dest_check);
+        .filter(|site| !view.unplugged.contains(&site.name))
+}
+
+/// Devices by which packets enter from outside the VPC.
+fn outside_devices(view: &VpcView) -> Vec<Datum> {
+    let mut devices: Vec<Datum> = plugged(view)
+        .map(|site| name(&site_device(site.number)))
+        .collect();
+    if view.internet_gateway.is_some() {
+        devices.push(name(IGW_DEVICE));
+    }
+    let peerings = view.peerings.iter();
+    devices.extend(peerings.map(|peering| name(&peering::device(peering.number))));
+    devices
+}
+
+/// Ports whose source and destination are checked. A NAT gateway is there for others' packets.
+fn checked(view: &VpcView) -> Set {
+    let ports = view.ports.iter().filter(|port| {
+        port.interface.source_dest_check && !matches!(port.user, PortUser::NatGateway(_))
+    });
     Set {
         key: vec![KeyType::Interface],
         value: None,
@@ -95,24 +119,25 @@ fn checked(view: &VpcView) -> Set {
     }
 }
 
-/// Each port with its own address.
+/// Each port with its own addresses.
 fn own(view: &VpcView) -> Set {
-    let element = |port: &PortView| Element {
-        key: vec![
-            name(&port_device(&port.interface.id)),
-            Datum::Addr(IpAddr::V4(port.interface.private_ip)),
-        ],
-        value: None,
+    let elements = |port: &PortView| -> Vec<Element> {
+        let device = name(&port_device(&port.interface.id));
+        let element = |address| Element {
+            key: vec![device.clone(), Datum::Addr(IpAddr::V4(address))],
+            value: None,
+        };
+        port.interface.private_ips().map(element).collect()
     };
     Set {
         key: vec![KeyType::Interface, KeyType::Ipv4],
         value: None,
         interval: false,
-        elements: view.ports.iter().map(element).collect(),
+        elements: view.ports.iter().flat_map(elements).collect(),
     }
 }
 
-fn pre() -> Chain {
+fn pre(view: &VpcView) -> Chain {
     let spoofed = Rule {
         exprs: vec![
             Expr::in_set(&[Field::Iifname], "checked"),
@@ -126,9 +151,25 @@ fn pre() -> Chain {
         fields: vec![Field::Iifname],
         map: "table_of".into(),
     };
+    let mut rules = vec![spoofed];
+    let outside = outside_devices(view);
+    if !outside.is_empty() {
+        let own = view.vpc.cidrs.iter();
+        let own = own.map(|block| Datum::Net(IpNet::V4(block.cidr)));
+        rules.push(Rule {
+            exprs: vec![
+                Expr::one_of(Field::Iifname, outside),
+                Expr::one_of(Field::IpSaddr, own.collect()),
+                Expr::COUNTER,
+                Expr::DROP,
+            ],
+            comment: Some("forged source".into()),
+        });
+    }
+    rules.push(Rule::from([mark]));
     Chain {
         base: base(Hook::Prerouting, -150, false),
-        rules: vec![spoofed, Rule::from([mark])],
+        rules,
     }
 }
 
@@ -197,14 +238,7 @@ fn forward_in(view: &VpcView) -> Chain {
         .iter()
         .map(|g| name(&gateway_device(&g.endpoint.id)))
         .collect();
-    gateways.extend(
-        view.sites
-            .iter()
-            .map(|site| name(&site_device(site.number))),
-    );
-    if view.internet_gateway.is_some() {
-        gateways.push(name(IGW_DEVICE));
-    }
+    gateways.extend(outside_devices(view));
     let mut rules = vec![Rule::from([Expr::vmap(&[Field::Oifname], "groups_in")])];
     if !gateways.is_empty() {
         rules.push(Rule::from([
@@ -226,6 +260,16 @@ fn add_groups(table: &mut Table, view: &VpcView) {
         ids.sort();
         ids.dedup();
         let device = name(&port_device(&port.interface.id));
+        if let PortUser::NatGateway(_) = port.user {
+            // It has no groups: what is routed to it passes.
+            let pass = |verdict| Element {
+                key: vec![device.clone()],
+                value: Some(Value::Verdict(verdict)),
+            };
+            into.push(pass(Verdict::Accept));
+            out.push(pass(Verdict::Goto("fwd_in".into())));
+            continue;
+        }
         let lead = |direction: &str| Element {
             key: vec![device.clone()],
             value: Some(Value::Verdict(Verdict::Goto(chain_name(direction, &ids)))),
@@ -312,10 +356,10 @@ fn encode(
         PeerSet::Cidr(block) => exprs.push(Expr::is(peer, Datum::Net(*block))),
         PeerSet::Named { name, blocks } => {
             let set_name = format!("s_{}", name.replace('-', "_"));
-            let elements = blocks
-                .iter()
+            let v4 = blocks.iter().filter(|b| matches!(b, IpNet::V4(_)));
+            let elements = v4
                 .map(|b| Element {
-                    key: vec![Datum::Net(IpNet::V4(*b))],
+                    key: vec![Datum::Net(*b)],
                     value: None,
                 })
                 .collect();

@@ -66,7 +66,7 @@ pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace
     let mut pairs: Vec<(Ipv4Addr, Ipv4Addr)> = view
         .ports
         .iter()
-        .filter_map(|port| Some((port.interface.private_ip, port.interface.public_ip?)))
+        .flat_map(|port| port.interface.public_pairs())
         .collect();
     pairs.sort();
     let mut space = Namespace {
@@ -212,20 +212,20 @@ pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &Vp
     for site in &view.sites {
         let name = place::site(&site.name);
         let (near, far) = site_link(site.number);
-        let device = site_device(site.number);
-        router.links.push(veth(&device, Some(&name), &name, "vpn"));
-        router.addresses.push(on(&device, near, 30));
-        router.neighbours.push(neighbour(&device, far, FAR));
-        router.sysctls.extend(device_sysctls(&device));
-        let id = NEXTHOP_SITES + u32::from(site.number);
-        router.nexthops.push(nexthop(id, far, &device));
-        // The router's own packets (errors, answers of the resolver) find the site too.
-        router.routes.push(Route {
-            nexthop: Some(id),
-            ..Route::to(IpNet::V4(site.cidr))
-        });
-
-        let mut space = site_namespace(view, site, near, far);
+        let mut space = site_namespace(site);
+        if !view.unplugged.contains(&site.name) {
+            plug_in(router, site);
+            space.addresses.push(on("vpn", far, 30));
+            space.neighbours.push(neighbour("vpn", near, NEAR));
+            for block in &view.vpc.cidrs {
+                let to = Route::to(IpNet::V4(block.cidr));
+                space.routes.push(Route {
+                    device: Some("vpn".into()),
+                    via: Some(IpAddr::V4(near)),
+                    ..to
+                });
+            }
+        }
         if let Some(public) = site.public_ip {
             space.nft = Some(masquerade(public));
             attach(
@@ -278,7 +278,25 @@ pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &Vp
     }
 }
 
-fn site_namespace(view: &VpcView, site: &Site, near: Ipv4Addr, far: Ipv4Addr) -> Namespace {
+/// The cable between a site and the VPC's router.
+fn plug_in(router: &mut Namespace, site: &Site) {
+    let name = place::site(&site.name);
+    let (near, far) = site_link(site.number);
+    let device = site_device(site.number);
+    router.links.push(veth(&device, Some(&name), &name, "vpn"));
+    router.addresses.push(on(&device, near, 30));
+    router.neighbours.push(neighbour(&device, far, FAR));
+    router.sysctls.extend(device_sysctls(&device));
+    let id = NEXTHOP_SITES + u32::from(site.number);
+    router.nexthops.push(nexthop(id, far, &device));
+    // The router's own packets (errors, answers of the resolver) find the site too.
+    router.routes.push(Route {
+        nexthop: Some(id),
+        ..Route::to(IpNet::V4(site.cidr))
+    });
+}
+
+fn site_namespace(site: &Site) -> Namespace {
     let mut space = Namespace {
         sysctls: forwarding(),
         ..Namespace::default()
@@ -286,16 +304,6 @@ fn site_namespace(view: &VpcView, site: &Site, near: Ipv4Addr, far: Ipv4Addr) ->
     space
         .addresses
         .push(on("lo", addresses::router(site.cidr), 32));
-    space.addresses.push(on("vpn", far, 30));
-    space.neighbours.push(neighbour("vpn", near, NEAR));
-    for block in &view.vpc.cidrs {
-        let to = Route::to(IpNet::V4(block.cidr));
-        space.routes.push(Route {
-            device: Some("vpn".into()),
-            via: Some(IpAddr::V4(near)),
-            ..to
-        });
-    }
     space.routes.push(Route {
         kind: RouteKind::Unreachable,
         metric: METRIC_LAST,

@@ -23,6 +23,7 @@ mod t_filter;
 mod t_mend;
 mod t_paths;
 mod t_render;
+mod t_world;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         t_agent::TESTS,
         t_exec::TESTS,
         t_render::TESTS,
+        t_world::TESTS,
     ];
     harness::run(&tests.concat())
 }

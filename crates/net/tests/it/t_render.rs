@@ -43,14 +43,14 @@ const ASKED: &[(&str, u16)] = &[
 
 const VPC: &str = "vpc-00000000000000001";
 
-fn id<T: std::str::FromStr>(prefix: &str, n: u64) -> T
+pub(crate) fn id<T: std::str::FromStr>(prefix: &str, n: u64) -> T
 where
     T::Err: std::fmt::Debug,
 {
     format!("{prefix}{n:017x}").parse().unwrap()
 }
 
-fn owner() -> AccountId {
+pub(crate) fn owner() -> AccountId {
     "111122223333".parse().unwrap()
 }
 
@@ -110,7 +110,7 @@ fn world() -> Draft {
     draft
 }
 
-fn lease() -> Lease {
+pub(crate) fn lease() -> Lease {
     Lease { pid: 1, started: 1 }
 }
 
@@ -274,7 +274,7 @@ fn put_endpoints(draft: &mut Draft, vpc: &VpcId) {
     }
 }
 
-fn place_internet(lab: &Lab) {
+pub(crate) fn place_internet(lab: &Lab) {
     let service = vec![
         "198.18.0.0/22".parse().unwrap(),
         "198.18.4.0/23".parse().unwrap(),
@@ -285,7 +285,7 @@ fn place_internet(lab: &Lab) {
     );
 }
 
-fn place_vpc(lab: &Lab, view: &VpcView) {
+pub(crate) fn place_vpc(lab: &Lab, view: &VpcView) {
     lab.settle(view.vpc.id.as_str(), &Arc::new(render::render(view)));
 }
 
@@ -340,14 +340,17 @@ fn hold_against(lab: &Lab, view: &VpcView) {
                 destination: asked.parse().unwrap(),
                 protocol: IpProtocol::Tcp,
                 port: *port,
+                source_port: 40_000,
             };
             let expected = match path(view, &flow) {
                 Path::Arrives(Arrival::Instance(_)) => Some(("instance", source.clone())),
                 Path::Arrives(Arrival::Interface(..)) => Some(("interface", source.clone())),
                 Path::Arrives(Arrival::Resolver(..)) => Some(("resolver", source.clone())),
-                Path::Arrives(Arrival::Gateway(_)) => Some(("gateway", source.clone())),
+                Path::Arrives(Arrival::Gateway(_, seen)) => Some(("gateway", seen.to_string())),
                 Path::Arrives(Arrival::Internet(public)) => Some(("internet", public.to_string())),
-                Path::Arrives(Arrival::Site(_)) => Some(("site", source.clone())),
+                Path::Arrives(Arrival::Site(..) | Arrival::Peering(..)) => {
+                    Some(("site", source.clone()))
+                }
                 Path::Arrives(Arrival::Router) | Path::Stopped(_) => None,
             };
             let to = format!("{asked}:{port}");
