@@ -83,7 +83,9 @@ pub enum UpError {
     #[error("{0}")]
     Option(String),
     /// The API's address.
-    #[error("cannot listen on {address}: {why}; choose another address")]
+    #[error(
+        "cannot listen on {address}: {why}; choose another address (--listen, or [metrics] listen in the configuration)"
+    )]
     Listen {
         /// Which address.
         address: SocketAddr,

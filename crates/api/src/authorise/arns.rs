@@ -136,6 +136,10 @@ fn by_name(call: &Call<'_>) -> Option<String> {
 
 /// Whatever a call names by its ARN, with the tags that are known of it; and what it makes.
 pub(super) fn by_arn<'a>(call: &Call<'a>) -> Vec<Touch<'a>> {
+    if call.row.service == Service::Elbv2 && !call.row.writes() {
+        // Load balancing describes without resource level, as EC2 does.
+        return Vec::new();
+    }
     let members = call.input.0.map().into_iter().flat_map(|map| map.iter());
     let named = members.filter(|(name, _)| name.ends_with("Arn") || name.ends_with("Arns"));
     let named = named

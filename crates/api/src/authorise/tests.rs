@@ -221,6 +221,12 @@ fn calls_touch_what_they_make_and_what_they_name() {
             ],
         ),
         (
+            Service::Elbv2,
+            "DescribeListeners",
+            map! { "LoadBalancerArn" => "arn:aws:elasticloadbalancing:us-east-1:123456789012:loadbalancer/net/lb/1" },
+            any(),
+        ),
+        (
             Service::Sns,
             "Subscribe",
             map! { "TopicArn" => "arn:aws:sns:us-east-1:123456789012:t" },

@@ -38,13 +38,20 @@ pub(crate) fn session(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Va
 pub(crate) fn touches<'a>(call: &Call<'a>) -> Result<Vec<Touch<'a>>, Refusal> {
     let name = call.input.required("Name")?;
     let arn = format!("arn:aws:sts::{}:federated-user/{name}", call.account());
-    let mut touch = Touch::on(arn);
-    let tags = call.input.get("Tags").list().iter();
-    touch.request_tags(tags.filter_map(|tag| {
-        let value = tag.get("Value").str().unwrap_or_default();
-        Some((tag.get("Key").str()?, value))
-    }));
-    Ok(vec![touch])
+    let touch = || {
+        let mut touch = Touch::on(arn.as_str());
+        let tags = call.input.get("Tags").list().iter();
+        touch.request_tags(tags.filter_map(|tag| {
+            let value = tag.get("Value").str().unwrap_or_default();
+            Some((tag.get("Key").str()?, value))
+        }));
+        touch
+    };
+    let mut touches = vec![touch()];
+    if !call.input.get("Tags").list().is_empty() {
+        touches.push(touch().action("sts:TagSession"));
+    }
+    Ok(touches)
 }
 
 /// A session of somebody whom the caller vouches for, with what both the caller and the passed
