@@ -20,6 +20,7 @@ mod t_agent;
 mod t_apply;
 mod t_exec;
 mod t_filter;
+mod t_matrix;
 mod t_mend;
 mod t_paths;
 mod t_render;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         t_exec::TESTS,
         t_render::TESTS,
         t_world::TESTS,
+        t_matrix::TESTS,
     ];
     harness::run(&tests.concat())
 }

@@ -41,7 +41,7 @@ pub(crate) const TESTS: &[Test] = &[
 const SEEDS: std::ops::Range<u64> = 1..7;
 
 /// A small generator: the same numbers on every machine.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
     fn roll(&mut self, sides: u64) -> u64 {
@@ -59,16 +59,16 @@ impl Dice {
 
 /// What a world has. All choices are made here.
 #[derive(Debug, Clone, Default)]
-struct Plan {
-    acls: bool,
-    nat: bool,
-    peering: bool,
-    site: bool,
-    gateway: bool,
-    edge: bool,
-    override_local: bool,
-    closed_groups: bool,
-    seed: u64,
+pub(crate) struct Plan {
+    pub(crate) acls: bool,
+    pub(crate) nat: bool,
+    pub(crate) peering: bool,
+    pub(crate) site: bool,
+    pub(crate) gateway: bool,
+    pub(crate) edge: bool,
+    pub(crate) override_local: bool,
+    pub(crate) closed_groups: bool,
+    pub(crate) seed: u64,
 }
 
 impl Plan {
@@ -89,15 +89,15 @@ impl Plan {
 }
 
 /// The number that things of VPC `v` begin with.
-fn nth(v: u64, n: u64) -> u64 {
+pub(crate) fn nth(v: u64, n: u64) -> u64 {
     v * 0x10_0000 + n
 }
 
-fn vpc_id(v: u64) -> VpcId {
+pub(crate) fn vpc_id(v: u64) -> VpcId {
     id("vpc-", v)
 }
 
-fn world(plan: &Plan) -> Draft {
+pub(crate) fn world(plan: &Plan) -> Draft {
     let mut dice = Dice(plan.seed);
     let mut draft = Draft::new(&Intent::default());
     draft.put(PrefixList::of_service(
@@ -133,7 +133,7 @@ fn world(plan: &Plan) -> Draft {
 }
 
 /// Three subnets, an instance in each; the first one's table leads to the internet.
-fn put_vpc(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
+pub(crate) fn put_vpc(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
     let vpc = vpc_id(v);
     draft.put(Vpc {
         id: vpc.clone(),
@@ -271,7 +271,7 @@ fn put_vpc(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
     }
 }
 
-fn put_interface(
+pub(crate) fn put_interface(
     draft: &mut Draft,
     v: u64,
     n: u64,
@@ -457,7 +457,7 @@ fn put_acls(draft: &mut Draft, v: u64, dice: &mut Dice) {
 }
 
 /// Makes a world true.
-fn settle(lab: &Lab, snapshot: &Snapshot) {
+pub(crate) fn settle(lab: &Lab, snapshot: &Snapshot) {
     place_internet(lab);
     for view in snapshot.vpcs() {
         for peering in &view.peerings {
@@ -671,7 +671,7 @@ fn open_world() -> Snapshot {
     build(&Arc::new(draft.finish().0))
 }
 
-fn instance(v: u64, n: u64) -> String {
+pub(crate) fn instance(v: u64, n: u64) -> String {
     place::instance(&id("eni-", nth(v, n * 1000 + 10)))
 }
 
