@@ -29,10 +29,43 @@ pub trait Planes: Send + Sync {
     fn settled(&self, generation: Generation) -> Settled<'_>;
 }
 
+/// One call that was answered, for whoever writes it down. Holds secrets: input and output are as they
+/// were on the wire.
+#[derive(Debug)]
+pub struct Called<'a> {
+    /// The id that the caller was given.
+    pub request_id: &'a str,
+    /// The operation; none when the request names none that there is.
+    pub operation: Option<&'a OperationRef>,
+    /// The service it was signed for.
+    pub service: Service,
+    /// Whether it could change anything.
+    pub writes: bool,
+    /// Who called.
+    pub caller: &'a Caller,
+    /// The Region it was signed for.
+    pub region: &'a Region,
+    /// What the client calls itself.
+    pub user_agent: Option<&'a str>,
+    /// The clock.
+    pub now: Millis,
+    /// The decoded input; none when it could not be decoded.
+    pub input: Option<&'a Value>,
+    /// What was answered.
+    pub result: Result<&'a Value, &'a ErrorReply>,
+}
+
+/// Is told of every call after it was answered; must not block.
+pub trait Observer: Send + Sync {
+    /// Takes one.
+    fn called(&self, call: &Called<'_>);
+}
+
 /// All operations over one store.
 pub struct Api {
     store: Arc<Store>,
     planes: Arc<dyn Planes>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// A request whose signature was verified.
@@ -59,7 +92,17 @@ impl std::fmt::Debug for Api {
 impl Api {
     /// An api over a store; writes wait for these planes.
     pub fn new(store: Arc<Store>, planes: Arc<dyn Planes>) -> Api {
-        Api { store, planes }
+        Api {
+            store,
+            planes,
+            observer: None,
+        }
+    }
+
+    /// With somebody who is told of every call.
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Api {
+        self.observer = Some(observer);
+        self
     }
 
     /// Answers a request, whatever it is.
@@ -69,23 +112,46 @@ impl Api {
     pub async fn serve(&self, request: Request<'_>) -> HttpReply {
         let service = request.service;
         let request_id = Ids::random().uuid();
+        let (mut op, mut input) = (None, None);
         let result = async {
             if !is_served(service) {
                 return Err(front_door_only(service));
             }
-            let op = protocol::identify(service, &request.parts).map_err(|e| e.reply(service))?;
-            let input = protocol::decode(&op, &request.parts).map_err(|e| e.reply(service))?;
+            let op = op
+                .insert(protocol::identify(service, &request.parts).map_err(|e| e.reply(service))?);
+            let input =
+                input.insert(protocol::decode(op, &request.parts).map_err(|e| e.reply(service))?);
             let ctx = Ctx {
-                caller: request.caller,
-                region: request.region,
+                caller: request.caller.clone(),
+                region: request.region.clone(),
                 now: request.now,
                 ids: Ids::random(),
             };
-            let output = self.call(&op, &input, ctx).await?;
-            Ok::<_, ErrorReply>(protocol::encode(&op, &output, &request_id))
+            self.call(op, input, ctx).await
         }
         .await;
-        result.unwrap_or_else(|error| protocol::encode_error(service, &error, &request_id))
+        if let Some(observer) = &self.observer {
+            let row = op
+                .as_ref()
+                .and_then(|op| operations::find(service, op.name()));
+            observer.called(&Called {
+                request_id: &request_id,
+                operation: op.as_ref(),
+                service,
+                writes: row.is_some_and(operations::Row::writes),
+                caller: &request.caller,
+                region: &request.region,
+                user_agent: request.parts.headers.get("user-agent"),
+                now: request.now,
+                input: input.as_ref(),
+                result: result.as_ref(),
+            });
+        }
+        match (result, &op) {
+            (Ok(output), Some(op)) => protocol::encode(op, &output, &request_id),
+            (Err(error), _) => protocol::encode_error(service, &error, &request_id),
+            (Ok(_), None) => protocol::encode_error(service, &internal(), &request_id),
+        }
     }
 
     /// Runs one decoded operation.

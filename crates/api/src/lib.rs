@@ -30,7 +30,7 @@ mod s3control;
 mod sts;
 mod tokens;
 
-pub use call::{Api, Planes, Request, Settled};
+pub use call::{Api, Called, Observer, Planes, Request, Settled};
 pub use context::{Caller, Ctx, Source, View};
 pub use ids::Ids;
 pub use operations::{OPERATIONS, Row};

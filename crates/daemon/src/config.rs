@@ -34,6 +34,8 @@ pub struct Config {
     pub region: Vec<RegionConfig>,
     /// S3 manners.
     pub s3: S3Config,
+    /// The audit log.
+    pub audit: AuditConfig,
     /// Numbers for monitoring.
     pub metrics: MetricsConfig,
     /// Upstreams that keep objects of some buckets.
@@ -42,6 +44,39 @@ pub struct Config {
     pub certificate: Vec<CertificateConfig>,
     /// The database behind DynamoDB endpoints.
     pub dynamodb: Option<DynamoDbConfig>,
+}
+
+/// The audit log: when a file begins anew, and how many older ones stay.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// Megabytes in one file.
+    pub megabytes: u32,
+    /// Hours in one file.
+    pub hours: u32,
+    /// Older files that are kept.
+    pub keep: u32,
+}
+
+impl Default for AuditConfig {
+    fn default() -> AuditConfig {
+        AuditConfig {
+            megabytes: 100,
+            hours: 24,
+            keep: 10,
+        }
+    }
+}
+
+impl AuditConfig {
+    /// As limits of the log.
+    pub fn limits(&self) -> crate::audit::Limits {
+        crate::audit::Limits {
+            size: u64::from(self.megabytes.max(1)) << 20,
+            age: std::time::Duration::from_secs(u64::from(self.hours.max(1)) * 3600),
+            keep: self.keep.min(10_000),
+        }
+    }
 }
 
 /// Numbers for monitoring.

@@ -9,11 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_api::{Api, Caller, Ctx, Ids, Planes, Request, Settled, Source};
+use adit_api::{Api, Called, Caller, Ctx, Ids, Observer as _, Planes, Request, Settled, Source};
 use adit_gateway::ca::Authority;
 use adit_gateway::{
-    Call, Caller as S3Caller, Connection, DynamoDb, Gateway, JsonLines, Origins, Scheme, Settings,
-    Setup, Via,
+    Call, Caller as S3Caller, Connection, DynamoDb, Gateway, Origins, Scheme, Settings, Setup, Via,
 };
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
@@ -30,6 +29,7 @@ use hyper::body::Incoming;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::audit::{Audit, Refused};
 use crate::planes::net::{Placed, chain};
 use crate::up::{FirstState, now_millis};
 
@@ -56,8 +56,8 @@ pub struct Parts {
     pub origins: Origins,
     /// The database behind DynamoDB endpoints.
     pub dynamodb: Option<DynamoDb>,
-    /// Decision records.
-    pub records: Arc<JsonLines>,
+    /// The audit log.
+    pub audit: Arc<Audit>,
     /// Where requests are counted.
     pub metrics: Metrics,
     /// The front door's settings.
@@ -93,6 +93,7 @@ struct Desk {
     sessions: Sessions,
     uses: Arc<Uses>,
     store: Arc<Store>,
+    audit: Arc<Audit>,
     objects: adit_objects::Store,
     agent_directory: PathBuf,
     ca_bundle: PathBuf,
@@ -144,12 +145,13 @@ impl Control {
         });
         let (uses, store) = (Arc::new(Uses::default()), parts.store.clone());
         let desk = Arc::new(Desk {
-            api: Api::new(parts.store.clone(), world.clone()),
+            api: Api::new(parts.store.clone(), world.clone()).observed_by(parts.audit.clone()),
             world,
             keys: KeyCache::default(),
             sessions: Sessions::default(),
             uses: uses.clone(),
             store: parts.store,
+            audit: parts.audit.clone(),
             objects: parts.objects.clone(),
             agent_directory: parts.agent_directory,
             ca_bundle: parts.ca_bundle,
@@ -166,7 +168,7 @@ impl Control {
             dynamodb: parts.dynamodb,
             operations: desk.clone(),
             control: Some(desk),
-            recorder: parts.records,
+            recorder: parts.audit.clone(),
             authority: parts.authority,
             metrics: parts.metrics,
             clock: None,
@@ -308,7 +310,9 @@ impl Desk {
         };
         let now = now_millis();
         let snapshot = self.world.snapshot();
-        let (key, region) = self.authenticate(service, &parts, &snapshot, now)?;
+        let (key, region) = self
+            .authenticate(service, &parts, &snapshot, now)
+            .inspect_err(|error| self.note_refused(service, &parts, connection, now, error))?;
         let caller = Caller::of(&key).from(Source {
             address: connection.peer.ip(),
             tls: connection.tls.is_some(),
@@ -316,6 +320,7 @@ impl Desk {
         if service == Service::Adit
             && let Some(answer) = self.own(&parts, &caller, &region, now, &snapshot).await
         {
+            self.note_own(&parts, &caller, &region, now, &answer);
             return answer;
         }
         Ok(self
@@ -328,6 +333,50 @@ impl Desk {
                 now,
             })
             .await)
+    }
+
+    /// Writes down a call that nobody signed, or not as they should.
+    fn note_refused(
+        &self,
+        service: Service,
+        parts: &WireParts<'_>,
+        connection: &Connection,
+        now: Millis,
+        error: &ErrorReply,
+    ) {
+        let op = protocol::identify(service, parts).ok();
+        self.audit.refused(&Refused {
+            service,
+            operation: op.as_ref().map(OperationRef::name),
+            source: connection.peer.ip(),
+            user_agent: parts.headers.get("user-agent"),
+            error,
+            now,
+        });
+    }
+
+    /// Writes down a call of the process's own operations.
+    fn note_own(
+        &self,
+        parts: &WireParts<'_>,
+        caller: &Caller,
+        region: &Region,
+        now: Millis,
+        answer: &Result<HttpReply, ErrorReply>,
+    ) {
+        let op = protocol::identify(Service::Adit, parts).ok();
+        self.audit.called(&Called {
+            request_id: "-",
+            operation: op.as_ref(),
+            service: Service::Adit,
+            writes: true,
+            caller,
+            region,
+            user_agent: parts.headers.get("user-agent"),
+            now,
+            input: None,
+            result: answer.as_ref().map(|_| &Value::Null),
+        });
     }
 
     /// Who signed the request, and for which Region.

@@ -4,6 +4,7 @@
 //! node true to the newest snapshot, opens the API and waits for a signal. It decides nothing: it
 //! connects the crates that do.
 
+pub mod audit;
 pub mod certificates;
 pub mod config;
 pub mod control;

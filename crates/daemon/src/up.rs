@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use adit_api::Ids;
 use adit_api::bootstrap::{self, Bootstrap};
-use adit_gateway::JsonLines;
 use adit_gateway::ca::Authority;
 use adit_model::{AccountId, KeyOwner};
 use adit_net::client::{Agent, Mode, Options as AgentOptions};
@@ -19,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 
+use crate::audit::Audit;
 use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
 use crate::control::{Control, Parts};
 use crate::places::{self, ClientFile};
@@ -277,12 +277,12 @@ async fn serve(
     accept_writes_again(&store, &objects)
         .await
         .map_err(|e| open("the object store")(&e))?;
-    let records = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(state.join("decisions.jsonl"))
-        .and_then(JsonLines::new)
-        .map_err(|e| open("the decision log")(&e))?;
+    let region = store
+        .intent()
+        .installation()
+        .map(|i| i.default_region.to_string());
+    let audit = Audit::open(state, config.audit.limits(), region.unwrap_or_default())
+        .map_err(|e| open("the audit log")(&e))?;
 
     let metrics = Metrics::default();
     if let Some(listen) = config.metrics.listen {
@@ -337,7 +337,7 @@ async fn serve(
         settle: SETTLE,
         authority: Arc::new(authority),
         objects,
-        records: Arc::new(records),
+        audit,
         metrics: metrics.clone(),
         origins,
         dynamodb,

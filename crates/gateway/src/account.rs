@@ -23,6 +23,10 @@ pub(crate) struct Account {
     /// When the head was read.
     pub(crate) begun: Option<Instant>,
     pub(crate) vpc: Option<String>,
+    /// The account of the endpoint, and the Region that the way led to.
+    pub(crate) endpoint_owner: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) user_agent: Option<String>,
     /// The bucket, if one is named and exists.
     pub(crate) bucket: Option<Arc<BucketView>>,
     /// None before the phase that finds out.
@@ -49,6 +53,11 @@ impl Account {
             .endpoint
             .as_ref()
             .map(|view| view.endpoint.vpc.to_string());
+        self.endpoint_owner = way
+            .endpoint
+            .as_ref()
+            .map(|view| view.endpoint.owner.to_string());
+        self.region = way.region.as_ref().map(ToString::to_string);
     }
 
     /// Notes a decision: the first that allows, until one denies.
@@ -105,12 +114,21 @@ impl Account {
                 kind,
                 endpoint,
                 vpc: self.vpc.as_deref(),
+                account: self.endpoint_owner.as_deref(),
                 source_ip: connection.peer.ip(),
             },
             principal: self
                 .caller
                 .as_ref()
                 .map(|key| key.as_ref().map_or("anonymous", |key| key.arn.as_str())),
+            account: self
+                .caller
+                .as_ref()
+                .and_then(Option::as_ref)
+                .map(|key| key.key.account.as_str()),
+            region: self.region.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+            owner: self.bucket.as_ref().map(|view| view.bucket.owner.as_str()),
             operation: self.operation.as_deref(),
             action: decided.map(|d| d.action.as_str()),
             resource: decided.map(|d| d.resource.as_str()),

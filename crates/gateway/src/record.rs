@@ -20,6 +20,9 @@ pub struct Path<'a> {
     /// The endpoint's VPC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vpc: Option<&'a str>,
+    /// The account of the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<&'a str>,
     /// The client's address.
     pub source_ip: IpAddr,
 }
@@ -40,6 +43,18 @@ pub struct Record<'a> {
     /// Who asked: an ARN, or `anonymous`; none when the request was refused before that was known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub principal: Option<&'a str>,
+    /// The account of who asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<&'a str>,
+    /// The Region that the way led to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<&'a str>,
+    /// What the client calls itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<&'a str>,
+    /// The account of the bucket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<&'a str>,
     /// The operation, such as `GetObject`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'a str>,
@@ -117,6 +132,8 @@ struct Waiting {
 const WAITING: usize = 8 << 20;
 /// How long the writer lets records gather after it wrote some.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long it waits before it tries again to write where there was no room.
+const RETRY: Duration = Duration::from_secs(1);
 
 impl JsonLines {
     /// A recorder that writes to `to`.
@@ -138,7 +155,13 @@ impl JsonLines {
 
 impl Recorder for JsonLines {
     fn record(&self, record: &Record<'_>) {
-        let line = record.json();
+        self.line(&record.json());
+    }
+}
+
+impl JsonLines {
+    /// Takes one line, without its end. Never waits.
+    pub fn line(&self, line: &str) {
         let mut state = self.queue.lock();
         if state.lines.len() + line.len() >= WAITING {
             state.lost += 1;
@@ -170,6 +193,7 @@ impl Queue {
 
     fn write(&self, mut to: impl Write) {
         let mut batch = Vec::new();
+        let mut failing = false;
         loop {
             let mut state = self.lock();
             while state.lines.is_empty() && state.lost == 0 && !state.closed {
@@ -186,14 +210,23 @@ impl Queue {
             if lost > 0 {
                 batch.extend_from_slice(format!("{{\"lostRecords\":{lost}}}\n").as_bytes());
             }
-            if let Err(why) = to.write_all(&batch).and_then(|()| to.flush()) {
-                tracing::error!(%why, "cannot write decision records");
+            let written = to.write_all(&batch).and_then(|()| to.flush());
+            if let Err(why) = &written {
+                // What could not be written is counted, and the count is written when there is room again:
+                // requests go on, and nobody can take a gap for silence.
+                let missed = batch.iter().filter(|byte| **byte == b'\n').count() as u64;
+                let missed = missed - u64::from(lost > 0) + lost;
+                self.lock().lost += missed;
+                if !failing {
+                    tracing::error!(%why, "cannot write records; they are counted until it works again");
+                }
             }
+            failing = written.is_err();
             batch.clear();
             if closed {
                 return;
             }
-            std::thread::sleep(GATHER);
+            std::thread::sleep(if failing { RETRY } else { GATHER });
         }
     }
 }
@@ -211,9 +244,14 @@ mod tests {
                 kind: "endpoint",
                 endpoint: Some("vpce-1a2b3c4d"),
                 vpc: Some("vpc-1a2b3c4d"),
+                account: None,
                 source_ip: IpAddr::from([10, 0, 0, 9]),
             },
             principal: Some("arn:aws:iam::123456789012:user/a"),
+            account: None,
+            region: None,
+            user_agent: None,
+            owner: None,
             operation: Some("GetObject"),
             action: Some("s3:GetObject"),
             resource: Some("arn:aws:s3:::b/k\n\"x\""),

@@ -65,6 +65,7 @@ pub(crate) async fn serve(
     let mut account = Account {
         generation: snapshot.generation.0,
         begun: Some(Instant::now()),
+        user_agent: user_agent(&parts),
         ..Account::default()
     };
     let uses = Uses {
@@ -97,6 +98,13 @@ pub(crate) async fn serve(
     );
     // What was not read stands between this request and the next.
     Ok(reply.finish(&id, !upload.is_spent()))
+}
+
+/// What the client calls itself: for the record, and no longer than one needs.
+fn user_agent(parts: &request::Parts) -> Option<String> {
+    let value = parts.headers.get(http::header::USER_AGENT)?;
+    let text = value.to_str().ok()?;
+    Some(text.chars().take(256).collect())
 }
 
 async fn phases(

@@ -181,9 +181,12 @@ fn ask(daemon: &Daemon, world: &World, (p, b): (usize, usize), aws: bool) -> any
 }
 
 fn decisions(daemon: &Daemon) -> Vec<Value> {
-    let text = std::fs::read_to_string(daemon.state.join("decisions.jsonl")).unwrap_or_default();
+    let text =
+        std::fs::read_to_string(daemon.state.join(adit_daemon::audit::FILE)).unwrap_or_default();
+    // Of each record what was decided, and how.
     text.lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|mut record| Some(record.get_mut("additionalEventData")?.take()))
         .collect()
 }
 
