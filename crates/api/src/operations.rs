@@ -305,6 +305,10 @@ pub static OPERATIONS: &[Row] = rows! {
         Write CreateRun own::run::create;
         Write DeleteRun own::run::delete;
         Read ListRuns own::run::list;
+        Write CreateInterface own::attachment::create;
+        Write AttachInterface own::attachment::attach;
+        Write DetachInterface own::attachment::detach;
+        Read ListAttachments own::attachment::list;
         Write CreateSite own::site::create;
         Write DeleteSite own::site::delete;
         Read ListSites own::site::list;

@@ -2,6 +2,7 @@
 //! members are written here alone.
 
 pub(crate) mod account;
+pub(crate) mod attachment;
 pub(crate) mod run;
 pub(crate) mod site;
 

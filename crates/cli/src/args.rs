@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Env(EnvOptions),
     /// Runs a program as a host in a subnet or at an on-premises site.
     Run(Run),
+    /// Puts a network namespace that is there already, such as a container's, into a subnet.
+    Attach(Attach),
+    /// Takes an attached namespace out of its subnet again.
+    Detach(Detach),
     /// On-premises networks.
     Site(SiteCommand),
     /// The installation's accounts.
@@ -137,6 +141,51 @@ pub(crate) struct Run {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     pub(crate) program: Vec<OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Attach {
+    /// A network interface that nobody uses; without one, --subnet makes one.
+    #[arg(
+        value_name = "ENI",
+        required_unless_present = "subnet",
+        conflicts_with = "subnet"
+    )]
+    pub(crate) interface: Option<String>,
+    /// The subnet in which to make an interface.
+    #[arg(long, value_name = "ID")]
+    pub(crate) subnet: Option<String>,
+    /// Security groups instead of the VPC's default group.
+    #[arg(
+        long = "security-group",
+        value_name = "ID",
+        conflicts_with = "interface"
+    )]
+    pub(crate) security_groups: Vec<String>,
+    /// The namespace, as a file: /run/netns/NAME, for example.
+    #[arg(
+        long,
+        value_name = "PATH",
+        required_unless_present = "pid",
+        conflicts_with = "pid"
+    )]
+    pub(crate) netns: Option<PathBuf>,
+    /// The namespace of a process; the attachment goes away with it.
+    #[arg(long, value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+    /// What the device is called there.
+    #[arg(long, value_name = "NAME", default_value = "eth0")]
+    pub(crate) device: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Detach {
+    /// The attached network interface.
+    #[arg(value_name = "ENI")]
+    pub(crate) interface: String,
+    /// Deletes the interface too.
+    #[arg(long)]
+    pub(crate) delete: bool,
 }
 
 #[derive(Debug, clap::Args)]

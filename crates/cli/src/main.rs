@@ -3,8 +3,10 @@
 mod account;
 mod api;
 mod args;
+mod attach;
 mod backup;
 mod client;
+mod cni;
 mod demo;
 mod down;
 mod env;
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
         .is_some_and(|word| word == adit_daemon::AGENT_COMMAND)
     {
         return adit_net::agent::main(std::env::args_os().skip(2));
+    }
+    // Container runtimes start the plugin by its name and say all else in the environment.
+    if cni::is_meant() {
+        return cni::main();
     }
     let args = match Args::try_parse() {
         Ok(args) => args,
@@ -61,6 +67,8 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Env(options) => env::print(&target, &options),
         Command::Run(run) => run::run(&target, &run),
         Command::Account(account) => account::run(&target, &account),
+        Command::Attach(options) => attach::attach(&target, &options),
+        Command::Detach(options) => attach::detach(&target, &options),
         Command::Site(site) => site::run(&target, &site),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),

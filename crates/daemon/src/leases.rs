@@ -29,6 +29,15 @@ fn is_alive(lease: &Lease) -> bool {
     lease_of(lease.pid).as_ref() == Some(lease)
 }
 
+/// Whether an interface's process is gone.
+fn is_over(user: &InterfaceUser) -> bool {
+    match user {
+        InterfaceUser::Run(lease) => !is_alive(lease),
+        InterfaceUser::Attached { lease, .. } => lease.as_ref().is_some_and(|l| !is_alive(l)),
+        _ => false,
+    }
+}
+
 /// Removes what dead processes left, until the store is gone.
 pub async fn run(store: Arc<Store>) {
     loop {
@@ -37,7 +46,7 @@ pub async fn run(store: Arc<Store>) {
         let dead_interfaces: Vec<String> = intent
             .network_interfaces
             .values()
-            .filter(|eni| matches!(&eni.user, InterfaceUser::Run(lease) if !is_alive(lease)))
+            .filter(|eni| is_over(&eni.user))
             .map(|eni| eni.id.to_string())
             .collect();
         let dead_hosts: Vec<String> = intent

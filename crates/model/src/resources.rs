@@ -351,6 +351,13 @@ pub enum InterfaceUser {
     },
     /// A program started with `adit run`; it goes away with the process.
     Run(Lease),
+    /// A network namespace that somebody else made: a container, for example.
+    Attached {
+        /// The device's name there.
+        device: String,
+        /// The process it was attached for and goes away with; none: it stays until detached.
+        lease: Option<Lease>,
+    },
     /// Nothing yet: made by `CreateNetworkInterface`, shown as `available`.
     Available,
     /// A NAT gateway; it goes away with the gateway.

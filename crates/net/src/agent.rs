@@ -73,6 +73,8 @@ struct Ground {
     home: OwnedFd,
     /// The user namespace of all namespaces, when rootless.
     user: Option<OwnedFd>,
+    /// Where the agent was started: the host's, in which nothing is ever made.
+    host: Option<namespace::Identity>,
 }
 
 /// The body of the hidden command `net-agent`; `arguments` are those after that word.
@@ -205,9 +207,13 @@ fn absolute(path: OsString) -> Result<PathBuf, StartError> {
 /// Gets the rights to make namespaces, and an empty namespace to work from, so that nothing can
 /// ever be made in the host's.
 fn ground(arguments: &Arguments) -> Result<Ground, StartError> {
+    let host = namespace::own_identity();
     if !arguments.rootless {
         match sys::unshare(libc::CLONE_NEWNET).and_then(|()| namespace::prepare()) {
-            Ok(home) => return Ok(Ground { home, user: None }),
+            Ok(home) => {
+                let user = None;
+                return Ok(Ground { home, user, host });
+            }
             Err(error) if arguments.privileged => return Err(StartError::NoRights(error)),
             Err(_) => {}
         }
@@ -216,6 +222,7 @@ fn ground(arguments: &Arguments) -> Result<Ground, StartError> {
     Ok(Ground {
         home,
         user: Some(user),
+        host,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::net::{TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -285,6 +285,20 @@ impl Agent {
         }
     }
 
+    /// Lends a network namespace that somebody else made: the next apply that is to make a namespace
+    /// of this name takes it instead.
+    ///
+    /// # Errors
+    /// When the descriptor is no network namespace, is the host's own, or cannot be entered by the
+    /// agent.
+    pub fn lend(&self, ns: &str, namespace: BorrowedFd<'_>) -> Result<(), AgentError> {
+        let request = Request::Lend { ns: ns.to_owned() };
+        match self.request_with(&request, &[namespace])?.0 {
+            Reply::Done => Ok(()),
+            _ => Err(AgentError::Confused),
+        }
+    }
+
     /// Removes a group with all its namespaces. An unknown group is no error.
     ///
     /// # Errors
@@ -419,6 +433,14 @@ impl Agent {
     }
 
     fn request(&self, request: &Request) -> Result<(Reply, Vec<OwnedFd>), AgentError> {
+        self.request_with(request, &[])
+    }
+
+    fn request_with(
+        &self,
+        request: &Request,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(Reply, Vec<OwnedFd>), AgentError> {
         let idle = self
             .idle
             .lock()
@@ -428,7 +450,7 @@ impl Agent {
             Some(stream) => stream,
             None => connect(&self.socket).map_err(|e| AgentError::Lost(e.into()))?,
         };
-        let answer = ask(&stream, request)?;
+        let answer = ask_with(&stream, request, fds)?;
         self.idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -501,7 +523,15 @@ fn replace(state_dir: &Path, version: u32) -> Result<(), AgentError> {
 }
 
 fn ask(stream: &UnixStream, request: &Request) -> Result<(Reply, Vec<OwnedFd>), AgentError> {
-    wire::send(stream, request, &[]).map_err(AgentError::Lost)?;
+    ask_with(stream, request, &[])
+}
+
+fn ask_with(
+    stream: &UnixStream,
+    request: &Request,
+    fds: &[BorrowedFd<'_>],
+) -> Result<(Reply, Vec<OwnedFd>), AgentError> {
+    wire::send(stream, request, fds).map_err(AgentError::Lost)?;
     wire::receive(stream).map_err(AgentError::Lost)
 }
 

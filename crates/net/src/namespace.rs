@@ -15,7 +15,25 @@ pub(crate) struct Held {
     pub(crate) fd: OwnedFd,
 }
 
+/// The device and number of a namespace's file.
+pub(crate) type Identity = (u64, u64);
+
+fn identity(path: &str) -> Option<Identity> {
+    fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// The calling thread's network namespace, by what tells it from others.
+pub(crate) fn own_identity() -> Option<Identity> {
+    identity("/proc/thread-self/ns/net")
+}
+
 impl Held {
+    /// What tells it from other namespaces.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        use std::os::fd::AsRawFd;
+        identity(&format!("/proc/self/fd/{}", self.fd.as_raw_fd()))
+    }
+
     /// Runs `work` on the calling thread inside the namespace and comes back to `home`.
     ///
     /// A thread that cannot come back would do the next work in the wrong place: the process ends

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::Desired;
 
 /// Version of the protocol; an agent that speaks another one is replaced, not spoken to.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Largest frame in bytes: a VPC of 20,000 ports fits.
 pub const MAX_FRAME: u32 = 64 * 1024 * 1024;
 /// File name of the agent's socket inside the state directory.
@@ -45,6 +45,12 @@ pub enum Request {
     Mend {
         /// How long to wait.
         wait: u32,
+    },
+    /// When a namespace of this name is to be made, take the one whose descriptor comes along
+    /// instead: one that somebody else made. What is in it and not ours stays as it is.
+    Lend {
+        /// The name that it will have here.
+        ns: String,
     },
     /// Remove the group's namespaces and forget it.
     Remove {

@@ -25,8 +25,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::net as addresses;
 use adit_model::{
-    NatGatewayId, NetworkInterface, NetworkInterfaceId, ResolverEndpointId, SiteName, VpcCidr,
-    VpcEndpointId, VpcId, VpcPeeringConnectionId,
+    InterfaceUser, NatGatewayId, NetworkInterface, NetworkInterfaceId, ResolverEndpointId,
+    SiteName, VpcCidr, VpcEndpointId, VpcId, VpcPeeringConnectionId,
 };
 use adit_snapshot::{PortUser, PortView, ResolvedRoute, Target, VpcView};
 use ipnet::{IpNet, Ipv4Net};
@@ -301,7 +301,7 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
     let eni = &port.interface;
     let device = port_device(&eni.id);
     let (peer_ns, peer_name) = match &port.user {
-        PortUser::Instance => (place::instance(&eni.id), "eth0".to_string()),
+        PortUser::Instance => (place::instance(&eni.id), port.device().to_string()),
         PortUser::NatGateway(id) => (place::nat_gateway(id), "eth0".to_string()),
         PortUser::Endpoint(endpoint) => {
             if !view.interfaces.iter().any(|e| e.endpoint.id == *endpoint) {
@@ -349,16 +349,18 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
 fn instance(port: &PortView) -> Namespace {
     let eni = &port.interface;
     let router = addresses::router(port.subnet.cidr);
-    let mut space = Namespace {
-        sysctls: quiet(),
-        ..Namespace::default()
-    };
+    let device = port.device();
+    let mut space = Namespace::default();
+    // The settings of a namespace that somebody else made are theirs.
+    if !matches!(eni.user, InterfaceUser::Attached { .. }) {
+        space.sysctls = quiet();
+    }
     for address in eni.private_ips() {
         let prefix = port.subnet.cidr.prefix_len();
-        space.addresses.push(on("eth0", address, prefix));
+        space.addresses.push(on(device, address, prefix));
     }
-    space.neighbours.push(neighbour("eth0", router, NEAR));
-    space.routes.push(default_via("eth0", router));
+    space.neighbours.push(neighbour(device, router, NEAR));
+    space.routes.push(default_via(device, router));
     space
 }
 

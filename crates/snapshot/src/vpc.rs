@@ -171,6 +171,14 @@ pub struct PortView {
 }
 
 impl PortView {
+    /// The name of an instance's device, in its own namespace.
+    pub fn device(&self) -> &str {
+        match &self.interface.user {
+            InterfaceUser::Attached { device, .. } => device,
+            _ => "eth0",
+        }
+    }
+
     /// Whether an address is one of its own.
     pub fn has(&self, address: IpAddr) -> bool {
         self.addresses().any(|own| own == address)
@@ -403,7 +411,7 @@ fn build_ports(
         };
         let user = match &interface.user {
             InterfaceUser::Endpoint { endpoint, .. } => PortUser::Endpoint(endpoint.clone()),
-            InterfaceUser::Run(_) => PortUser::Instance,
+            InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => PortUser::Instance,
             InterfaceUser::ResolverEndpoint(endpoint) => PortUser::Resolver(endpoint.clone()),
             InterfaceUser::NatGateway(gateway) => PortUser::NatGateway(gateway.clone()),
             // Nobody is there.

@@ -58,7 +58,7 @@ pub(crate) fn create(
 }
 
 /// The groups that a request names, else the VPC's default one.
-fn groups(
+pub(super) fn groups(
     input: &Input<'_>,
     intent: &Intent,
     ctx: &Ctx,

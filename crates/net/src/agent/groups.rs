@@ -36,6 +36,8 @@ pub(super) struct Groups {
     /// Hears what others change.
     pub(super) watch: Watch,
     pub(super) round: Round,
+    /// Namespaces that others made, waiting for the apply that names them.
+    lent: BTreeMap<String, Held>,
 }
 
 pub(super) struct Entry {
@@ -51,6 +53,9 @@ struct Group {
     /// Whether the kernel is believed to be as `desired` says.
     trusted: bool,
 }
+
+/// Namespaces that are lent and not used yet.
+const MOST_LENT: usize = 64;
 
 /// Devices that somebody else makes in a namespace get small numbers.
 const FIRST_NUMBER: u32 = 10_000;
@@ -72,6 +77,7 @@ impl Groups {
             number: AtomicU32::new(FIRST_NUMBER),
             watch: Watch::new()?,
             round: Round::default(),
+            lent: BTreeMap::new(),
         };
         groups.adopt()?;
         Ok(groups)
@@ -114,6 +120,15 @@ impl Groups {
     /// What was applied last to a group.
     pub(super) fn desired(&self, group: &str) -> Option<&Desired> {
         self.groups.get(group).map(|group| &group.desired)
+    }
+
+    /// Keeps a namespace that somebody else made for the apply that names it.
+    pub(super) fn lend(&mut self, ns: &str, held: Held) {
+        // Whoever lent and never had it attached does not fill the agent up.
+        if self.lent.len() >= MOST_LENT {
+            self.lent.pop_first();
+        }
+        self.lent.insert(ns.to_owned(), held);
     }
 
     /// The group that a namespace belongs to.
@@ -465,7 +480,11 @@ pub(super) struct Site<'a> {
 
 impl Place for Site<'_> {
     fn add(&mut self, ns: &str) -> io::Result<()> {
-        let held = Arc::new(namespace::create(&self.state.home)?);
+        let held = match self.state.lent.remove(ns) {
+            Some(lent) => lent,
+            None => namespace::create(&self.state.home)?,
+        };
+        let held = Arc::new(held);
         if let Some(shelf) = &self.state.shelf {
             shelf.keep(self.group, ns, &held)?;
         }

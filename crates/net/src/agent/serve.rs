@@ -78,7 +78,7 @@ pub(super) fn serve(listener: &UnixListener, path: &Path, agent: Agent, users: B
 fn converse(stream: &UnixStream, path: &Path, agent: &Agent) {
     while !agent.ended() {
         let (reply, fds) = match wire::receive::<Request>(stream) {
-            Ok((request, _)) => answer(agent, request),
+            Ok((request, fds)) => answer(agent, request, fds),
             Err(wire::WireError::Json(error)) => (
                 Reply::Failed {
                     message: format!("not a request: {error}"),
@@ -105,7 +105,7 @@ fn converse(stream: &UnixStream, path: &Path, agent: &Agent) {
     }
 }
 
-fn answer(agent: &Agent, request: Request) -> (Reply, Vec<OwnedFd>) {
+fn answer(agent: &Agent, request: Request, fds: Vec<OwnedFd>) -> (Reply, Vec<OwnedFd>) {
     let result = match request {
         Request::Hello { .. } => Ok((hello(agent), Vec::new())),
         Request::Listen(spec) => agent.listen(&spec).map(|fd| (Reply::Socket, vec![fd])),
@@ -119,6 +119,7 @@ fn answer(agent: &Agent, request: Request) -> (Reply, Vec<OwnedFd>) {
             .drift(&group)
             .map(|steps| alone(Reply::Plan { steps })),
         Request::Mend { wait } => Ok(alone(Reply::Mended(agent.mend(wait)))),
+        Request::Lend { ns } => agent.lend(&ns, fds).map(|()| alone(Reply::Done)),
         Request::Remove { group } => agent.remove(&group).map(|()| alone(Reply::Done)),
         Request::ListGroups => Ok(alone(Reply::Groups(agent.groups()))),
         Request::Observe { group } => agent

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use super::{Ground, open};
 use crate::apply::ApplyError;
 use crate::check::{self, InvalidDesired};
 use crate::desired::Desired;
-use crate::namespace::{Held, Shelf};
+use crate::namespace::{Held, Identity, Shelf};
 use crate::observe::{self, ObserveError};
 use crate::plan::Step;
 use crate::protocol::{Change, Counters, Listen, Reply, SocketSpec, Transport};
@@ -37,6 +37,8 @@ pub(super) enum RequestError {
     },
     #[error("group `{0}` was not applied since the agent started")]
     NotApplied(String),
+    #[error("cannot use the namespace that was lent as `{ns}`: {source}")]
+    Lent { ns: String, source: io::Error },
     #[error("could not open a {what} in namespace `{ns}`: {source}")]
     Open {
         what: String,
@@ -59,6 +61,7 @@ pub(super) enum RequestError {
 pub(super) struct Agent {
     home: Arc<OwnedFd>,
     user: Option<OwnedFd>,
+    host: Option<Identity>,
     directory: Directory,
     pub(super) state: Mutex<Groups>,
     ended: AtomicBool,
@@ -87,6 +90,7 @@ impl Agent {
         Ok(Self {
             home,
             user: ground.user,
+            host: ground.host,
             directory,
             state,
             ended,
@@ -144,6 +148,32 @@ impl Agent {
             observe::describe(&ns, &seen, &mut text);
         }
         Ok(text)
+    }
+
+    /// Keeps a namespace of somebody else's for the apply that will need it.
+    pub(super) fn lend(&self, ns: &str, fds: Vec<OwnedFd>) -> Result<(), RequestError> {
+        check::name(ns)?;
+        let unfit = |why: &'static str| RequestError::Lent {
+            ns: ns.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, why),
+        };
+        let fd = fds.into_iter().next();
+        let fd = fd.ok_or_else(|| unfit("no descriptor came along"))?;
+        if !crate::sys::is_network_namespace(fd.as_fd()) {
+            return Err(unfit("it is no network namespace"));
+        }
+        let held = Held { fd };
+        if held.identity().is_none() || held.identity() == self.host {
+            return Err(unfit("it is the host's own, in which nothing is ever made"));
+        }
+        // Entered once, so that who may not is told so now.
+        let entered = held.inside(&self.home, || ());
+        entered.map_err(|source| RequestError::Lent {
+            ns: ns.to_owned(),
+            source,
+        })?;
+        locked(&self.state).lend(ns, held);
+        Ok(())
     }
 
     fn held(&self, ns: &str) -> Result<Arc<Held>, RequestError> {

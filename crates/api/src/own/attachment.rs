@@ -1,0 +1,150 @@
+//! Attachments: a network namespace that somebody else made, as a host in a subnet.
+//!
+//! An interface is made first (here, or by `CreateNetworkInterface`), its namespace is lent to the
+//! network agent under the interface's id, then it is attached.
+
+use adit_model::*;
+use adit_wire::{Map, Value, map};
+
+use super::{lease, run};
+use crate::addresses;
+use crate::context::{Answer, Ctx, View};
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+/// Makes an interface that nobody uses yet.
+pub(crate) fn create(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let subnet = ctx.required::<Subnet>(draft, input, "SubnetId")?;
+    let Some(vpc) = draft.get::<Vpc>(&subnet.vpc).cloned() else {
+        let message = format!("VPC {} does not exist.", subnet.vpc);
+        return Err(Refusal::invalid(message));
+    };
+    let groups = run::groups(input, draft, ctx, &vpc)?;
+    let private_ip = addresses::private(draft, &subnet)?;
+    let public_ip = match input.get("PublicIp").bool().unwrap_or(subnet.map_public_ip) {
+        true => Some(addresses::public(draft, &vpc.region)?),
+        false => None,
+    };
+    let name = input.text("Name").unwrap_or_default().to_string();
+    let interface = draft.put(NetworkInterface {
+        id: NetworkInterfaceId::from_digits(ctx.ids.digits()),
+        vpc: vpc.id.clone(),
+        subnet: subnet.id.clone(),
+        owner: vpc.owner.clone(),
+        private_ip,
+        secondary: Vec::new(),
+        ipv6: Vec::new(),
+        public_ip,
+        mac: ctx.ids.mac(),
+        groups,
+        description: name,
+        source_dest_check: true,
+        user: InterfaceUser::Available,
+        created: ctx.now,
+        tags: Tags::new(),
+    });
+    Ok(Answer::from(
+        map! { "NetworkInterfaceId" => interface.id.as_str() },
+    ))
+}
+
+/// Attaches an interface that nobody uses to the namespace that was lent under its id.
+pub(crate) fn attach(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let interface = ctx.required::<NetworkInterface>(draft, input, "NetworkInterfaceId")?;
+    if interface.user != InterfaceUser::Available {
+        return Err(Refusal::new(
+            "InvalidNetworkInterface.InUse",
+            format!("Network interface '{}' is currently in use.", interface.id),
+        ));
+    }
+    let device = input.required("Device")?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    let reserved = ["lo", "all", "default", ".", ".."];
+    if device.len() > 15 || !device.bytes().all(good) || reserved.contains(&device) {
+        return Err(Refusal::invalid_value(format!(
+            "Value ({device}) for parameter Device is no name for a network device."
+        )));
+    }
+    let lease = match input.get("Pid") {
+        Value::Null => None,
+        _ => Some(lease(input)?),
+    };
+    let device = device.to_string();
+    draft.edit::<NetworkInterface>(&interface.id, |eni| {
+        eni.user = InterfaceUser::Attached { device, lease };
+    });
+    let interface = draft.get::<NetworkInterface>(&interface.id);
+    Ok(Answer::from(
+        interface.map_or(Value::Null, |eni| show(draft, eni)),
+    ))
+}
+
+/// Detaches an interface; with `Delete`, it goes away. One that is gone already is gone.
+pub(crate) fn detach(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let id = input.required("NetworkInterfaceId")?;
+    let delete = input.get("Delete").bool().unwrap_or(false);
+    let there = draft.get::<NetworkInterface>(id);
+    let Some(eni) = there.filter(|eni| eni.owner == ctx.caller.account).cloned() else {
+        return Ok(Answer::done());
+    };
+    match &eni.user {
+        InterfaceUser::Attached { .. } | InterfaceUser::Available if delete => {
+            draft.remove::<NetworkInterface>(id);
+        }
+        InterfaceUser::Attached { .. } => {
+            draft.edit::<NetworkInterface>(id, |eni| eni.user = InterfaceUser::Available);
+        }
+        InterfaceUser::Available => {}
+        _ => {
+            return Err(Refusal::new(
+                "OperationNotPermitted",
+                format!("The network interface {id} is not attached to a namespace."),
+            ));
+        }
+    }
+    Ok(Answer::done())
+}
+
+/// Every attachment of the caller's account.
+pub(crate) fn list(_: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    let interfaces = view.intent.network_interfaces.values();
+    let mine = interfaces.filter(|eni| eni.owner == ctx.caller.account);
+    let attached = mine.filter(|eni| matches!(eni.user, InterfaceUser::Attached { .. }));
+    let mut output = Map::new();
+    let shown = attached.map(|eni| show(view.intent, eni));
+    output.push("Attachments", shown.collect::<Value>());
+    Ok(output.into())
+}
+
+fn show(intent: &Intent, eni: &NetworkInterface) -> Value {
+    let subnet = intent.get::<Subnet>(&eni.subnet).map(|subnet| subnet.cidr);
+    let subnet = subnet.unwrap_or_default();
+    let vpc = intent.get::<Vpc>(&eni.vpc).map(|vpc| vpc.cidr());
+    let device = match &eni.user {
+        InterfaceUser::Attached { device, .. } => Some(device.clone()),
+        _ => None,
+    };
+    let mac = eni.mac.map(|byte| format!("{byte:02x}")).join(":");
+    map! {
+        "NetworkInterfaceId" => eni.id.as_str(),
+        "Name" => eni.description.clone(),
+        "Device" => device,
+        "MacAddress" => mac,
+        "Address" => format!("{}/{}", eni.private_ip, subnet.prefix_len()),
+        "PublicIpAddress" => eni.public_ip.map(|ip| ip.to_string()),
+        "Router" => net::router(subnet).to_string(),
+        "Resolver" => vpc.map(|vpc| net::resolver(vpc).to_string()),
+    }
+}
