@@ -25,6 +25,8 @@ mod own;
 mod policies;
 mod quotas;
 mod refusal;
+mod route53;
+mod route53resolver;
 mod s3;
 mod s3control;
 mod sts;

@@ -7,7 +7,7 @@ use crate::authorise::Touches;
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::{authorise, ec2, iam, own, s3, s3control, sts};
+use crate::{authorise, ec2, iam, own, route53, route53resolver, s3, s3control, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
@@ -298,6 +298,62 @@ pub static OPERATIONS: &[Row] = rows! {
         Read ListTagsForResource s3control::tagging::list;
         Write TagResource s3control::tagging::tag;
         Write UntagResource s3control::tagging::untag;
+    }
+    Route53 "route53" {
+        Write CreateHostedZone route53::hosted_zone::create;
+        Read GetHostedZone route53::hosted_zone::get;
+        Read ListHostedZones route53::hosted_zone::list;
+        Read ListHostedZonesByName route53::hosted_zone::list_by_name;
+        Read ListHostedZonesByVPC route53::hosted_zone::list_by_vpc;
+        Read GetHostedZoneCount route53::hosted_zone::count;
+        Write UpdateHostedZoneComment route53::hosted_zone::update_comment;
+        Write DeleteHostedZone route53::hosted_zone::delete;
+        Read GetHostedZoneLimit route53::limit::of_zone;
+        Read GetAccountLimit route53::limit::of_account;
+        Write AssociateVPCWithHostedZone route53::association::associate;
+        Write DisassociateVPCFromHostedZone route53::association::disassociate;
+        Write CreateVPCAssociationAuthorization route53::association::authorize;
+        Write DeleteVPCAssociationAuthorization route53::association::deauthorize;
+        Read ListVPCAssociationAuthorizations route53::association::authorizations;
+        Write ChangeResourceRecordSets route53::change::change;
+        Read ListResourceRecordSets route53::record_set::list;
+        Read GetChange route53::get_change;
+        Write ChangeTagsForResource route53::tag::change;
+        Read ListTagsForResource route53::tag::list;
+        Read ListTagsForResources route53::tag::list_of_several;
+    }
+    Route53Resolver "route53resolver" {
+        Write CreateResolverEndpoint route53resolver::endpoint::create;
+        Write UpdateResolverEndpoint route53resolver::endpoint::update;
+        Write DeleteResolverEndpoint route53resolver::endpoint::delete;
+        Read GetResolverEndpoint route53resolver::endpoint::get;
+        Read ListResolverEndpoints route53resolver::endpoint::list;
+        Write AssociateResolverEndpointIpAddress route53resolver::address::associate;
+        Write DisassociateResolverEndpointIpAddress route53resolver::address::disassociate;
+        Read ListResolverEndpointIpAddresses route53resolver::address::list;
+        Write CreateResolverRule route53resolver::rule::create;
+        Write UpdateResolverRule route53resolver::rule::update;
+        Write DeleteResolverRule route53resolver::rule::delete;
+        Read GetResolverRule route53resolver::rule::get;
+        Read ListResolverRules route53resolver::rule::list;
+        Write AssociateResolverRule route53resolver::rule_association::associate;
+        Write DisassociateResolverRule route53resolver::rule_association::disassociate;
+        Read GetResolverRuleAssociation route53resolver::rule_association::get;
+        Read ListResolverRuleAssociations route53resolver::rule_association::list;
+        Write CreateResolverQueryLogConfig route53resolver::query_log::create;
+        Write DeleteResolverQueryLogConfig route53resolver::query_log::delete;
+        Read GetResolverQueryLogConfig route53resolver::query_log::get;
+        Read ListResolverQueryLogConfigs route53resolver::query_log::list;
+        Write AssociateResolverQueryLogConfig route53resolver::query_log::associate;
+        Write DisassociateResolverQueryLogConfig route53resolver::query_log::disassociate;
+        Read GetResolverQueryLogConfigAssociation route53resolver::query_log::get_association;
+        Read ListResolverQueryLogConfigAssociations route53resolver::query_log::list_associations;
+        Read GetResolverConfig route53resolver::config::get;
+        Write UpdateResolverConfig route53resolver::config::update;
+        Read ListResolverConfigs route53resolver::config::list;
+        Write TagResource route53resolver::tag::tag;
+        Write UntagResource route53resolver::tag::untag;
+        Read ListTagsForResource route53resolver::tag::list;
     }
     Adit "adit" {
         Write CreateAccount own::account::create;

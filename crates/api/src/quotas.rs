@@ -33,17 +33,19 @@ impl Quota {
         self.check_total(intent, || count().saturating_add(1))
     }
 
+    /// The limit, if there is one.
+    pub(crate) fn value(&self, intent: &Intent) -> Option<u32> {
+        let set = intent.installation().and_then(|i| i.quotas.get(self.name));
+        set.copied().or(self.default)
+    }
+
     /// Refuses a total beyond the limit.
     pub(crate) fn check_total(
         &self,
         intent: &Intent,
         total: impl FnOnce() -> usize,
     ) -> Result<(), Refusal> {
-        let set = intent
-            .installation()
-            .and_then(|i| i.quotas.get(self.name))
-            .copied();
-        match set.or(self.default) {
+        match self.value(intent) {
             Some(limit) if total() > limit as usize => Err(Refusal::new(self.code, self.text)),
             _ => Ok(()),
         }
@@ -89,6 +91,33 @@ quotas! {
     ACCESS_POINTS_PER_REGION "access-points-per-region" Some(10_000),
         "TooManyAccessPoints"
         "You have attempted to create more access points than are allowed for an account in a Region.";
+    HOSTED_ZONES_PER_ACCOUNT "hosted-zones-per-account" Some(500),
+        "TooManyHostedZones" "This account already has the maximum number of hosted zones.";
+    RECORDS_PER_ZONE "record-sets-per-hosted-zone" Some(10_000),
+        "InvalidChangeBatch" "[Number of resource record sets limit of the hosted zone exceeded.]";
+    VPCS_PER_ZONE "vpcs-per-hosted-zone" Some(300),
+        "LimitsExceeded" "The hosted zone has the maximum number of VPC associations.";
+    AUTHORIZATIONS_PER_ZONE "vpc-association-authorizations-per-hosted-zone" Some(1000),
+        "TooManyVPCAssociationAuthorizations"
+        "The hosted zone has the maximum number of VPC association authorizations.";
+    RESOLVER_ENDPOINTS_PER_REGION "resolver-endpoints-per-region" Some(4),
+        "LimitExceededException" "The maximum number of resolver endpoints has been reached.";
+    ADDRESSES_PER_RESOLVER_ENDPOINT "ip-addresses-per-resolver-endpoint" Some(6),
+        "LimitExceededException"
+        "The maximum number of IP addresses per resolver endpoint has been reached.";
+    RESOLVER_RULES_PER_REGION "resolver-rules-per-region" Some(1000),
+        "LimitExceededException" "The maximum number of resolver rules has been reached.";
+    RULE_ASSOCIATIONS_PER_REGION "resolver-rule-associations-per-region" Some(2000),
+        "LimitExceededException" "The maximum number of resolver rule associations has been reached.";
+    TARGETS_PER_RULE "target-ip-addresses-per-resolver-rule" Some(6),
+        "LimitExceededException"
+        "The maximum number of target IP addresses per resolver rule has been reached.";
+    QUERY_LOG_CONFIGS_PER_REGION "query-log-configs-per-region" Some(20),
+        "LimitExceededException"
+        "The maximum number of query logging configurations has been reached.";
+    QUERY_LOG_ASSOCIATIONS_PER_REGION "query-log-associations-per-region" Some(100),
+        "LimitExceededException"
+        "The maximum number of query logging configuration associations has been reached.";
     ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
         "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
     GROUPS_PER_USER "groups-per-user" Some(10),

@@ -206,7 +206,7 @@ fn dns_entries(endpoint: &VpcEndpoint, intent: &Intent) -> Value {
 }
 
 /// The hosted zone in which AWS keeps the names of all endpoints of a Region [dns §1].
-fn endpoint_zone(region: &Region) -> String {
+pub(crate) fn endpoint_zone(region: &Region) -> String {
     match region.as_str() {
         "us-east-1" => "Z7HUB22UULQXV".to_string(),
         "us-west-2" => "Z1YSA3EXCYUU9Z".to_string(),

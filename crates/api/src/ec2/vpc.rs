@@ -175,6 +175,7 @@ pub(crate) fn delete(
     for table in tables {
         draft.remove::<RouteTable>(&table.id);
     }
+    crate::route53::forget_vpc(draft, &vpc.id);
     draft.remove::<Vpc>(id);
     Ok(Answer::done())
 }

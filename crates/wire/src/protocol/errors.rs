@@ -66,21 +66,6 @@ fn s3_control(xml: &mut XmlWriter, error: &ErrorReply, request_id: &str) {
 
 fn query(xml: &mut XmlWriter, service: Service, error: &ErrorReply, request_id: &str) {
     let namespace = service.table().map_or("", |table| table.namespace);
-    if service == Service::Route53 && error.code == "InvalidChangeBatch" {
-        // Route 53's own form: one message for each change that is wrong.
-        xml.open_with("InvalidChangeBatch", "xmlns", namespace);
-        xml.open("Messages");
-        if error.fields.is_empty() {
-            xml.leaf("Message", &error.message);
-        }
-        for (_, message) in &error.fields {
-            xml.leaf("Message", message);
-        }
-        xml.close("Messages");
-        xml.leaf("RequestId", request_id);
-        xml.close("InvalidChangeBatch");
-        return;
-    }
     xml.open_with("ErrorResponse", "xmlns", namespace);
     xml.open("Error");
     xml.leaf(

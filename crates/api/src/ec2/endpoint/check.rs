@@ -13,6 +13,7 @@ use crate::input::malformed;
 use crate::policies;
 use crate::quotas;
 use crate::refusal::Refusal;
+use crate::route53;
 
 /// A route table that a gateway endpoint of this VPC may use: it exists there, leads to no other
 /// endpoint of the service, and has room.
@@ -237,11 +238,12 @@ pub(super) fn private_dns(
             }
         )
     };
-    if others.any(|other| has_names(other)) {
-        let domain = names::private_names(&vpc.region)
-            .into_iter()
-            .next()
-            .unwrap_or_default();
+    let domains = names::private_names(&vpc.region);
+    let in_zone = domains
+        .iter()
+        .find(|name| route53::zone_in_vpc(intent, &vpc.id, &format!("{name}.")).is_some());
+    let by_other = others.any(|other| has_names(other));
+    if let Some(domain) = in_zone.or(domains.first().filter(|_| by_other)) {
         return Err(Refusal::invalid(format!(
             "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {domain} in the VPC {}",
             vpc.id
