@@ -29,7 +29,7 @@ usage: cargo xtask COMMAND
   ci                    what CI runs: format, lints, documentation, house rules, tests
   compat                rewrite the operation tables of docs/compatibility.md from what the tests see
   wire-tables [ARGS]    regenerate the tables of AWS's wire formats
-  soak [NAME]           the long tests; without a name, lists them
+  soak [NAME…]          the long tests; without a name, lists them
 ";
 
 fn main() -> ExitCode {

@@ -13,7 +13,15 @@ struct Soak {
 }
 
 /// Every long test there is. A new one is a line here and a small version in the ordinary tests.
-const SOAKS: [Soak; 3] = [
+const SOAKS: [Soak; 4] = [
+    Soak {
+        name: "crash",
+        says: "200 sequences of changes, each cut by kill -9; about five minutes",
+        run: || {
+            let long = [("ADIT_CRASH_SEQUENCES", "200")];
+            end_to_end(&long, "tests/e2e/test_crash_writes.py")
+        },
+    },
     Soak {
         name: "kill",
         says: "24 threads of mixed work, ten minutes of random kills, nothing acknowledged lost",
@@ -41,22 +49,37 @@ fn end_to_end(variables: &[(&str, &str)], file: &str) -> Result<()> {
     }
 }
 
-/// Runs the named long test; without a name, lists what there is.
+/// Runs the named long tests; without a name, lists what there is.
 ///
 /// # Errors
-/// When the name is unknown or the test fails.
+/// When a name is unknown, before any is run, or when one fails, after all have run.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    match arguments {
-        [] => {
-            for soak in &SOAKS {
-                println!("{:<16} {}", soak.name, soak.says);
-            }
-            Ok(())
+    if arguments.is_empty() {
+        for soak in &SOAKS {
+            println!("{:<16} {}", soak.name, soak.says);
         }
-        [name] => match SOAKS.iter().find(|soak| soak.name == name) {
-            Some(soak) => (soak.run)(),
+        return Ok(());
+    }
+    let named: Vec<&Soak> = arguments
+        .iter()
+        .map(|name| match SOAKS.iter().find(|soak| soak.name == name) {
+            Some(soak) => Ok(soak),
             None => bail!("no long test is named `{name}`; `cargo xtask soak` lists them"),
-        },
-        [_, extra, ..] => bail!("unexpected argument `{extra}`"),
+        })
+        .collect::<Result<_>>()?;
+    let mut failed = Vec::new();
+    for soak in named {
+        let begun = std::time::Instant::now();
+        println!("\n==> {}: {}", soak.name, soak.says);
+        let done = (soak.run)();
+        println!("<== {}: {} s", soak.name, begun.elapsed().as_secs());
+        if let Err(error) = done {
+            eprintln!("xtask: {}: {error:#}", soak.name);
+            failed.push(soak.name);
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => bail!("failed: {}", failed.join(", ")),
     }
 }
