@@ -301,6 +301,7 @@ async fn serve(
     };
 
     let (publish, snapshots) = watch::channel(None);
+    let mut built = snapshots.clone();
     let planes = options.planes == PlaneChoice::All;
     let board = Board::expecting(match options.planes {
         PlaneChoice::All => &[NET, DNS, GATEWAY],
@@ -371,7 +372,11 @@ async fn serve(
     certificates::follow(config.certificate.clone(), control.gateway())
         .map_err(|e| unusable(e.to_string()))?;
 
-    board.settled(store.intent().generation, SETTLE).await;
+    // The snapshot too, planes or not: without one nobody's access key is known.
+    let newest = store.intent().generation;
+    let built = built.wait_for(|s| s.as_ref().is_some_and(|s| s.generation >= newest));
+    let _ = tokio::time::timeout(SETTLE, built).await;
+    board.settled(newest, SETTLE).await;
     let file = client_file(&store, address, state, options.ephemeral)?;
     places::publish(state, address, &file).map_err(|e| UpError::Open {
         what: "the client file",
