@@ -52,6 +52,10 @@ pub(crate) enum Command {
     Account(AccountCommand),
     /// What stands in the kernel.
     Net(NetCommand),
+    /// How far the planes are, how much there is, and what is wrong; fails when something is.
+    Status,
+    /// What passes through interfaces and endpoints, the busiest first, and what was dropped.
+    Top(Top),
     /// The embedded object store.
     Objects(ObjectsCommand),
     /// Builds a hybrid network and shows who reaches which bucket, and why.
@@ -186,6 +190,16 @@ pub(crate) struct Detach {
     /// Deletes the interface too.
     #[arg(long)]
     pub(crate) delete: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Top {
+    /// Seconds between two looks.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    pub(crate) interval: u64,
+    /// How often to show the rates.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) count: u32,
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ mod objects;
 mod policy;
 mod run;
 mod site;
+mod status;
 
 use std::process::ExitCode;
 
@@ -70,6 +71,8 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Attach(options) => attach::attach(&target, &options),
         Command::Detach(options) => attach::detach(&target, &options),
         Command::Site(site) => site::run(&target, &site),
+        Command::Status => status::status(&target),
+        Command::Top(options) => status::top(&target, &options),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),
         Command::Demo(demo) => demo::run(&demo),

@@ -4,6 +4,7 @@
 //! What is signed for a control service comes here: read, authenticate, hand to the api.
 
 mod own;
+mod status;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod names;
 pub mod net;
 pub mod sockets;
+pub mod traffic;
 
 /// The planes' names on the board.
 pub const NET: &str = "net";

@@ -322,6 +322,9 @@ async fn serve(
             board.clone(),
             place,
         ));
+        if config.metrics.listen.is_some() {
+            tokio::spawn(planes::traffic::run(placed.clone(), metrics.clone()));
+        }
         tokio::spawn(planes::names::run(
             placed.clone(),
             snapshots.clone(),

@@ -107,6 +107,16 @@ pub mod place {
         format!("e-{}", short(id.digits()))
     }
 
+    /// The router's device of an interface.
+    pub fn port_device(id: &NetworkInterfaceId) -> String {
+        super::port_device(id)
+    }
+
+    /// The router's device of a gateway endpoint.
+    pub fn gateway_device(id: &VpcEndpointId) -> String {
+        super::gateway_device(id)
+    }
+
     /// Where the resolver of a site's hosts answers public names: the site's router.
     pub fn site_resolver(cidr: Ipv4Net) -> Ipv4Addr {
         addresses::router(cidr)

@@ -44,7 +44,8 @@ impl Desk {
                     },
                 );
             }
-            "GetAccess" | "Reset" | "Down" | "NetPlan" | "VerifyObjects" => {
+            "GetAccess" | "Reset" | "Down" | "NetPlan" | "NetCounters" | "Status"
+            | "VerifyObjects" => {
                 match snapshot.decide_control(&caller.key, &action, "*", region, now) {
                     Err(why) => Err(ErrorReply::new("AccessDenied", 403, why)),
                     Ok(()) if op.name() == "Reset" => self.reset().await,
@@ -54,6 +55,8 @@ impl Desk {
                         Ok(map! {})
                     }
                     Ok(()) if op.name() == "NetPlan" => self.net_plan().await,
+                    Ok(()) if op.name() == "NetCounters" => self.net_counters().await,
+                    Ok(()) if op.name() == "Status" => Ok(self.status(snapshot)),
                     Ok(()) if op.name() == "VerifyObjects" => self.verify_objects().await,
                     Ok(()) => Ok(map! {
                         "AgentDirectory" => self.agent_directory.display().to_string(),
