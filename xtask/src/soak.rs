@@ -13,7 +13,24 @@ struct Soak {
 }
 
 /// Every long test there is. A new one is a line here and a small version in the ordinary tests.
-const SOAKS: [Soak; 4] = [
+const SOAKS: [Soak; 5] = [
+    Soak {
+        name: "machine",
+        says: "2,000 random sequences of calls against a model of what there must be; about ten minutes",
+        run: || {
+            let mut tests = cargo();
+            tests.args([
+                "test",
+                "--package",
+                "adit-api",
+                "--locked",
+                "--test",
+                "it",
+                "machine::",
+            ]);
+            run_program(tests.env("PROPTEST_CASES", "2000"))
+        },
+    },
     Soak {
         name: "crash",
         says: "200 sequences of changes, each cut by kill -9; about five minutes",

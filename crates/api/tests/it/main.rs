@@ -15,6 +15,7 @@ mod ec2_errors;
 mod endpoints;
 mod identity;
 mod invariants;
+mod machine;
 mod networks;
 mod own;
 mod resolver;
