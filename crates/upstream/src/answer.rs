@@ -10,12 +10,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Sleep;
 
-use crate::body::Body;
 use crate::client::UpstreamError;
-use crate::pool::Pool;
+use crate::pool::{Link, Pool};
 
 /// What an upstream said.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub struct AnswerBody {
     body: Incoming,
-    connection: Option<(SendRequest<Body>, Arc<Pool>)>,
+    connection: Option<(Link, Arc<Pool>)>,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
@@ -41,13 +39,13 @@ pub struct AnswerBody {
 impl AnswerBody {
     pub(crate) fn new(
         body: Incoming,
-        sender: SendRequest<Body>,
+        link: Link,
         pool: Arc<Pool>,
         patience: Duration,
     ) -> AnswerBody {
         let mut made = AnswerBody {
             body,
-            connection: Some((sender, pool)),
+            connection: Some((link, pool)),
             patience,
             waiting: None,
         };
@@ -58,8 +56,8 @@ impl AnswerBody {
     }
 
     fn release(&mut self) {
-        if let Some((sender, pool)) = self.connection.take() {
-            pool.give(sender);
+        if let Some((link, pool)) = self.connection.take() {
+            pool.give(link);
         }
     }
 
@@ -92,6 +90,9 @@ impl http_body::Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = &mut *self;
+        if let Some((link, _)) = &mut this.connection {
+            link.drive(cx);
+        }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.waiting = None;

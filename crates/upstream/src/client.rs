@@ -1,5 +1,6 @@
 //! Requests to one upstream.
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,8 +8,6 @@ use adit_wire::sigv4::{Sign, Signer};
 use adit_wire::{Headers, Parts, Service};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 
 use crate::answer::{Answer, AnswerBody};
 use crate::body::Body;
@@ -16,7 +15,7 @@ use crate::connect::connect;
 use crate::credentials::Credentials;
 use crate::endpoint::Endpoint;
 use crate::health::{Breaker, Health};
-use crate::pool::Pool;
+use crate::pool::{Link, Pool};
 
 /// How long what may take.
 #[derive(Debug, Clone, Copy)]
@@ -181,10 +180,10 @@ impl Upstream {
 
     async fn send_once_or_twice(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
         let spare = copy(&request);
-        let Some(sender) = self.inner.pool.take().await else {
+        let Some(link) = self.inner.pool.take().await else {
             return self.fresh(request).await;
         };
-        match self.exchange(sender, request).await {
+        match self.exchange(link, request).await {
             Ok(answer) => Ok(answer),
             // Not a byte was sent.
             Err((_, Some(unsent))) => self.fresh(unsent).await,
@@ -205,26 +204,22 @@ impl Upstream {
             Ok(Err(why)) => return Err(UpstreamError::Connect(why)),
             Err(_) => return Err(UpstreamError::Slow),
         };
-        let (sender, connection) = http1::Builder::new()
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(UpstreamError::Broken)?;
-        tokio::spawn(async move {
-            if let Err(why) = connection.await {
-                tracing::debug!(%why, "a connection to an upstream ended");
-            }
-        });
-        self.exchange(sender, request).await.map_err(|(why, _)| why)
+        let link = Link::over(stream).await.map_err(UpstreamError::Broken)?;
+        self.exchange(link, request).await.map_err(|(why, _)| why)
     }
 
     async fn exchange(
         &self,
-        mut sender: SendRequest<Body>,
+        mut link: Link,
         request: Request<Body>,
     ) -> Result<Answer, (UpstreamError, Option<Request<Body>>)> {
         let inner = &*self.inner;
         let progress = request.body().progress();
-        let mut sent = std::pin::pin!(sender.try_send_request(request));
+        let mut answering = Box::pin(link.sender.try_send_request(request));
+        let mut sent = poll_fn(|cx| {
+            link.drive(cx);
+            answering.as_mut().poll(cx)
+        });
         let answer = loop {
             let before = progress.pieces();
             match tokio::time::timeout(inner.timeouts.answer, &mut sent).await {
@@ -239,7 +234,7 @@ impl Upstream {
             }
         };
         let (head, body) = answer.into_parts();
-        let body = AnswerBody::new(body, sender, inner.pool.clone(), inner.timeouts.still);
+        let body = AnswerBody::new(body, link, inner.pool.clone(), inner.timeouts.still);
         Ok(Answer {
             status: head.status,
             headers: head.headers,

@@ -11,6 +11,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::endpoint::Endpoint;
 
+#[derive(Debug)]
 pub(crate) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

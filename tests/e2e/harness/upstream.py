@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from .installation import free_port
 from .programs import plain_environment
 
 WEED = Path(sys.executable).parent / "weed"
@@ -25,12 +25,24 @@ USER_KEY = "UPSTREAMUSERKEY01"
 USER_SECRET = "upstream-user-secret"
 
 
+def free_ports(count):
+    """Ports on loopback that nobody listens on now, each another one."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
 class Upstream:
     """A SeaweedFS server with its S3 gateway; `with` starts and stops it."""
 
     def __init__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="adit-upstream-"))
-        self.port = free_port()
+        self.port, *self.ports = free_ports(8)
         self.process = None
 
     @property
@@ -56,16 +68,15 @@ class Upstream:
 
     def start(self):
         """Starts the server and waits until it answers and takes a write."""
-        ports = [free_port() for _ in range(6)]
-        master, master_grpc, volume, volume_grpc, filer, filer_grpc = ports
+        master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3_grpc = self.ports
         command = [
             WEED, "server", "-s3", f"-dir={self.folder / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1",
             f"-master.port={master}", f"-master.port.grpc={master_grpc}",
             f"-volume.port={volume}", f"-volume.port.grpc={volume_grpc}",
             f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
-            f"-s3.port={self.port}", f"-s3.port.grpc={free_port()}",
+            f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}",
             f"-s3.config={self.folder / 's3.json'}",
-            "-master.volumeSizeLimitMB=64", "-volume.max=32", "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=64", "-volume.max=200", "-master.telemetry=false",
             "-s3.port.iceberg=0", "-s3.port.lance=0",
         ]
         with open(self.folder / "log", "ab") as log:

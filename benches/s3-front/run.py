@@ -1,0 +1,307 @@
+"""The S3 front door beside other servers, and beside other proxies, in one run: CPU per request and per GiB.
+
+    python run.py [front] [proxy]
+
+Needs what the end-to-end tests need (tests/e2e/requirements.txt) and the Debian packages wrk, curl, haproxy and
+nginx-light; ADIT_BIN is a release binary. Every number is CPU time of the server's processes (user and system),
+the median of interleaved rounds; only ratios of one run mean anything.
+
+front: 1 KiB GET and PUT, 64 MiB GET and PUT, presigned; Adit's embedded store, SeaweedFS, and a bare hyper server
+       that answers the same bytes from memory and checks nothing.
+proxy: GET through TLS to one plain HTTP upstream (nginx, static files); Adit, haproxy and nginx. Adit alone verifies
+       a signature and decides by policies.
+"""
+
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1] / "tests" / "e2e"))
+
+import boto3  # noqa: E402
+from botocore.config import Config  # noqa: E402
+from harness.installation import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Installation, free_port, wait_until  # noqa: E402
+from harness.upstream import ACCESS_KEY, SECRET_KEY, Upstream  # noqa: E402
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+SECONDS = int(os.environ.get("SECONDS_EACH", "3"))
+KEYS = 200
+LARGE = 64 << 20
+TRANSFERS = 6
+
+
+def tree(pid):
+    """A process and everything below it."""
+    found, waiting = [], [pid]
+    while waiting:
+        each = waiting.pop()
+        found.append(each)
+        try:
+            for task in Path(f"/proc/{each}/task").iterdir():
+                waiting += [int(child) for child in (task / "children").read_text().split()]
+        except OSError:
+            pass
+    return found
+
+
+def cpu(pid):
+    """CPU seconds of a process and its children, ended ones included."""
+    total = 0
+    for each in tree(pid):
+        try:
+            fields = Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += sum(int(fields[at]) for at in (11, 12, 13, 14))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory(pid):
+    """The most memory a process tree had, in MiB."""
+    total = 0
+    for each in tree(pid):
+        try:
+            total += int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{each}/status").read_text()).group(1))
+        except (OSError, AttributeError):
+            pass
+    return total / 1024
+
+
+class Server:
+    """A server under test: its process, and presigned URLs of small and large objects."""
+
+    def __init__(self, name, pid, s3=None, bucket=None, plain=None):
+        self.name, self.pid = name, pid
+        if plain:
+            self.gets, self.large = [f"{plain}/bench/k{n}" for n in range(KEYS)], f"{plain}/bench/large"
+            self.puts = self.large_put = None
+            return
+
+        def sign(operation, key):
+            return s3.generate_presigned_url(operation, {"Bucket": bucket, "Key": key}, ExpiresIn=86400)
+
+        self.gets = [sign("get_object", f"k{n}") for n in range(KEYS)]
+        self.puts = [sign("put_object", f"k{n}") for n in range(KEYS)]
+        self.large, self.large_put = sign("get_object", "large"), sign("put_object", "large")
+
+    def small(self, folder, method="GET"):
+        """CPU microseconds per 1 KiB request; every answer must be a success."""
+        urls = self.gets if method == "GET" else self.puts
+        script = folder / f"{self.name}-{method}.lua"
+        paths = ",\n".join('"' + url.split("/", 3)[3] + '"' for url in urls)
+        body = 'wrk.body = string.rep("x", 1024)\n' if method == "PUT" else ""
+        script.write_text(
+            f'wrk.method = "{method}"\n{body}local paths = {{{paths}}}\nlocal at = 0\n'
+            'request = function() at = at % #paths + 1; return wrk.format(nil, "/" .. paths[at]) end\n'
+        )
+        base = "/".join(urls[0].split("/", 3)[:3])
+        before = cpu(self.pid)
+        done = subprocess.run(
+            ["wrk", "-t1", "-c8", f"-d{SECONDS}s", "-s", script, base], capture_output=True, text=True, check=True
+        )
+        spent = cpu(self.pid) - before
+        count = int(re.search(r"(\d+) requests in", done.stdout).group(1))
+        assert "Non-2xx" not in done.stdout and count > 10, done.stdout
+        return spent / count * 1e6
+
+    def big(self, folder, method="GET"):
+        """CPU seconds per GiB of 64 MiB transfers."""
+        before = cpu(self.pid)
+        for _ in range(TRANSFERS):
+            if method == "GET":
+                command = ["curl", "-ksf", "-o", "/dev/null", self.large]
+            else:
+                command = ["curl", "-ksf", "-T", folder / "large", self.large_put]
+            subprocess.run(command, check=True)
+        return (cpu(self.pid) - before) / (TRANSFERS * LARGE / (1 << 30))
+
+
+def client(url, key, secret, **more):
+    config = Config(signature_version="s3v4", s3={"addressing_style": "path"}, read_timeout=120)
+    return boto3.client(
+        "s3", endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret,
+        config=config, **more,
+    )
+
+
+def fill(s3, bucket, folder):
+    s3.create_bucket(Bucket=bucket)
+    for n in range(KEYS):
+        s3.put_object(Bucket=bucket, Key=f"k{n}", Body=b"x" * 1024)
+    s3.upload_file(str(folder / "large"), bucket, "large")
+
+
+def compare(title, unit, servers, measure):
+    """Interleaved rounds; prints medians, and everybody as a multiple of the first."""
+    taken = {server.name: [] for server in servers}
+    for _ in range(ROUNDS):
+        for server in servers:
+            taken[server.name].append(measure(server))
+    medians = {name: statistics.median(values) for name, values in taken.items()}
+    own = medians[servers[0].name]
+    print(f"\n{title} ({unit}, median of {ROUNDS})")
+    for name, value in medians.items():
+        spread = f"{min(taken[name]):.3g}-{max(taken[name]):.3g}"
+        print(f"  {name:<12} {value:10.3g}   adit/{name} = {own / value if value else float('inf'):.2f}   [{spread}]")
+    return medians
+
+
+def floor(size):
+    """A bare hyper server that answers `size` bytes."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "floor" / "target"))
+    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=HERE / "floor", check=True)
+    port = free_port()
+    process = subprocess.Popen([target / "release" / "s3-front-floor", f"127.0.0.1:{port}", str(size)])
+    return process, f"http://127.0.0.1:{port}"
+
+
+def front(folder):
+    adit = Installation(state=folder / "state", arguments=["--planes", "none"]).start()
+    adit.env()
+    (folder / "opaque.toml").write_text("[s3]\netag = 'opaque'\n")
+    more = ["--planes", "none", "--config", str(folder / "opaque.toml")]
+    opaque = Installation(state=folder / "opaque", arguments=more).start()
+    opaque.env()
+    running = []
+    try:
+        with Upstream() as weed:
+            own = client(f"http://{adit.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY)
+            fill(own, "bench", folder)
+            fill(client(weed.url, ACCESS_KEY, SECRET_KEY), "bench", folder)
+            small, small_url = floor(1024)
+            running.append(small)
+            large, large_url = floor(LARGE)
+            running.append(large)
+            time.sleep(0.5)
+            ours = Server("adit", adit.process.pid, own, "bench")
+            theirs = Server("seaweedfs", weed.process.pid, client(weed.url, ACCESS_KEY, SECRET_KEY), "bench")
+            bare_small = Server("bare-hyper", small.pid, plain=small_url)
+            bare_large = Server("bare-hyper", large.pid, plain=large_url)
+            wrong = ours.gets[0][:-1] + ("0" if ours.gets[0][-1] != "0" else "1")
+            refused = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", wrong], capture_output=True)
+            assert refused.stdout == b"403", "a flipped signature is refused"
+            compare("1 KiB GET", "us CPU", [ours, theirs, bare_small], lambda s: s.small(folder))
+            compare("1 KiB PUT, durable", "us CPU", [ours, theirs], lambda s: s.small(folder, "PUT"))
+            compare("64 MiB GET", "CPU s/GiB", [ours, theirs, bare_large], lambda s: s.big(folder))
+            without = client(f"http://{opaque.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY)
+            fill(without, "bench", folder)
+            cheaper = Server("adit-opaque", opaque.process.pid, without, "bench")
+            compare("64 MiB PUT", "CPU s/GiB", [ours, theirs, cheaper], lambda s: s.big(folder, "PUT"))
+            memory(ours, theirs)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+        adit.close()
+        opaque.close()
+
+
+def memory(*servers):
+    """The most memory with 32 transfers at once."""
+    print("\n32 transfers of 64 MiB at once (peak MiB)")
+    for server in servers:
+        for each in tree(server.pid):
+            try:
+                Path(f"/proc/{each}/clear_refs").write_text("5")
+            except OSError:
+                pass
+        transfers = [subprocess.Popen(["curl", "-sf", "-o", "/dev/null", server.large]) for _ in range(32)]
+        assert all(transfer.wait() == 0 for transfer in transfers)
+        print(f"  {server.name:<12} {peak_memory(server.pid):8.0f}")
+
+
+def proxy(folder):
+    files = folder / "www" / "bench"
+    files.mkdir(parents=True)
+    for n in range(KEYS):
+        (files / f"k{n}").write_bytes(b"x" * 1024)
+    os.link(folder / "large", files / "large")
+    for path in (folder, folder / "www", files):
+        path.chmod(0o755)
+    certificate, key = folder / "c.pem", folder / "k.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-out", certificate, "-keyout", key],
+        check=True, capture_output=True,
+    )
+    (folder / "both.pem").write_text(certificate.read_text() + key.read_text())
+    back, nginx_port, haproxy_port = free_port(), free_port(), free_port()
+    common = "access_log off; keepalive_requests 1000000; sendfile on; tcp_nodelay on;"
+    begin = "daemon off; master_process on; worker_processes 2; error_log {0}/{1}.log; pid {0}/{1}.pid; events {{}}"
+
+    def nginx(name, http):
+        path = folder / f"{name}.conf"
+        path.write_text(begin.format(folder, name) + "\nuser root; http { " + common + http + " }\n")
+        return subprocess.Popen(["nginx", "-c", path, "-p", folder])
+
+    running = [
+        nginx("back", f"server {{ listen 127.0.0.1:{back}; root {folder}/www; location = /bench {{ return 200; }} }}"),
+        nginx(
+            "proxy",
+            f"upstream back {{ server 127.0.0.1:{back}; keepalive 64; keepalive_requests 1000000; }} "
+            f"server {{ listen 127.0.0.1:{nginx_port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; "
+            "location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection ''; "
+            "proxy_buffering off; } }",
+        ),
+    ]
+    (folder / "haproxy.cfg").write_text(
+        "global\n  nbthread 2\n  maxconn 1000\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n"
+        f"  timeout server 60s\n  option http-keep-alive\n  http-reuse always\nfrontend f\n"
+        f"  bind 127.0.0.1:{haproxy_port} ssl crt {folder}/both.pem\n  default_backend b\n"
+        f"backend b\n  server s 127.0.0.1:{back}\n"
+    )
+    running.append(subprocess.Popen(["haproxy", "-f", folder / "haproxy.cfg"]))
+    keys = folder / "keys"
+    keys.write_text("[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
+    keys.chmod(0o600)
+    (folder / "adit.toml").write_text(
+        f"[[origin]]\nname = 'back'\nendpoint = 'http://127.0.0.1:{back}'\ncredentials = {{file = '{keys}'}}\n"
+        f"[[origin.bucket]]\nname = 'bench'\n[[certificate]]\nnames = ['localhost']\n"
+        f"certificate = '{certificate}'\nkey = '{key}'\n"
+    )
+    adit = Installation(arguments=["--planes", "none", "--config", str(folder / "adit.toml")]).start()
+    adit.env()
+    try:
+        wait_until(lambda: subprocess.run(["curl", "-sf", f"http://127.0.0.1:{back}/bench/k0"], capture_output=True).returncode == 0)
+        port = adit.address.split(":")[1]
+        s3 = client(f"https://localhost:{port}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY, verify=False)
+        client(f"http://{adit.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY).create_bucket(Bucket="bench")
+        policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::bench/*","Condition":{"StringEquals":{"aws:sourceVpce":"vpce-0"}}}]}'
+        client(f"http://{adit.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY).put_bucket_policy(Bucket="bench", Policy=policy)
+        servers = [
+            Server("adit", adit.process.pid, s3, "bench"),
+            Server("haproxy", running[2].pid, plain=f"https://localhost:{haproxy_port}"),
+            Server("nginx", running[1].pid, plain=f"https://localhost:{nginx_port}"),
+        ]
+        compare("1 KiB GET through TLS to HTTP", "us CPU", servers, lambda s: s.small(folder))
+        compare("64 MiB GET through TLS to HTTP", "CPU s/GiB", servers, lambda s: s.big(folder))
+    finally:
+        for process in running:
+            process.terminate()
+            process.wait()
+        adit.close()
+
+
+def main():
+    folder = Path(tempfile.mkdtemp(prefix="adit-bench-"))
+    with open(folder / "large", "wb") as file:
+        for _ in range(LARGE >> 20):
+            file.write(os.urandom(1 << 20))
+    try:
+        which = sys.argv[1:] or ["front", "proxy"]
+        if "front" in which:
+            front(folder)
+        if "proxy" in which:
+            proxy(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+main()
