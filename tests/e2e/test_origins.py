@@ -218,6 +218,8 @@ def test_an_upstream_that_is_gone_is_told_and_shown(another, upstream):
         assert 'adit_origin_up{origin="weed"} 0' in shown
         failures = int(re.search(r'adit_origin_failures_total{origin="weed"} (\d+)', shown).group(1))
         assert failures == 5, "a circuit that is open asks no more"
+        status = running.adit("status", check=False)
+        assert status.returncode == 1 and "origin weed\tdown\t" in status.stdout, status.stdout
     finally:
         upstream.start()
     wait_until(lambda: _lists(running), 40, "the upstream is asked again")

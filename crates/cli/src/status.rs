@@ -41,6 +41,15 @@ pub(crate) fn status(target: &Target) -> anyhow::Result<ExitCode> {
             wrong.push(format!("{name}\t{vpc}\t{}", text(&fault, "What")));
         }
     }
+    for origin in list(&answer, "Origins") {
+        let (name, state) = (text(&origin, "Name"), text(&origin, "State"));
+        let (requests, failures) = (number(&origin, "Requests"), number(&origin, "Failures"));
+        let url = text(&origin, "Endpoint");
+        println!("origin {name}\t{state}\t{url}\t{requests} requests, {failures} failed");
+        if state == "down" {
+            wrong.push(format!("origin {name}\t{}", text(&origin, "LastFailure")));
+        }
+    }
     for count in list(&answer, "Counts") {
         println!("{}\t{}", text(&count, "What"), number(&count, "Count"));
     }

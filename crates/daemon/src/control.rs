@@ -21,6 +21,7 @@ use adit_plane::uses::Uses;
 use adit_plane::{Board, Snapshots};
 use adit_snapshot::{KeyView, Sessions, SignerError, Snapshot, StatusBoard};
 use adit_store::Store;
+use adit_upstream::Upstream;
 use adit_wire::sigv4::{self, AuthError, Body, Claim, Expect, Key, KeyCache, Secret};
 use adit_wire::{
     ErrorReply, Headers, HttpReply, OperationRef, Parts as WireParts, Service, Value, protocol,
@@ -103,6 +104,8 @@ struct Desk {
     placed: watch::Receiver<Placed>,
     down: Arc<Notify>,
     verifying: own::Verifying,
+    /// Upstreams by their names.
+    origins: Vec<(String, Upstream)>,
 }
 
 /// What the api may know of the planes.
@@ -161,6 +164,11 @@ impl Control {
             placed: parts.placed,
             down: parts.down,
             verifying: own::Verifying::default(),
+            origins: parts
+                .origins
+                .iter()
+                .map(|origin| (origin.name.clone(), origin.upstream.clone()))
+                .collect(),
         });
         let gateway = Gateway::new(Setup {
             snapshots: parts.snapshots,

@@ -4,6 +4,7 @@ use adit_api::Planes;
 use adit_model::VpcId;
 use adit_net::protocol::Count;
 use adit_snapshot::Snapshot;
+use adit_upstream::Upstream;
 use adit_wire::{ErrorReply, Value, map};
 
 use super::Desk;
@@ -51,6 +52,7 @@ impl Desk {
             "Planes" => planes.collect::<Value>(),
             "Problems" => problems.collect::<Value>(),
             "Counts" => counts.collect::<Value>(),
+            "Origins" => self.origins.iter().map(origin).collect::<Value>(),
         }
     }
 
@@ -71,6 +73,18 @@ impl Desk {
             "Rows" => traffic.rows.iter().map(row).collect::<Value>(),
             "Drops" => drops.collect::<Value>(),
         })
+    }
+}
+
+fn origin((name, upstream): &(String, Upstream)) -> Value {
+    let health = upstream.health();
+    map! {
+        "Name" => name.as_str(),
+        "Endpoint" => upstream.endpoint().url(),
+        "State" => health.state.as_str(),
+        "Requests" => number(health.requests),
+        "Failures" => number(health.failures),
+        "LastFailure" => health.last_failure,
     }
 }
 
