@@ -20,7 +20,7 @@ from .check import check
 class Step:
     """One call.
 
-    `keep` maps names to JMESPath expressions over the answer. `times` repeats it. `by` names a kept structure with
+    `keep` maps names to JMESPath expressions over the answer; of a text `/hostedzone/Z1` the last part is kept. `times` repeats it. `by` names a kept structure with
     access keys that sign it. `service` is the module's unless given. `refused` is the error code of a call that is
     made although it cannot succeed here (say why beside it).
     """
@@ -159,7 +159,8 @@ class Scenario:
             if found is None:
                 self.failures.append(f"{label}: the answer has no {expression}")
             else:
-                self.names[name] = found
+                path = isinstance(found, str) and found.startswith("/")
+                self.names[name] = found.rsplit("/", 1)[-1] if path else found
         if not problems:
             self.good.add((service, step.operation))
 
@@ -186,7 +187,9 @@ class Scenario:
         try:
             wanted = fill(step.input, self.names)
             whole = _items(paginator, paginator.paginate(**wanted))
-            pages = list(paginator.paginate(**wanted, PaginationConfig={"PageSize": _least(client, step.operation, paginator)}))
+            # Where the model names no parameter for the size of a page, pages are as the service makes them.
+            small = {"PageSize": _least(client, step.operation, paginator)} if paginator._limit_key else {}
+            pages = list(paginator.paginate(**wanted, PaginationConfig=small))
             parts = _items(paginator, pages)
         except Missing as missing:
             self.failures.append(f"{label}: not run, `${missing}` was not kept by an earlier step")

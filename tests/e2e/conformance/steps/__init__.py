@@ -10,9 +10,10 @@ than one page of it. A note on what it lacks goes into docs/compatibility-notes.
 writes the table. A new service is a new module, named in `ALL`.
 """
 
-from . import ec2, iam, s3, s3control
+from . import ec2, iam, route53, route53resolver, s3, s3control
 
-ALL = {"ec2": ec2.STEPS, "iam": iam.STEPS, "s3": s3.STEPS, "s3control": s3control.STEPS}
+ALL = {"ec2": ec2.STEPS, "iam": iam.STEPS, "s3": s3.STEPS, "s3control": s3control.STEPS,
+       "route53": route53.STEPS, "route53resolver": route53resolver.STEPS}
 
 # Waiters that cannot end before another operation is built.
 WAITERS_THAT_NEED = {
