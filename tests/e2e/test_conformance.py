@@ -39,9 +39,9 @@ def built():
 
 
 @pytest.fixture(scope="module")
-def seen(installation):
+def seen(installation, built):
     """Every step of every service, run once."""
-    scenario = Scenario(installation)
+    scenario = Scenario(installation, built)
     for service, module_steps in steps.ALL.items():
         scenario.run(service, module_steps)
     return scenario

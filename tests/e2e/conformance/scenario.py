@@ -61,6 +61,7 @@ class Missing(Exception):
 
 
 WHOLE = re.compile(r"^\$(\w+)$")
+NAMED = re.compile(r"\$\{?(\w+)")
 
 
 def fill(value, names):
@@ -82,8 +83,11 @@ def fill(value, names):
 class Scenario:
     """Runs steps against one installation and remembers what it saw."""
 
-    def __init__(self, adit):
+    def __init__(self, adit, built):
         self.adit = adit
+        # A step of an operation that is not built rests until it is, and so do those that need what it would keep.
+        self.built = built
+        self.resting = set()
         self.names = {}
         # (service, operation) of every call that was answered in the model's shape.
         self.good = set()
@@ -115,6 +119,8 @@ class Scenario:
         """Runs one module's steps in order."""
         for step in steps:
             own = step.service or service
+            if self._rests(own, step):
+                continue
             if isinstance(step, Wait):
                 self._wait(own, step)
                 continue
@@ -124,6 +130,15 @@ class Scenario:
             for n in range(1, step.times + 1):
                 self.names["n"] = n
                 self._call(own, step)
+
+    def _rests(self, service, step):
+        named = set(NAMED.findall(json.dumps(step.input, default=str)))
+        waits = bool(named & self.resting)
+        if not isinstance(step, Wait):
+            waits |= (service, step.operation) not in self.built
+        if waits:
+            self.resting |= set(getattr(step, "keep", {})) - self.names.keys()
+        return waits
 
     def _call(self, service, step):
         label = f"{service} {step.operation}"

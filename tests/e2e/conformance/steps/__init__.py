@@ -7,12 +7,13 @@ A new operation needs one step in its service's module, in the order of what it 
 
 and, where botocore has them for it, a `Wait("VpcAvailable", …)` and a `Pages("DescribeVpcs")` once there is more
 than one page of it. A note on what it lacks goes into docs/compatibility-notes.toml; `cargo xtask compat` then
-writes the table. A new service is a new module, named in `ALL`.
+writes the table. A step may be there before its operation: it rests until `adit api operations` lists it.
+A new service is a new module, named in `ALL`.
 """
 
-from . import ec2, iam, route53, route53resolver, s3, s3control
+from . import ec2, ec2_network, ec2_services, iam, route53, route53resolver, s3, s3control
 
-ALL = {"ec2": ec2.STEPS, "iam": iam.STEPS, "s3": s3.STEPS, "s3control": s3control.STEPS,
+ALL = {"ec2": [*ec2.STEPS, *ec2_network.STEPS, *ec2_services.STEPS], "iam": iam.STEPS, "s3": s3.STEPS, "s3control": s3control.STEPS,
        "route53": route53.STEPS, "route53resolver": route53resolver.STEPS}
 
 # Waiters that cannot end before another operation is built.

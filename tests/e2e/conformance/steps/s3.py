@@ -9,6 +9,10 @@ O = {"Bucket": "reports", "Key": "a/b.txt"}
 DENY = json.dumps({"Version": "2012-10-17", "Statement": {
     "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::reports/closed/*",
 }})
+LOGS_MAY_COME = json.dumps({"Version": "2012-10-17", "Statement": {
+    "Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject",
+    "Resource": "arn:aws:s3:::access-logs/*",
+}})
 
 BUCKETS = [
     Step("CreateBucket", B),
@@ -44,6 +48,26 @@ BUCKETS = [
     ]}}),
     Step("GetBucketEncryption", B),
     Step("DeleteBucketEncryption", B),
+    Step("CreateBucket", {"Bucket": "access-logs"}),
+    Step("PutBucketPolicy", {"Bucket": "access-logs", "Policy": LOGS_MAY_COME}),
+    Step("PutBucketLogging", B | {"BucketLoggingStatus": {"LoggingEnabled": {"TargetBucket": "access-logs", "TargetPrefix": "r/"}}}),
+    Step("GetBucketLogging", B),
+    Step("PutBucketLogging", B | {"BucketLoggingStatus": {}}),
+    # What nobody set: each has its own way of saying so.
+    Step("GetBucketWebsite", B, refused="NoSuchWebsiteConfiguration"),
+    Step("DeleteBucketWebsite", B),
+    Step("GetBucketReplication", B, refused="ReplicationConfigurationNotFoundError"),
+    Step("DeleteBucketReplication", B),
+    Step("GetObjectLockConfiguration", B, refused="ObjectLockConfigurationNotFoundError"),
+    Step("GetBucketAccelerateConfiguration", B),
+    Step("GetBucketNotificationConfiguration", B),
+    Step("PutBucketNotificationConfiguration", B | {"NotificationConfiguration": {}}),
+    Step("GetBucketRequestPayment", B),
+    Step("PutBucketRequestPayment", B | {"RequestPaymentConfiguration": {"Payer": "BucketOwner"}}),
+    Step("ListBucketAnalyticsConfigurations", B),
+    Step("ListBucketInventoryConfigurations", B),
+    Step("ListBucketMetricsConfigurations", B),
+    Step("ListBucketIntelligentTieringConfigurations", B),
     Step("PutBucketVersioning", B | {"VersioningConfiguration": {"Status": "Enabled"}}),
     Step("GetBucketVersioning", B),
 ]
