@@ -340,14 +340,6 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DisassociateResolverRule route53resolver::rule_association::disassociate;
         Read GetResolverRuleAssociation route53resolver::rule_association::get;
         Read ListResolverRuleAssociations route53resolver::rule_association::list;
-        Write CreateResolverQueryLogConfig route53resolver::query_log::create;
-        Write DeleteResolverQueryLogConfig route53resolver::query_log::delete;
-        Read GetResolverQueryLogConfig route53resolver::query_log::get;
-        Read ListResolverQueryLogConfigs route53resolver::query_log::list;
-        Write AssociateResolverQueryLogConfig route53resolver::query_log::associate;
-        Write DisassociateResolverQueryLogConfig route53resolver::query_log::disassociate;
-        Read GetResolverQueryLogConfigAssociation route53resolver::query_log::get_association;
-        Read ListResolverQueryLogConfigAssociations route53resolver::query_log::list_associations;
         Read GetResolverConfig route53resolver::config::get;
         Write UpdateResolverConfig route53resolver::config::update;
         Read ListResolverConfigs route53resolver::config::list;
@@ -365,6 +357,9 @@ pub static OPERATIONS: &[Row] = rows! {
         Write AttachInterface own::attachment::attach;
         Write DetachInterface own::attachment::detach;
         Read ListAttachments own::attachment::list;
+        Write FailZone own::failed_zone::fail;
+        Write RecoverZone own::failed_zone::recover;
+        Read ListFailedZones own::failed_zone::list;
         Write CreateSite own::site::create;
         Write DeleteSite own::site::delete;
         Read ListSites own::site::list;

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod attachment;
+pub(crate) mod failed_zone;
 pub(crate) mod run;
 pub(crate) mod site;
 

@@ -112,12 +112,6 @@ quotas! {
     TARGETS_PER_RULE "target-ip-addresses-per-resolver-rule" Some(6),
         "LimitExceededException"
         "The maximum number of target IP addresses per resolver rule has been reached.";
-    QUERY_LOG_CONFIGS_PER_REGION "query-log-configs-per-region" Some(20),
-        "LimitExceededException"
-        "The maximum number of query logging configurations has been reached.";
-    QUERY_LOG_ASSOCIATIONS_PER_REGION "query-log-associations-per-region" Some(100),
-        "LimitExceededException"
-        "The maximum number of query logging configuration associations has been reached.";
     ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
         "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
     GROUPS_PER_USER "groups-per-user" Some(10),

@@ -1,9 +1,8 @@
-//! Route 53 Resolver: endpoints, rules, query logs [dns §9].
+//! Route 53 Resolver: endpoints and rules [dns §9].
 
 pub(crate) mod address;
 pub(crate) mod config;
 pub(crate) mod endpoint;
-pub(crate) mod query_log;
 pub(crate) mod rule;
 pub(crate) mod rule_association;
 pub(crate) mod tag;

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Detach(Detach),
     /// On-premises networks.
     Site(SiteCommand),
+    /// Take an availability zone out of service, or back.
+    Az(AzCommand),
     /// The installation's accounts.
     Account(AccountCommand),
     /// What stands in the kernel.
@@ -212,6 +214,30 @@ pub(crate) struct NetCommand {
 pub(crate) enum NetAction {
     /// Prints what would change in the kernel to make it as stated; changes nothing.
     Plan,
+}
+
+/// `adit az`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AzCommand {
+    #[command(subcommand)]
+    pub(crate) action: AzAction,
+}
+
+/// What to do with a zone.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum AzAction {
+    /// Names stop leading to the zone's interfaces.
+    Fail {
+        /// The zone, such as us-east-1a.
+        zone: String,
+    },
+    /// Names lead there again.
+    Recover {
+        /// The zone.
+        zone: String,
+    },
+    /// Zones that are out of service.
+    List,
 }
 
 #[derive(Debug, clap::Args)]

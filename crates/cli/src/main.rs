@@ -4,6 +4,7 @@ mod account;
 mod api;
 mod args;
 mod attach;
+mod az;
 mod backup;
 mod client;
 mod cni;
@@ -73,6 +74,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Site(site) => site::run(&target, &site),
         Command::Status => status::status(&target),
         Command::Top(options) => status::top(&target, &options),
+        Command::Az(az) => az::run(&target, &az),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),
         Command::Demo(demo) => demo::run(&demo),

@@ -163,10 +163,6 @@ ids! {
     RuleAssociationId "rslvr-rrassoc-";
     /// A VPC's resolver settings.
     ResolverConfigId "rdsc-";
-    /// A query log configuration.
-    QueryLogConfigId "rqlc-";
-    /// An association of a query log configuration with a VPC.
-    QueryLogAssociationId "rqlca-";
 }
 
 impl DhcpOptionsId {

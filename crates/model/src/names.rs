@@ -1,5 +1,5 @@
 //! What their owners stated about names: private hosted zones and their records, resolver
-//! endpoints, rules, query logs.
+//! endpoints and rules.
 //!
 //! A zone, its records and its associations are resources of their own, so that a change costs
 //! what it changes and a VPC knows its zones without a scan.
@@ -76,8 +76,6 @@ pub struct ZoneRecord {
 /// How one of several sets of the same name and type is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Routing {
-    /// In proportion to these weights.
-    Weighted(u8),
     /// All of them, up to eight.
     MultiValue,
 }
@@ -326,51 +324,6 @@ pub struct RuleAssociation {
     pub owner: AccountId,
     /// A name for people.
     pub name: Option<String>,
-}
-
-/// Where queries of VPCs are logged to.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct QueryLogConfig {
-    /// Its id.
-    pub id: QueryLogConfigId,
-    /// The owner.
-    pub owner: AccountId,
-    /// Where it is.
-    pub region: Region,
-    /// A name for people.
-    pub name: String,
-    /// A bucket's ARN, with a prefix if wanted.
-    pub destination: String,
-    /// What the caller named the request that made it.
-    pub creator_request_id: String,
-    /// Tags.
-    pub tags: Tags,
-    /// When it was made.
-    pub created: Millis,
-}
-
-/// That a VPC's queries are logged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct QueryLogAssociation {
-    /// Its id.
-    pub id: QueryLogAssociationId,
-    /// The configuration.
-    pub config: QueryLogConfigId,
-    /// The VPC.
-    pub vpc: VpcId,
-    /// When it was made.
-    pub created: Millis,
-}
-
-/// What differs from the default in a VPC's resolver.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ResolverConfig {
-    /// Its id.
-    pub id: ResolverConfigId,
-    /// The VPC.
-    pub vpc: VpcId,
-    /// Whether reverse names of private addresses are answered here.
-    pub autodefined_reverse: bool,
 }
 
 /// That the operator took an availability zone out of service.

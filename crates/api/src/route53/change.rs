@@ -196,8 +196,7 @@ impl Batch<'_> {
 fn goes_with(one: &ZoneRecord, other: &ZoneRecord) -> bool {
     match (one.routing, other.routing) {
         (None, None) => one == other,
-        (Some(Routing::Weighted(_)), Some(Routing::Weighted(_)))
-        | (Some(Routing::MultiValue), Some(Routing::MultiValue)) => true,
+        (Some(Routing::MultiValue), Some(Routing::MultiValue)) => true,
         _ => false,
     }
 }

@@ -12,7 +12,8 @@ use crate::input::Input;
 use crate::refusal::Refusal;
 
 /// Members of ways to choose among sets that are not built.
-const UNBUILT: [&str; 7] = [
+const UNBUILT: [&str; 8] = [
+    "Weight",
     "Region",
     "GeoLocation",
     "Failover",
@@ -105,24 +106,18 @@ fn routing(
     };
     if let Some(member) = UNBUILT.iter().find(|member| !set.get(member).is_null()) {
         return Err(format!(
-            "{}: {member} is not supported; simple, weighted and multivalue answer routing are",
+            "{}: {member} is not supported; simple and multivalue answer routing are",
             what()
         ));
     }
     let identifier = set.get("SetIdentifier").str();
-    let weight = set.get("Weight").int();
-    let multi = set.get("MultiValueAnswer").bool() == Some(true);
-    let routing = match (weight, multi) {
-        (None, false) => None,
-        (Some(weight), false) => Some(Routing::Weighted(u8::try_from(weight).unwrap_or(u8::MAX))),
-        (None, true) => Some(Routing::MultiValue),
-        (Some(_), true) => {
-            return Err(format!("{} has both a Weight and MultiValueAnswer", what()));
-        }
+    let routing = match set.get("MultiValueAnswer").bool() {
+        Some(true) => Some(Routing::MultiValue),
+        _ => None,
     };
     match (identifier, routing) {
         (None, Some(_)) => Err(format!("Missing field 'SetIdentifier' in {}", what())),
-        (Some(_), None) => Err(format!("Missing field 'Weight' in {}", what())),
+        (Some(_), None) => Err(format!("Missing field 'MultiValueAnswer' in {}", what())),
         (Some(text), _) if text.is_empty() || text.len() > 128 => Err(format!(
             "{}: SetIdentifier must have 1 to 128 characters",
             what()
@@ -230,7 +225,6 @@ fn show(set: &ZoneRecord) -> Value {
     output.push("Type", set.rtype.as_str());
     output.push("SetIdentifier", set.set_identifier.clone());
     match set.routing {
-        Some(Routing::Weighted(weight)) => output.push("Weight", i64::from(weight)),
         Some(Routing::MultiValue) => output.push("MultiValueAnswer", true),
         None => {}
     }

@@ -1,4 +1,4 @@
-//! What differs from the default in a VPC's resolver: whether it answers reverse names.
+//! Settings of a VPC's resolver: whether it answers reverse names of its own, which it does not.
 
 use adit_model::*;
 use adit_wire::{Value, map};
@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 pub(crate) fn get(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let id = input.required("ResourceId")?;
     let vpc = find_vpc(view.intent, ctx, "ResourceId", id)?;
-    Ok(map! { "ResolverConfig" => show(view.intent, &vpc) })
+    Ok(map! { "ResolverConfig" => show(&vpc) })
 }
 
 pub(crate) fn update(
@@ -20,26 +20,13 @@ pub(crate) fn update(
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
     let vpc = find_vpc(draft, ctx, "ResourceId", input.required("ResourceId")?)?;
-    let autodefined_reverse = match input.required("AutodefinedReverseFlag")? {
-        "ENABLE" => true,
-        "DISABLE" => false,
-        other => {
-            return Err(invalid(
-                "AutodefinedReverseFlag",
-                format!("{other} is not supported; ENABLE and DISABLE are."),
-            ));
-        }
-    };
-    let id = match draft.get::<ResolverConfig>(&vpc.id) {
-        Some(held) => held.id.clone(),
-        None => ResolverConfigId::from_digits(ctx.ids.digits()),
-    };
-    draft.put(ResolverConfig {
-        id,
-        vpc: vpc.id.clone(),
-        autodefined_reverse,
-    });
-    Ok(Answer::from(map! { "ResolverConfig" => show(draft, &vpc) }))
+    match input.required("AutodefinedReverseFlag")? {
+        "DISABLE" => Ok(Answer::from(map! { "ResolverConfig" => show(&vpc) })),
+        other => Err(invalid(
+            "AutodefinedReverseFlag",
+            format!("{other} is not supported: the resolver answers no reverse names of its own."),
+        )),
+    }
 }
 
 pub(crate) fn list(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
@@ -51,23 +38,17 @@ pub(crate) fn list(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value
         &[],
         vpcs,
         |vpc| vpc.id.to_string(),
-        |vpc| show(view.intent, vpc),
+        |vpc| show(vpc),
     )?;
     Ok(Value::Map(shown))
 }
 
-fn show(intent: &Intent, vpc: &Vpc) -> Value {
-    let held = intent.get::<ResolverConfig>(&vpc.id);
-    let enabled = held.is_none_or(|held| held.autodefined_reverse);
-    // The id of a configuration that nobody changed follows from the VPC's.
-    let id = held.map_or_else(
-        || format!("{}{}", ResolverConfigId::PREFIX, vpc.id.digits()),
-        |held| held.id.to_string(),
-    );
+fn show(vpc: &Vpc) -> Value {
     map! {
-        "Id" => id,
+        // The id follows from the VPC's: there is nothing to keep.
+        "Id" => format!("{}{}", ResolverConfigId::PREFIX, vpc.id.digits()),
         "ResourceId" => vpc.id.as_str(),
         "OwnerId" => vpc.owner.as_str(),
-        "AutodefinedReverse" => if enabled { "ENABLED" } else { "DISABLED" },
+        "AutodefinedReverse" => "DISABLED",
     }
 }

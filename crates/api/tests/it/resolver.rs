@@ -1,4 +1,4 @@
-//! Route 53 Resolver: endpoints, rules, query logs.
+//! Route 53 Resolver: endpoints and rules.
 
 use adit_wire::{Service, Value, list, map};
 
@@ -352,49 +352,23 @@ fn lists_have_pages_filters_and_what_is_always_there() {
 }
 
 #[test]
-fn query_logs_go_to_a_bucket_that_is_there() {
+fn rules_and_endpoints_have_tags() {
     let world = World::new();
-    let vpc = world.vpc("10.0.0.0/16");
-    let wish = map! { "Name" => "log", "CreatorRequestId" => "r",
-    "DestinationArn" => "arn:aws:s3:::dns-log/prefix" };
-    assert_eq!(
-        refused(&world, "CreateResolverQueryLogConfig", wish.clone()).0,
-        "InvalidParameterException"
-    );
-    world.ok(Service::S3, "CreateBucket", map! { "Bucket" => "dns-log" });
-    let made = resolver(&world, "CreateResolverQueryLogConfig", wish);
-    let made = made.get("ResolverQueryLogConfig");
-    let (id, arn) = (text(made, "Id"), text(made, "Arn"));
-    let link = map! { "ResolverQueryLogConfigId" => id.as_str(), "ResourceId" => vpc.as_str() };
-    let linked = resolver(&world, "AssociateResolverQueryLogConfig", link.clone());
-    let linked = linked.get("ResolverQueryLogConfigAssociation");
-    assert_eq!(text(linked, "Status"), "ACTIVE");
-    let of = map! { "ResolverQueryLogConfigId" => id.as_str() };
-    assert_eq!(
-        refused(&world, "DeleteResolverQueryLogConfig", of.clone()).0,
-        "ResourceInUseException"
-    );
-    world.ok(Service::S3, "DeleteBucket", map! { "Bucket" => "dns-log" });
-    let held = resolver(&world, "ListResolverQueryLogConfigAssociations", map! {});
-    let held = one(&held, "ResolverQueryLogConfigAssociations");
-    assert_eq!(text(held, "Status"), "ACTION_NEEDED");
-    assert_eq!(text(held, "Error"), "DESTINATION_NOT_FOUND");
+    let (_, wish) = place(&world, "OUTBOUND");
+    let made = resolver(&world, "CreateResolverEndpoint", wish);
+    let arn = text(made.get("ResolverEndpoint"), "Arn");
+    let of = map! { "ResourceArn" => arn.as_str() };
     let tags = list![map! { "Key" => "team", "Value" => "blue" }];
+    resolver(&world, "TagResource", with(of.clone(), "Tags", tags));
+    let listed = resolver(&world, "ListTagsForResource", of.clone());
+    assert_eq!(each(&listed, "Tags", "Key"), ["team"]);
     resolver(
         &world,
-        "TagResource",
-        map! { "ResourceArn" => arn.as_str(), "Tags" => tags },
+        "UntagResource",
+        with(of.clone(), "TagKeys", vec!["team"]),
     );
-    let listed = resolver(
-        &world,
-        "ListTagsForResource",
-        map! { "ResourceArn" => arn.as_str() },
-    );
-    assert_eq!(each(&listed, "Tags", "Key"), ["team"]);
-    let untag = map! { "ResourceArn" => arn.as_str(), "TagKeys" => vec!["team"] };
-    resolver(&world, "UntagResource", untag);
-    resolver(&world, "DisassociateResolverQueryLogConfig", link);
-    resolver(&world, "DeleteResolverQueryLogConfig", of);
+    let listed = resolver(&world, "ListTagsForResource", of);
+    assert!(listed.get("Tags").list().is_empty());
 }
 
 #[test]
@@ -416,16 +390,19 @@ fn i9_states_follow_the_planes() {
 }
 
 #[test]
-fn reverse_names_can_be_switched_off() {
+fn reverse_names_are_not_answered_and_say_so() {
     let world = World::new();
     let vpc = world.vpc("10.0.0.0/16");
     let of = map! { "ResourceId" => vpc.as_str() };
-    let shown = |world: &World| {
-        let shown = resolver(world, "GetResolverConfig", of.clone());
-        text(shown.get("ResolverConfig"), "AutodefinedReverse")
-    };
-    assert_eq!(shown(&world), "ENABLED");
     let off = with(of.clone(), "AutodefinedReverseFlag", "DISABLE");
-    resolver(&world, "UpdateResolverConfig", off);
-    assert_eq!(shown(&world), "DISABLED");
+    let shown = resolver(&world, "UpdateResolverConfig", off);
+    assert_eq!(
+        text(shown.get("ResolverConfig"), "AutodefinedReverse"),
+        "DISABLED"
+    );
+    let on = with(of, "AutodefinedReverseFlag", "ENABLE");
+    assert_eq!(
+        refused(&world, "UpdateResolverConfig", on).0,
+        "InvalidParameterException"
+    );
 }

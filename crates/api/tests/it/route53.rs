@@ -251,6 +251,11 @@ fn what_a_zone_cannot_hold() {
         (
             "CREATE",
             with(a("b.corp.example"), "Weight", 1i64.into()),
+            "Weight is not supported",
+        ),
+        (
+            "CREATE",
+            with(a("b.corp.example"), "MultiValueAnswer", true.into()),
             "Missing field 'SetIdentifier'",
         ),
         (
@@ -285,14 +290,19 @@ fn what_a_zone_cannot_hold() {
         assert!(message.contains(part), "{set:?}: {message}");
     }
     // One way of choosing for all sets of a name and type.
-    let weighted = |id: &str, weight: i64| {
+    let multi = |id: &str, ip: &str| {
+        let one = set("w.corp.example", "A", &[ip]);
         with(
-            with(a("w.corp.example"), "SetIdentifier", id.into()),
-            "Weight",
-            weight.into(),
+            with(one, "SetIdentifier", id.into()),
+            "MultiValueAnswer",
+            true.into(),
         )
     };
-    put(&world, &id, vec![weighted("one", 1), weighted("two", 3)]);
+    put(
+        &world,
+        &id,
+        vec![multi("one", "10.0.0.1"), multi("two", "10.0.0.2")],
+    );
     let plain = batch(&id, vec![change("CREATE", a("w.corp.example"))]);
     let (_, message) = refused(&world, "ChangeResourceRecordSets", plain);
     assert!(

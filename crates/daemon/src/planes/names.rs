@@ -1,30 +1,45 @@
 //! The name plane: one decision behind every resolver's sockets.
+//!
+//! A VPC's private zones and rules come first ([`world`]); what they do not cover is a host name, a
+//! name of an endpoint or a public one. Queries that a rule sends elsewhere leave from the outbound
+//! endpoint's own interfaces ([`outbound`]).
+
+mod outbound;
+mod world;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use adit_dns::forward::{ForwardLimits, Forwarder};
+use adit_dns::index::{Layer, Resolved, View};
 use adit_dns::serve::{Limits, Server, Serving};
 use adit_dns::wire::{Owner, Rcode, RecordType, Reply, Soa};
 use adit_dns::{Decision, Listener, Name, Names, Origin, Question};
-use adit_model::Site;
+use adit_model::{ResolverEndpoint, Site, Vpc, VpcId};
 use adit_net::client::Agent;
 use adit_net::protocol::Listen;
 use adit_plane::{Board, Snapshots};
 use adit_snapshot::decide::name::{self, Found, TTL, Viewpoint};
-use adit_snapshot::{PlaneFault, Status};
+use adit_snapshot::{PlaneFault, Snapshot, Status};
 use tokio::sync::watch;
 
 use super::DNS;
 use super::net::{Placed, chain};
 use super::sockets::{Desk, desks};
+use outbound::Outbound;
+use world::World;
 
 /// Answers from the newest snapshot.
 #[derive(Clone)]
 pub struct SnapshotNames {
     snapshots: Snapshots,
+    world: watch::Receiver<Arc<World>>,
 }
+
+/// The layer of a VPC that has no names of its own.
+static EMPTY: LazyLock<Layer> = LazyLock::new(Layer::new);
 
 /// What stands behind a negative answer: how long it may be kept.
 static ZONES: LazyLock<Option<[(Name, Soa); 2]>> = LazyLock::new(|| {
@@ -55,11 +70,30 @@ impl Names for SnapshotNames {
             reply.set_rcode(Rcode::SERVFAIL);
             return Decision::Answer;
         };
-        let from = match origin.listener.label.parse() {
+        let label = &*origin.listener.label;
+        let from = match label.parse::<VpcId>() {
             Ok(vpc) => Viewpoint::Vpc(vpc),
-            Err(_) => Viewpoint::Public,
+            Err(_) => match snapshot.intent.get::<ResolverEndpoint>(label) {
+                Some(endpoint) => Viewpoint::Inbound(endpoint.vpc.clone()),
+                None => Viewpoint::Public,
+            },
         };
-        let asked = question.name.to_string();
+        reply.set_recursion_available(true);
+        match self.private(&snapshot, &from, question, reply) {
+            Resolved::Answered => return Decision::Answer,
+            Resolved::Forward(upstreams) => return Decision::Forward(upstreams),
+            Resolved::Outside => {}
+        }
+        // The end of a chain that leads out of the private zones, or the name itself.
+        let end = reply.continue_at().cloned();
+        let owner = match end {
+            Some(_) => Owner::Target,
+            None => Owner::Question,
+        };
+        let asked = match &end {
+            Some(end) => end.to_string(),
+            None => question.name.to_string(),
+        };
         let answer = name::name(&snapshot, &from, asked.trim_end_matches('.'));
         match answer.found {
             Found::Refused => reply.set_rcode(Rcode::REFUSED),
@@ -70,7 +104,7 @@ impl Names for SnapshotNames {
             Found::Addresses(addresses)
                 if matches!(question.rtype, RecordType::A | RecordType::ANY) =>
             {
-                add(reply, &addresses);
+                add(reply, owner, &addresses);
             }
             Found::Addresses(_) | Found::NoData => negative(question, reply),
         }
@@ -78,12 +112,45 @@ impl Names for SnapshotNames {
     }
 }
 
+impl SnapshotNames {
+    /// What a VPC's private zones and rules say.
+    fn private(
+        &self,
+        snapshot: &Snapshot,
+        from: &Viewpoint,
+        question: &Question<'_>,
+        reply: &mut Reply<'_>,
+    ) -> Resolved {
+        let (vpc, inbound) = match from {
+            Viewpoint::Public => return Resolved::Outside,
+            Viewpoint::Vpc(vpc) => (vpc, false),
+            Viewpoint::Inbound(vpc) => (vpc, true),
+        };
+        let supported = snapshot.intent.get::<Vpc>(vpc);
+        if !supported.is_some_and(|vpc| vpc.dns_support) {
+            return Resolved::Outside;
+        }
+        let Some(names) = self.world.borrow().vpc(vpc).cloned() else {
+            return Resolved::Outside;
+        };
+        let more = match inbound {
+            true => &names.inbound,
+            false => &*EMPTY,
+        };
+        let view = View {
+            private: &[&names.private, more],
+            public: &[],
+        };
+        view.resolve(question, reply)
+    }
+}
+
 /// Addresses in turning order, so that clients spread over zones.
-fn add(reply: &mut Reply<'_>, addresses: &[Ipv4Addr]) {
+fn add(reply: &mut Reply<'_>, owner: Owner<'_>, addresses: &[Ipv4Addr]) {
     let from = reply.rotation() % addresses.len().max(1);
     let (before, after) = addresses.split_at(from.min(addresses.len()));
     for address in after.iter().chain(before) {
-        reply.answer(Owner::Question, RecordType::A, TTL, &address.octets());
+        reply.answer(owner, RecordType::A, TTL, &address.octets());
     }
 }
 
@@ -103,7 +170,11 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// The loop: sockets follow what the network plane has placed.
 pub async fn run(mut placed: watch::Receiver<Placed>, snapshots: Snapshots, board: Board) {
-    let server = Server::new(SnapshotNames { snapshots }, None, None, Limits::default());
+    let (publish, world) = watch::channel(Arc::new(World::default()));
+    let outbound = Outbound::default();
+    let forwarder = Forwarder::new(Arc::new(outbound.clone()), ForwardLimits::default());
+    let names = SnapshotNames { snapshots, world };
+    let server = Server::new(names, Some(forwarder), None, Limits::default());
     let mut open: BTreeMap<(Desk, Ipv4Addr), Vec<Serving>> = BTreeMap::new();
     let mut agent_was: Option<Arc<Agent>> = None;
     let mut next_id = 0;
@@ -119,6 +190,9 @@ pub async fn run(mut placed: watch::Receiver<Placed>, snapshots: Snapshots, boar
                 open.clear();
             }
             agent_was = Some(agent.clone());
+            outbound.follow(&agent, &snapshot);
+            let held = publish.borrow().clone();
+            publish.send_replace(Arc::new(held.next(&snapshot)));
             let wanted = desks(&snapshot);
             open.retain(|key, _| wanted.contains_key(key));
             let missing: Vec<_> = wanted
@@ -135,7 +209,7 @@ pub async fn run(mut placed: watch::Receiver<Placed>, snapshots: Snapshots, boar
                     }
                     Err(what) => {
                         let vpc = match &key.0 {
-                            Desk::Vpc(vpc) => Some(vpc.clone()),
+                            Desk::Vpc(vpc) | Desk::Inbound(vpc, _) => Some(vpc.clone()),
                             Desk::Site(name) => {
                                 snapshot.intent.get::<Site>(name).map(|s| s.vpc.clone())
                             }
@@ -172,6 +246,7 @@ fn serve(
 ) -> Result<Vec<Serving>, String> {
     let label: Arc<str> = match desk {
         Desk::Vpc(vpc) => vpc.as_str().into(),
+        Desk::Inbound(_, endpoint) => endpoint.as_str().into(),
         Desk::Site(site) => format!("site:{site}").into(),
     };
     let listener = Listener { id, label };

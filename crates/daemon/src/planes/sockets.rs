@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use adit_model::{Served, SiteName, VpcEndpoint, VpcEndpointId, VpcId};
+use adit_model::{
+    Direction, ResolverEndpointId, Served, SiteName, VpcEndpoint, VpcEndpointId, VpcId,
+};
 use adit_net::protocol::Listen;
 use adit_net::render::{self, place};
 use adit_snapshot::Snapshot;
@@ -60,6 +62,8 @@ fn is_s3(endpoint: &VpcEndpoint) -> bool {
 pub enum Desk {
     /// A VPC's resolver.
     Vpc(VpcId),
+    /// An inbound endpoint of a VPC's resolver.
+    Inbound(VpcId, ResolverEndpointId),
     /// A site's own resolver: public names.
     Site(SiteName),
 }
@@ -75,6 +79,14 @@ pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, Ipv4Addr), String> {
             adit_model::net::RESOLVER_LINK_LOCAL,
         ] {
             desks.insert((Desk::Vpc(vpc.id.clone()), address), ns.clone());
+        }
+        let inbound = view.resolvers.iter();
+        for resolver in inbound.filter(|r| r.endpoint.direction == Direction::Inbound) {
+            let id = &resolver.endpoint.id;
+            for eni in &resolver.interfaces {
+                let desk = Desk::Inbound(vpc.id.clone(), id.clone());
+                desks.insert((desk, eni.private_ip), place::resolver(id));
+            }
         }
         for site in &view.sites {
             let address = place::site_resolver(site.cidr);

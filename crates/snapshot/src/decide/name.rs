@@ -114,17 +114,28 @@ fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
             .get::<Subnet>(&eni.subnet)
             .is_some_and(|subnet| subnet.zone == *zone),
     });
-    let addresses: Vec<Ipv4Addr> = in_zone.map(|eni| eni.private_ip).collect();
-    let found = match (addresses.is_empty(), &asked.zone) {
-        (false, _) => Found::Addresses(addresses),
+    let in_zone: Vec<&NetworkInterface> = in_zone.map(|eni| &**eni).collect();
+    let addresses: Vec<Ipv4Addr> = in_zone
+        .iter()
+        .filter(|eni| is_in_service(snapshot, eni))
+        .map(|eni| eni.private_ip)
+        .collect();
+    let found = match (addresses.is_empty(), in_zone.is_empty(), &asked.zone) {
+        (false, ..) => Found::Addresses(addresses),
         // A zone in which the endpoint has no subnet has no name.
-        (true, Some(_)) => Found::NoName,
-        (true, None) => Found::NoData,
+        (true, true, Some(_)) => Found::NoName,
+        (true, ..) => Found::NoData,
     };
     NameAnswer {
         found,
         reason: NameReason::Endpoint(asked.endpoint.clone()),
     }
+}
+
+/// Whether names lead to an interface: not while its zone is out of service.
+fn is_in_service(snapshot: &Snapshot, eni: &NetworkInterface) -> bool {
+    let zone = snapshot.intent.get::<Subnet>(&eni.subnet).map(|s| &s.zone);
+    !zone.is_some_and(|zone| snapshot.intent.is_failed(zone))
 }
 
 /// The interface endpoint of the VPC that has taken this public name over, if one has.
@@ -158,6 +169,7 @@ fn private_dns(
             let addresses: Vec<Ipv4Addr> = interfaces
                 .iter()
                 .filter_map(|id| snapshot.intent.get::<NetworkInterface>(id))
+                .filter(|eni| is_in_service(snapshot, eni))
                 .map(|eni| eni.private_ip)
                 .collect();
             let found = if addresses.is_empty() {

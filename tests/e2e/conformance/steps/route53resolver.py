@@ -1,88 +1,80 @@
-"""Route 53 Resolver: endpoints, rules, query logs, settings of VPCs."""
+"""Route 53 Resolver: endpoints, rules, settings."""
 
 from ..scenario import Pages, Step
 
-EC2 = "ec2"
-
-PLACES = [
-    Step("CreateVpc", {"CidrBlock": "10.60.0.0/16"}, keep={"r_vpc": "Vpc.VpcId"}, service=EC2),
-    Step("CreateSubnet", {"VpcId": "$r_vpc", "CidrBlock": "10.60.1.0/24", "AvailabilityZone": "us-east-1a"},
-         keep={"r_subnet_a": "Subnet.SubnetId"}, service=EC2),
-    Step("CreateSubnet", {"VpcId": "$r_vpc", "CidrBlock": "10.60.2.0/24", "AvailabilityZone": "us-east-1b"},
-         keep={"r_subnet_b": "Subnet.SubnetId"}, service=EC2),
-    Step("CreateSecurityGroup", {"VpcId": "$r_vpc", "GroupName": "resolver", "Description": "resolver"},
-         keep={"r_group": "GroupId"}, service=EC2),
-]
+IN, RULE = {"ResolverEndpointId": "$inbound"}, {"ResolverRuleId": "$rule"}
+LINK = RULE | {"VPCId": "$resolver_vpc"}
 
 
-def endpoint(direction, name):
-    """The input that makes an endpoint."""
-    return {
-        "CreatorRequestId": name, "Name": name, "SecurityGroupIds": ["$r_group"], "Direction": direction,
-        "IpAddresses": [{"SubnetId": "$r_subnet_a"}, {"SubnetId": "$r_subnet_b"}],
-    }
+def endpoint(direction, **more):
+    return Step(
+        "CreateResolverEndpoint",
+        {
+            "CreatorRequestId": direction, "Name": "an endpoint", "Direction": direction,
+            "SecurityGroupIds": ["$resolver_group"],
+            "IpAddresses": [{"SubnetId": "$resolver_a"}, {"SubnetId": "$resolver_b"}],
+        },
+        **more,
+    )
 
 
-ENDPOINTS = [
-    Step("CreateResolverEndpoint", endpoint("INBOUND", "in"), keep={"inbound": "ResolverEndpoint.Id"}),
-    Step("CreateResolverEndpoint", endpoint("OUTBOUND", "out"),
-         keep={"outbound": "ResolverEndpoint.Id", "outbound_arn": "ResolverEndpoint.Arn"}),
-    Step("GetResolverEndpoint", {"ResolverEndpointId": "$inbound"}),
+def subnet(cidr, zone, name):
+    return Step(
+        "CreateSubnet", {"VpcId": "$resolver_vpc", "CidrBlock": cidr, "AvailabilityZone": zone},
+        keep={name: "Subnet.SubnetId"}, service="ec2",
+    )
+
+
+def rule(domain, **more):
+    return Step(
+        "CreateResolverRule",
+        {
+            "CreatorRequestId": domain, "Name": "a rule", "RuleType": "FORWARD", "DomainName": domain,
+            "TargetIps": [{"Ip": "192.168.0.1"}], "ResolverEndpointId": "$outbound",
+        },
+        **more,
+    )
+
+
+STEPS = [
+    Step("CreateVpc", {"CidrBlock": "10.79.0.0/16"}, keep={"resolver_vpc": "Vpc.VpcId"}, service="ec2"),
+    subnet("10.79.1.0/24", "us-east-1a", "resolver_a"),
+    subnet("10.79.2.0/24", "us-east-1b", "resolver_b"),
+    Step(
+        "DescribeSecurityGroups", {"Filters": [{"Name": "vpc-id", "Values": ["$resolver_vpc"]}]},
+        keep={"resolver_group": "SecurityGroups[0].GroupId"}, service="ec2",
+    ),
+    endpoint("INBOUND", keep={"inbound": "ResolverEndpoint.Id", "inbound_arn": "ResolverEndpoint.Arn"}),
+    endpoint("OUTBOUND", keep={"outbound": "ResolverEndpoint.Id"}),
+    endpoint("INBOUND", refused="ResourceExistsException"),
+    Step("GetResolverEndpoint", IN),
+    Step("UpdateResolverEndpoint", IN | {"Name": "other"}),
+    Step("AssociateResolverEndpointIpAddress", IN | {"IpAddress": {"SubnetId": "$resolver_a", "Ip": "10.79.1.77"}}),
+    Step("ListResolverEndpointIpAddresses", IN),
+    Pages("ListResolverEndpointIpAddresses", IN),
+    Step("DisassociateResolverEndpointIpAddress", IN | {"IpAddress": {"SubnetId": "$resolver_a", "Ip": "10.79.1.77"}}),
     Step("ListResolverEndpoints"),
-    Step("UpdateResolverEndpoint", {"ResolverEndpointId": "$inbound", "Name": "inbound"}),
-    Step("AssociateResolverEndpointIpAddress", {"ResolverEndpointId": "$inbound", "IpAddress": {"SubnetId": "$r_subnet_a"}}),
-    Step("ListResolverEndpointIpAddresses", {"ResolverEndpointId": "$inbound"}, keep={"ip_id": "IpAddresses[2].IpId"}),
-    Pages("ListResolverEndpointIpAddresses", {"ResolverEndpointId": "$inbound"}),
-    Step("DisassociateResolverEndpointIpAddress", {"ResolverEndpointId": "$inbound", "IpAddress": {"IpId": "$ip_id"}}),
-    Step("TagResource", {"ResourceArn": "$outbound_arn", "Tags": [{"Key": "team$n", "Value": "one"}]}, times=5),
-    Step("ListTagsForResource", {"ResourceArn": "$outbound_arn"}),
-    Pages("ListTagsForResource", {"ResourceArn": "$outbound_arn"}),
-    Step("UntagResource", {"ResourceArn": "$outbound_arn", "TagKeys": ["team1"]}),
-]
-
-RULES = [
-    Step("CreateResolverRule", {
-        "CreatorRequestId": "rule$n", "Name": "rule$n", "RuleType": "FORWARD", "DomainName": "n${n}.example",
-        "TargetIps": [{"Ip": "192.0.2.53", "Port": 53}], "ResolverEndpointId": "$outbound",
-    }, keep={"rule": "ResolverRule.Id"}, times=4),
-    Step("GetResolverRule", {"ResolverRuleId": "$rule"}),
-    Step("UpdateResolverRule", {"ResolverRuleId": "$rule", "Config": {"Name": "renamed"}}),
+    Pages("ListResolverEndpoints", single=True),
+    rule("one.example", keep={"rule": "ResolverRule.Id"}),
+    rule("two.example"),
+    rule("three.example"),
+    Step("GetResolverRule", RULE),
+    Step("UpdateResolverRule", RULE | {"Config": {"Name": "other"}}),
     Step("ListResolverRules"),
     Pages("ListResolverRules"),
-    Step("AssociateResolverRule", {"ResolverRuleId": "$rule", "VPCId": "$r_vpc", "Name": "a"},
-         keep={"rule_association": "ResolverRuleAssociation.Id"}),
-    Step("GetResolverRuleAssociation", {"ResolverRuleAssociationId": "$rule_association"}),
+    Step("AssociateResolverRule", LINK, keep={"association": "ResolverRuleAssociation.Id"}),
+    Step("GetResolverRuleAssociation", {"ResolverRuleAssociationId": "$association"}),
     Step("ListResolverRuleAssociations"),
     Pages("ListResolverRuleAssociations", single=True),
-    Step("DisassociateResolverRule", {"ResolverRuleId": "$rule", "VPCId": "$r_vpc"}),
-    Step("DeleteResolverRule", {"ResolverRuleId": "$rule"}),
-]
-
-LOGS = [
-    Step("CreateBucket", {"Bucket": "query-logs"}, service="s3"),
-    Step("CreateResolverQueryLogConfig", {
-        "Name": "log$n", "CreatorRequestId": "log$n", "DestinationArn": "arn:aws:s3:::query-logs",
-    }, keep={"log_config": "ResolverQueryLogConfig.Id"}, times=4),
-    Step("GetResolverQueryLogConfig", {"ResolverQueryLogConfigId": "$log_config"}),
-    Step("ListResolverQueryLogConfigs"),
-    Pages("ListResolverQueryLogConfigs"),
-    Step("AssociateResolverQueryLogConfig", {"ResolverQueryLogConfigId": "$log_config", "ResourceId": "$r_vpc"},
-         keep={"log_association": "ResolverQueryLogConfigAssociation.Id"}),
-    Step("GetResolverQueryLogConfigAssociation", {"ResolverQueryLogConfigAssociationId": "$log_association"}),
-    Step("ListResolverQueryLogConfigAssociations"),
-    Pages("ListResolverQueryLogConfigAssociations", single=True),
-    Step("DisassociateResolverQueryLogConfig", {"ResolverQueryLogConfigId": "$log_config", "ResourceId": "$r_vpc"}),
-    Step("DeleteResolverQueryLogConfig", {"ResolverQueryLogConfigId": "$log_config"}),
-]
-
-END = [
-    Step("UpdateResolverConfig", {"ResourceId": "$r_vpc", "AutodefinedReverseFlag": "DISABLE"}),
-    Step("GetResolverConfig", {"ResourceId": "$r_vpc"}),
+    Step("DisassociateResolverRule", LINK),
+    Step("DeleteResolverRule", RULE),
+    Step("GetResolverConfig", {"ResourceId": "$resolver_vpc"}),
+    Step("UpdateResolverConfig", {"ResourceId": "$resolver_vpc", "AutodefinedReverseFlag": "DISABLE"}),
     Step("ListResolverConfigs"),
-    Pages("ListResolverConfigs"),
-    Step("CreateResolverEndpoint", endpoint("INBOUND", "in$n"), times=2),
-    Pages("ListResolverEndpoints"),
-    Step("DeleteResolverEndpoint", {"ResolverEndpointId": "$inbound"}),
+    Pages("ListResolverConfigs", single=True),
+    Step("TagResource", {"ResourceArn": "$inbound_arn", "Tags": [{"Key": k, "Value": "v"} for k in ("a", "b", "c")]}),
+    Step("ListTagsForResource", {"ResourceArn": "$inbound_arn"}),
+    Pages("ListTagsForResource", {"ResourceArn": "$inbound_arn"}),
+    Step("UntagResource", {"ResourceArn": "$inbound_arn", "TagKeys": ["a"]}),
+    Step("DeleteResolverEndpoint", IN),
 ]
-
-STEPS = [*PLACES, *ENDPOINTS, *RULES, *LOGS, *END]
