@@ -36,7 +36,12 @@ fn every_row_answers_in_the_shape_of_its_table() {
     own(&mut tour);
     identity(&mut tour);
     buckets(&mut tour);
-    let all: BTreeSet<String> = OPERATIONS.iter().map(|row| format!("{row:?}")).collect();
+    // Names have tests of their own, each with a world to ask about.
+    let elsewhere = [Service::Route53, Service::Route53Resolver];
+    let rows = OPERATIONS
+        .iter()
+        .filter(|row| !elsewhere.contains(&row.service));
+    let all: BTreeSet<String> = rows.map(|row| format!("{row:?}")).collect();
     let left: Vec<_> = all.difference(&tour.seen).collect();
     assert!(left.is_empty(), "not driven: {left:?}");
 }
@@ -232,6 +237,10 @@ fn own(tour: &mut Tour) {
         map! { name => value, "Pid" => 1i64, "Started" => 2i64 }
     };
     let run = tour.at(Service::Adit, "CreateRun", lease("SubnetId", &subnet));
+    for name in ["FailZone", "RecoverZone"] {
+        tour.at(Service::Adit, name, map! { "Zone" => "us-east-1a" });
+    }
+    tour.at(Service::Adit, "ListFailedZones", map! {});
     let input = map! { "Name" => "office", "Cidr" => "192.168.0.0/24", "VpcId" => vpc.as_str() };
     tour.at(Service::Adit, "CreateSite", input);
     tour.at(Service::Adit, "ListSites", map! {});
