@@ -281,8 +281,14 @@ impl Netlink {
         sys::send(self.fd.as_fd(), request.bytes())?;
         let length = sys::receive(self.fd.as_fd(), &mut self.buffer, 0)?;
         if let Some(message) = Messages(self.buffer.get(..length).unwrap_or_default()).next() {
-            match error_of(&message) {
-                Some(error) if message.kind == NLMSG_ERROR => return Err(error),
+            // Only an error begins with its number: other answers begin with anything.
+            match message.kind {
+                NLMSG_ERROR => {
+                    if let Some(error) = error_of(&message) {
+                        return Err(error);
+                    }
+                    each(&message);
+                }
                 _ => each(&message),
             }
         }
@@ -308,7 +314,7 @@ fn error_of(message: &Message<'_>) -> Option<KernelError> {
             .map(str::to_owned);
     }
     Some(KernelError {
-        errno: -code,
+        errno: code.saturating_neg(),
         message: text,
     })
 }

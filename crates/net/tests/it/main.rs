@@ -18,6 +18,7 @@ mod topology;
 
 mod t_agent;
 mod t_apply;
+mod t_churn;
 mod t_exec;
 mod t_filter;
 mod t_matrix;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         t_render::TESTS,
         t_world::TESTS,
         t_matrix::TESTS,
+        t_churn::TESTS,
     ];
     harness::run(&tests.concat())
 }
