@@ -317,7 +317,7 @@ pub(crate) struct Demo {
 /// An etcd that holds the state.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Etcd {
-    /// Keeps the state in an etcd, which several nodes may share: etcd://HOST:PORT[,…][/PREFIX], or
+    /// Keeps the state in an etcd, which several nodes may share: etcd://HOST:PORT,HOST:PORT/PREFIX, or
     /// https://… for TLS.
     #[arg(long, value_name = "URL")]
     pub(crate) store: Option<String>,
