@@ -357,6 +357,7 @@ pub static OPERATIONS: &[Row] = rows! {
         Write AttachInterface own::attachment::attach;
         Write DetachInterface own::attachment::detach;
         Read ListAttachments own::attachment::list;
+        Read GetNameExport own::name_export::get;
         Write FailZone own::failed_zone::fail;
         Write RecoverZone own::failed_zone::recover;
         Read ListFailedZones own::failed_zone::list;

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod attachment;
 pub(crate) mod failed_zone;
+pub(crate) mod name_export;
 pub(crate) mod run;
 pub(crate) mod site;
 

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Az(AzCommand),
     /// The installation's accounts.
     Account(AccountCommand),
+    /// What a site's resolver is told.
+    Dns(DnsCommand),
     /// What stands in the kernel.
     Net(NetCommand),
     /// How far the planes are, how much there is, and what is wrong; fails when something is.
@@ -214,6 +216,51 @@ pub(crate) struct NetCommand {
 pub(crate) enum NetAction {
     /// Prints what would change in the kernel to make it as stated; changes nothing.
     Plan,
+}
+
+/// `adit dns`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DnsCommand {
+    #[command(subcommand)]
+    pub(crate) action: DnsAction,
+}
+
+/// What to do about names.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum DnsAction {
+    /// Prints a file that leads S3's names into a VPC.
+    Export(DnsExport),
+}
+
+/// What to print.
+#[derive(Debug, clap::Args)]
+pub(crate) struct DnsExport {
+    #[command(flatten)]
+    pub(crate) form: DnsForm,
+    /// The VPC with the endpoints.
+    #[arg(long, value_name = "ID")]
+    pub(crate) vpc: String,
+    /// One bucket's name instead of the whole service's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) bucket: Option<String>,
+}
+
+/// For which resolver.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct DnsForm {
+    /// A response policy zone file, for unbound, BIND and others.
+    #[arg(long)]
+    pub(crate) rpz: bool,
+    /// Conditional forwarding for unbound.
+    #[arg(long)]
+    pub(crate) unbound: bool,
+    /// Conditional forwarding for BIND.
+    #[arg(long)]
+    pub(crate) bind: bool,
+    /// Conditional forwarding for dnsmasq.
+    #[arg(long)]
+    pub(crate) dnsmasq: bool,
 }
 
 /// `adit az`.

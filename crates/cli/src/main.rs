@@ -9,6 +9,7 @@ mod backup;
 mod client;
 mod cni;
 mod demo;
+mod dns;
 mod down;
 mod env;
 mod net;
@@ -74,6 +75,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Site(site) => site::run(&target, &site),
         Command::Status => status::status(&target),
         Command::Top(options) => status::top(&target, &options),
+        Command::Dns(dns) => dns::run(&target, &dns),
         Command::Az(az) => az::run(&target, &az),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),

@@ -10,6 +10,7 @@ pub mod config;
 pub mod control;
 pub mod leases;
 pub mod metrics;
+pub mod name_export;
 pub mod operations;
 pub mod origins;
 pub mod places;

@@ -241,6 +241,11 @@ fn own(tour: &mut Tour) {
         tour.at(Service::Adit, name, map! { "Zone" => "us-east-1a" });
     }
     tour.at(Service::Adit, "ListFailedZones", map! {});
+    tour.at(
+        Service::Adit,
+        "GetNameExport",
+        map! { "VpcId" => vpc.as_str() },
+    );
     let input = map! { "Name" => "office", "Cidr" => "192.168.0.0/24", "VpcId" => vpc.as_str() };
     tour.at(Service::Adit, "CreateSite", input);
     tour.at(Service::Adit, "ListSites", map! {});
