@@ -33,7 +33,7 @@ const SOAKS: [Soak; 5] = [
     },
     Soak {
         name: "crash",
-        says: "200 sequences of changes, each cut by kill -9; about five minutes",
+        says: "200 sequences of changes, each cut by kill -9; about two minutes",
         run: || {
             let long = [("ADIT_CRASH_SEQUENCES", "200")];
             end_to_end(&long, "tests/e2e/test_crash_writes.py")
