@@ -258,6 +258,17 @@ fn own(tour: &mut Tour) {
         ),
         (1, 1)
     );
+    let made = tour.at(
+        Service::Adit,
+        "CreateInterface",
+        map! { "SubnetId" => subnet.as_str() },
+    );
+    let id = text(&made, "NetworkInterfaceId");
+    let with = map! { "NetworkInterfaceId" => id.as_str(), "Device" => "eth0", "Pid" => 1i64, "Started" => 2i64 };
+    tour.at(Service::Adit, "AttachInterface", with);
+    tour.at(Service::Adit, "ListAttachments", map! {});
+    let gone = map! { "NetworkInterfaceId" => id.as_str(), "Delete" => true };
+    tour.at(Service::Adit, "DetachInterface", gone);
     let id = text(&host, "HostId");
     tour.at(Service::Adit, "DeleteSiteRun", map! { "HostId" => id });
     tour.at(Service::Adit, "DeleteSite", map! { "Name" => "office" });
