@@ -109,13 +109,22 @@ impl Lab {
         to: &str,
         within: Duration,
     ) -> std::io::Result<TcpStream> {
-        let to: SocketAddr = to.parse().unwrap();
+        connect(self.socket(ns, Transport::Tcp), to, within)
+    }
+
+    /// Demands that this answers a call from this address. A namespace that has all its addresses by
+    /// routes alone (the internet's) leaves the kernel none to choose from.
+    pub(crate) fn reaches_from(&self, ns: &str, from: &str, to: &str, answer: &str) {
+        let from: IpAddr = from.parse().unwrap();
         let socket = self.socket(ns, Transport::Tcp);
-        socket.connect_timeout(&SockAddr::from(to), within)?;
-        socket.set_nonblocking(false)?;
-        let stream = TcpStream::from(socket);
-        stream.set_read_timeout(Some(SOON))?;
-        Ok(stream)
+        socket
+            .bind(&SockAddr::from(SocketAddr::new(from, 0)))
+            .unwrap();
+        let said = match connect(socket, to, SOON) {
+            Ok(mut stream) => conversation(&mut stream),
+            Err(error) => format!("no connection: {error}"),
+        };
+        assert_eq!(said, answer, "from {ns}");
     }
 
     /// What the server says: `NAME peer asked`.
@@ -203,4 +212,13 @@ pub(crate) fn wait(holds: impl Fn() -> bool) {
         assert!(std::time::Instant::now() < end, "waited in vain");
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+fn connect(socket: Socket, to: &str, within: Duration) -> std::io::Result<TcpStream> {
+    let to: SocketAddr = to.parse().unwrap();
+    socket.connect_timeout(&SockAddr::from(to), within)?;
+    socket.set_nonblocking(false)?;
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(SOON))?;
+    Ok(stream)
 }

@@ -695,11 +695,11 @@ fn a_nat_gateway_shows_its_elastic_ip() -> Outcome {
     // Nobody reaches the gateway itself, from inside or outside.
     lab.blocked(&instance(1, 1), "10.1.1.50:443");
     lab.blocked(render::INTERNET, "198.19.1.25:443");
-    lab.reaches(
+    lab.reaches_from(
         render::INTERNET,
+        "198.18.0.10",
         "198.19.1.17:443",
-        "instance",
-        "198.18.0.0",
+        "instance 198.18.0.10 10.1.1.10:443",
     );
     Outcome::Passed
 }
