@@ -1,8 +1,8 @@
 //! The name plane: one decision behind every resolver's sockets.
 //!
-//! A VPC's private zones and rules come first ([`world`]); what they do not cover is a host name, a
+//! A VPC's private zones and rules come first (`world`); what they do not cover is a host name, a
 //! name of an endpoint or a public one. Queries that a rule sends elsewhere leave from the outbound
-//! endpoint's own interfaces ([`outbound`]).
+//! endpoint's own interfaces (`outbound`).
 
 mod outbound;
 mod world;
