@@ -64,26 +64,14 @@ pub(crate) fn authenticate(
                 return passing(snapshot, claim, (origin, arn), wire, region, now);
             }
             let view = find(id)?;
-            let secret = Secret::new(view.key.secret.expose());
-            let key = Key {
-                access_key_id: &view.key.id,
-                secret: &secret,
-                session_token: token,
-            };
-            let expect = Expect {
-                service,
-                region: Some(region.as_str()),
-                now,
-                body: Body::Streamed,
-            };
-            let verified =
-                sigv4::verify(claim, wire, &key, &expect, &gateway.keys).map_err(refuse)?;
-            note(gateway, &view, service, &region, now);
-            Ok(Identity {
-                key: Some(view),
-                signature: Some(verified),
-                region,
-                pass: None,
+            holder(gateway, view, token, service, region, now, |key, region| {
+                let expect = Expect {
+                    service,
+                    region: Some(region),
+                    now,
+                    body: Body::Streamed,
+                };
+                sigv4::verify(claim, wire, key, &expect, &gateway.keys)
             })
         }
         Claim::V2(claim) => {
@@ -91,21 +79,10 @@ pub(crate) fn authenticate(
                 return Err(unsupported());
             }
             let view = find(&claim.access_key_id)?;
-            let secret = Secret::new(view.key.secret.expose());
-            let key = Key {
-                access_key_id: &view.key.id,
-                secret: &secret,
-                session_token: token,
-            };
             let resource = place.address.v2_resource(wire.path);
-            let verified = sigv4::verify_v2(claim, wire, &resource, &key, now).map_err(refuse)?;
             let region = region(snapshot, place, None)?;
-            note(gateway, &view, service, &region, now);
-            Ok(Identity {
-                key: Some(view),
-                signature: Some(verified),
-                region,
-                pass: None,
+            holder(gateway, view, token, service, region, now, |key, _| {
+                sigv4::verify_v2(claim, wire, &resource, key, now)
             })
         }
     }
@@ -186,21 +163,40 @@ pub(crate) fn form(
     let region = region(snapshot, place, scope)?;
     let token = claim.session_token();
     let view = signer(gateway, snapshot, Service::S3, id, token, now)?;
+    let service = Service::S3;
+    holder(gateway, view, token, service, region, now, |key, region| {
+        let expect = Expect {
+            service,
+            region: Some(region),
+            now,
+            body: Body::Streamed,
+        };
+        sigv4::verify_form(&claim, fields, key, &expect, &gateway.keys)
+    })
+}
+
+/// Who holds a key, once `verify` finds that the signature was made with its secret for the Region. The use
+/// of the key is noted.
+///
+/// # Errors
+/// Those of `verify`, in the service's codes.
+pub(crate) fn holder(
+    gateway: &Inner,
+    view: Arc<KeyView>,
+    token: Option<&str>,
+    service: Service,
+    region: Region,
+    now: Millis,
+    verify: impl FnOnce(&Key<'_>, &str) -> Result<Verified, AuthError>,
+) -> Result<Identity, ErrorReply> {
     let secret = Secret::new(view.key.secret.expose());
     let key = Key {
         access_key_id: &view.key.id,
         secret: &secret,
         session_token: token,
     };
-    let expect = Expect {
-        service: Service::S3,
-        region: Some(region.as_str()),
-        now,
-        body: Body::Streamed,
-    };
-    let verified =
-        sigv4::verify_form(&claim, fields, &key, &expect, &gateway.keys).map_err(refuse)?;
-    note(gateway, &view, Service::S3, &region, now);
+    let verified = verify(&key, region.as_str()).map_err(|why| why.reply(service))?;
+    note(gateway, &view, service, &region, now);
     Ok(Identity {
         key: Some(view),
         signature: Some(verified),
@@ -241,13 +237,7 @@ pub(crate) fn signer(
 }
 
 /// Notes the use of a long-term key whose signature held.
-pub(crate) fn note(
-    gateway: &Inner,
-    view: &KeyView,
-    service: Service,
-    region: &Region,
-    now: Millis,
-) {
+fn note(gateway: &Inner, view: &KeyView, service: Service, region: &Region, now: Millis) {
     if view.session.is_none() {
         let name = service.signing_name();
         gateway.uses.note(&view.key.id, name, region.as_str(), now);

@@ -16,7 +16,7 @@ use adit_snapshot::decide::control::principal_keys;
 use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
 use adit_snapshot::names;
 use adit_upstream::{Body, Call, Payload, Upstream};
-use adit_wire::sigv4::{self, Claim, Expect, Key, Secret};
+use adit_wire::sigv4::{self, Claim, Expect};
 use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 use crate::account::Account;
 use crate::address::Way;
-use crate::authenticate::{Identity, note, signer};
+use crate::authenticate::{Identity, holder, signer};
 use crate::connection::{Connection, Via};
 use crate::gateway::Inner;
 use crate::head::head;
@@ -266,26 +266,15 @@ impl Asked<'_> {
         };
         let id = &v4.access_key_id;
         let view = signer(self.gateway, self.snapshot, SERVICE, id, token, self.now)?;
-        let secret = Secret::new(view.key.secret.expose());
-        let key = Key {
-            access_key_id: &view.key.id,
-            secret: &secret,
-            session_token: token,
-        };
-        let expect = Expect {
-            service: SERVICE,
-            region: Some(region.as_str()),
-            now: self.now,
-            body: sigv4::Body::Whole,
-        };
-        let verified =
-            sigv4::verify(v4, wire, &key, &expect, &self.gateway.keys).map_err(refuse)?;
-        note(self.gateway, &view, SERVICE, &region, self.now);
-        Ok(Identity {
-            key: Some(view),
-            signature: Some(verified),
-            region,
-            pass: None,
+        let (gateway, now) = (self.gateway, self.now);
+        holder(gateway, view, token, SERVICE, region, now, |key, region| {
+            let expect = Expect {
+                service: SERVICE,
+                region: Some(region),
+                now,
+                body: sigv4::Body::Whole,
+            };
+            sigv4::verify(v4, wire, key, &expect, &gateway.keys)
         })
     }
 
