@@ -304,8 +304,7 @@ impl Upload {
         if let Some(expected) = checks.payload_sha256 {
             let computed = digest::digest(&digest::SHA256, body);
             if computed.as_ref() != expected {
-                let (client, computed) = (hex(&expected), hex(computed.as_ref()));
-                return Err(AuthError::PayloadMismatch { client, computed }.reply(Service::S3));
+                return Err(payload_differs(&expected, computed.as_ref()));
             }
         }
         if checks
@@ -330,12 +329,7 @@ impl Upload {
         if let Some(expected) = checks.checksum {
             let computed = Checksum::of(expected.algorithm(), body);
             if computed != expected {
-                let name = expected.algorithm().name();
-                return Err(ErrorReply::new(
-                    "BadDigest",
-                    400,
-                    format!("The {name} you specified did not match the calculated checksum."),
-                ));
+                return Err(checksum_differs(expected.algorithm()));
             }
         }
         Ok(())
@@ -459,11 +453,28 @@ fn no_length() -> ErrorReply {
     )
 }
 
-fn incomplete() -> ErrorReply {
+/// A body of another length than its head said.
+pub(crate) fn incomplete() -> ErrorReply {
     ErrorReply::new(
         "IncompleteBody",
         400,
         "You did not provide the number of bytes specified by the Content-Length HTTP header",
+    )
+}
+
+/// A body that is not the one whose SHA-256 was signed.
+pub(crate) fn payload_differs(expected: &[u8], computed: &[u8]) -> ErrorReply {
+    let (client, computed) = (hex(expected), hex(computed));
+    AuthError::PayloadMismatch { client, computed }.reply(Service::S3)
+}
+
+/// A body that does not have the checksum that was said.
+pub(crate) fn checksum_differs(algorithm: ChecksumAlgorithm) -> ErrorReply {
+    let name = algorithm.name();
+    ErrorReply::new(
+        "BadDigest",
+        400,
+        format!("The {name} you specified did not match the calculated checksum."),
     )
 }
 

@@ -5,15 +5,14 @@
 
 use adit_objects::{BodyChecks, ChecksumAlgorithm, RunningChecksum};
 use adit_upstream::{Answer, Body, Feed, Payload, UpstreamError};
-use adit_wire::sigv4::AuthError;
-use adit_wire::{ErrorReply, Service};
+use adit_wire::ErrorReply;
 use bytes::Bytes;
 use ring::digest;
 
 use super::answer::failed;
 use super::request::Outgoing;
 use crate::origins::Place;
-use crate::upload::{Upload, hex};
+use crate::upload::{Upload, checksum_differs, hex, incomplete, payload_differs};
 
 /// Sends the request with the client's body.
 ///
@@ -123,28 +122,18 @@ impl Passing {
 
     fn compare(&mut self, checks: &BodyChecks) -> Result<(), ErrorReply> {
         if checks.length.is_some_and(|length| length != self.length) {
-            return Err(ErrorReply::new(
-                "IncompleteBody",
-                400,
-                "You did not provide the number of bytes specified by the Content-Length HTTP header",
-            ));
+            return Err(incomplete());
         }
         if let (Some(expected), Some(computed)) = (checks.payload_sha256, self.sha256.take()) {
             let computed = computed.finish();
             if computed.as_ref() != expected {
-                let (client, computed) = (hex(&expected), hex(computed.as_ref()));
-                return Err(AuthError::PayloadMismatch { client, computed }.reply(Service::S3));
+                return Err(payload_differs(&expected, computed.as_ref()));
             }
         }
         if let (Some(expected), Some(computed)) = (checks.checksum, self.checksum.take()) {
             let computed = computed.finish();
             if computed != expected {
-                let name = expected.algorithm().name();
-                return Err(ErrorReply::new(
-                    "BadDigest",
-                    400,
-                    format!("The {name} you specified did not match the calculated checksum."),
-                ));
+                return Err(checksum_differs(expected.algorithm()));
             }
         }
         Ok(())
