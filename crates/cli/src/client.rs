@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use adit_wire::protocol::percent_encoded;
 use adit_wire::sigv4::{Key, Secret, Sign, Signer};
 use adit_wire::{Headers, Parts, Service};
 use anyhow::{Context, bail};
@@ -143,7 +144,7 @@ impl Client {
         let version = service.table().map_or("", |table| table.version);
         let mut form = format!("Version={version}");
         for (name, value) in parameters {
-            form.push_str(&format!("&{name}={}", encode(value)));
+            form.push_str(&format!("&{name}={}", percent_encoded(value)));
         }
         let headers = [(
             "content-type",
@@ -235,17 +236,6 @@ pub(crate) fn now_millis() -> i64 {
         .map_or(0, |d| d.as_millis() as i64)
 }
 
-fn encode(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                (byte as char).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
-}
-
 /// The text of the first element with this name in an answer of our own daemon.
 pub(crate) fn element<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
     let from = xml.find(&format!("<{name}>"))? + name.len() + 2;
@@ -266,6 +256,6 @@ mod tests {
 
     #[test]
     fn form_encoding() {
-        assert_eq!(encode("a b&c=d/é"), "a%20b%26c%3Dd%2F%C3%A9");
+        assert_eq!(percent_encoded("a b&c=d/é"), "a%20b%26c%3Dd%2F%C3%A9");
     }
 }

@@ -14,6 +14,8 @@ pub(crate) mod text;
 pub(crate) mod xml_in;
 mod xml_out;
 
+pub use text::percent_encoded;
+
 use crate::request::Parts;
 use crate::tables::{Operation, Protocol, Service, Table};
 use crate::value::Value;

@@ -70,6 +70,14 @@ pub(crate) fn percent_encode(out: &mut Vec<u8>, text: &[u8], slash: bool) {
     }
 }
 
+/// `text` percent-encoded: all but `A-Za-z0-9-_.~` (RFC 3986 §2.3).
+pub fn percent_encoded(text: &str) -> String {
+    let mut encoded = Vec::with_capacity(text.len() * 2);
+    percent_encode(&mut encoded, text.as_bytes(), false);
+    // What was written is ASCII.
+    encoded.into_iter().map(char::from).collect()
+}
+
 /// A name and its value, decoded.
 pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 

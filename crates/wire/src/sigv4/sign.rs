@@ -7,7 +7,7 @@ use super::Key;
 use super::canonical::{self, Paths};
 use super::claim::ALGORITHM;
 use super::keys::derive;
-use crate::protocol::text::{hex, percent_encode};
+use crate::protocol::text::{hex, percent_encoded};
 use crate::request::{Headers, Parts};
 use crate::tables::Service;
 use crate::time;
@@ -164,7 +164,5 @@ fn append(query: &mut String, name: &str, value: &str) {
     }
     query.push_str(name);
     query.push('=');
-    let mut encoded = Vec::new();
-    percent_encode(&mut encoded, value.as_bytes(), false);
-    query.extend(encoded.into_iter().map(char::from));
+    query.push_str(&percent_encoded(value));
 }
