@@ -15,7 +15,8 @@ pub(crate) mod user;
 
 use adit_model::*;
 use adit_policy::PolicyKind;
-use adit_wire::{Map, Value};
+use adit_wire::protocol::percent_encoded;
+use adit_wire::{Map, Value, map};
 
 use crate::context::Ctx;
 use crate::input::Input;
@@ -51,16 +52,7 @@ fn check_document(text: &str, kind: PolicyKind, ctx: &Ctx) -> Result<(), Refusal
 
 /// Documents come back percent-encoded; SDKs decode them [iam-control §1].
 fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() * 2);
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                out.push(char::from(byte));
-            }
-            other => out.push_str(&format!("%{other:02X}")),
-        }
-    }
-    out
+    percent_encoded(text)
 }
 
 /// The form of a policy's ARN.
@@ -161,6 +153,33 @@ fn page<T>(
     output.push(member, Value::List(shown));
     output.push("IsTruncated", marker.is_some());
     output.push("Marker", marker);
+    Ok(Value::Map(output))
+}
+
+/// One page over several kinds, shown as a list of each: an item's key begins with its kind's prefix, and
+/// `kinds` gives the list of each prefix.
+fn page_of_kinds(
+    input: &Input<'_>,
+    mut items: Vec<(String, Value)>,
+    kinds: &[(&str, &'static str)],
+) -> Result<Value, Refusal> {
+    items.sort_by(|a, b| a.0.cmp(&b.0));
+    let keyed = |item: &(String, Value)| item.0.clone();
+    let all = page(input, "All", items.into_iter(), keyed, |(key, shown)| {
+        map! { "Key" => key, "Shown" => shown }
+    })?;
+    let mut output = Map::new();
+    for (prefix, member) in kinds {
+        let items = all.get("All").list().iter();
+        let mine = items.filter(|item| {
+            let key = item.get("Key").str();
+            key.is_some_and(|key| key.starts_with(prefix))
+        });
+        let shown = mine.map(|item| item.get("Shown").clone());
+        output.push(*member, shown.collect::<Value>());
+    }
+    output.push("IsTruncated", all.get("IsTruncated").clone());
+    output.push("Marker", all.get("Marker").clone());
     Ok(Value::Map(output))
 }
 

@@ -4,7 +4,7 @@ use adit_model::*;
 use adit_wire::{Map, Value, list, map};
 
 use super::entity::{Entity, all, boundary};
-use super::{attached, constraint, encoded, page, time};
+use super::{attached, constraint, encoded, page, page_of_kinds, time};
 use crate::context::{Answer, Ctx, View};
 use crate::describe::tags;
 use crate::input::Input;
@@ -172,28 +172,16 @@ pub(crate) fn authorization_details(
             found.push((format!("Policies/aws/{}", policy.name), shown));
         }
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    let keyed = |item: &(String, Value)| item.0.clone();
-    let output = page(input, "All", found.into_iter(), keyed, |(key, shown)| {
-        map! { "Key" => key, "Shown" => shown }
-    })?;
-    let of = |kind: &str| -> Value {
-        let all = output.get("All").list().iter();
-        let mine = all.filter(|item| {
-            item.get("Key")
-                .str()
-                .is_some_and(|key| key.starts_with(kind))
-        });
-        mine.map(|item| item.get("Shown").clone()).collect()
-    };
-    Ok(map! {
-        "UserDetailList" => of("UserDetailList/"),
-        "GroupDetailList" => of("GroupDetailList/"),
-        "RoleDetailList" => of("RoleDetailList/"),
-        "Policies" => of("Policies/"),
-        "IsTruncated" => output.get("IsTruncated").clone(),
-        "Marker" => output.get("Marker").clone(),
-    })
+    page_of_kinds(
+        input,
+        found,
+        &[
+            ("UserDetailList/", "UserDetailList"),
+            ("GroupDetailList/", "GroupDetailList"),
+            ("RoleDetailList/", "RoleDetailList"),
+            ("Policies/", "Policies"),
+        ],
+    )
 }
 
 /// Inline policies in full.

@@ -8,7 +8,8 @@ use adit_wire::{Value, map};
 
 use super::entity::all;
 use super::{
-    check_arn, check_document, check_name, check_path, conflict, encoded, page, tagged, time,
+    check_arn, check_document, check_name, check_path, conflict, encoded, page, page_of_kinds,
+    tagged, time,
 };
 use crate::context::{Answer, Ctx, View};
 use crate::describe::tags;
@@ -448,26 +449,13 @@ pub(crate) fn list_entities(
         let has = has(&role.attached, role.boundary.as_deref());
         add("Role", &role.name, &role.path, has, &role.unique_id);
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    let keyed = |item: &(String, Value)| item.0.clone();
-    let output = page(input, "All", found.into_iter(), keyed, |(key, shown)| {
-        map! { "Key" => key, "Shown" => shown }
-    })?;
-    // One page over three kinds, shown as three lists.
-    let of = |kind: &str| -> Value {
-        let all = output.get("All").list().iter();
-        let mine = all.filter(|item| {
-            item.get("Key")
-                .str()
-                .is_some_and(|key| key.starts_with(kind))
-        });
-        mine.map(|item| item.get("Shown").clone()).collect()
-    };
-    Ok(map! {
-        "PolicyUsers" => of("User/"),
-        "PolicyGroups" => of("Group/"),
-        "PolicyRoles" => of("Role/"),
-        "IsTruncated" => output.get("IsTruncated").clone(),
-        "Marker" => output.get("Marker").clone(),
-    })
+    page_of_kinds(
+        input,
+        found,
+        &[
+            ("User/", "PolicyUsers"),
+            ("Group/", "PolicyGroups"),
+            ("Role/", "PolicyRoles"),
+        ],
+    )
 }
