@@ -255,7 +255,8 @@ fn zone_id(eni: &NetworkInterface, intent: &Intent) -> Option<String> {
     zone(eni, intent).and_then(|zone| place::zone_id(intent, zone))
 }
 
-fn mac(eni: &NetworkInterface) -> String {
+/// Its hardware address, as texts write it.
+pub(crate) fn mac(eni: &NetworkInterface) -> String {
     eni.mac.map(|byte| format!("{byte:02x}")).join(":")
 }
 

@@ -7,8 +7,8 @@ use adit_model::*;
 use adit_wire::{Map, Value, map};
 
 use super::{lease, run};
-use crate::addresses;
 use crate::context::{Answer, Ctx, View};
+use crate::ec2::network_interface;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -18,35 +18,8 @@ pub(crate) fn create(
     draft: &mut Draft,
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
-    let subnet = ctx.required::<Subnet>(draft, input, "SubnetId")?;
-    let Some(vpc) = draft.get::<Vpc>(&subnet.vpc).cloned() else {
-        let message = format!("VPC {} does not exist.", subnet.vpc);
-        return Err(Refusal::invalid(message));
-    };
-    let groups = run::groups(input, draft, ctx, &vpc)?;
-    let private_ip = addresses::private(draft, &subnet)?;
-    let public_ip = match input.get("PublicIp").bool().unwrap_or(subnet.map_public_ip) {
-        true => Some(addresses::public(draft, &vpc.region)?),
-        false => None,
-    };
-    let name = input.text("Name").unwrap_or_default().to_string();
-    let interface = draft.put(NetworkInterface {
-        id: NetworkInterfaceId::from_digits(ctx.ids.digits()),
-        vpc: vpc.id.clone(),
-        subnet: subnet.id.clone(),
-        owner: vpc.owner.clone(),
-        private_ip,
-        secondary: Vec::new(),
-        ipv6: Vec::new(),
-        public_ip,
-        mac: ctx.ids.mac(),
-        groups,
-        description: name,
-        source_dest_check: true,
-        user: InterfaceUser::Available,
-        created: ctx.now,
-        tags: Tags::new(),
-    });
+    let name = input.text("Name").unwrap_or_default();
+    let (_, interface) = run::place(input, draft, ctx, name, |_| Ok(InterfaceUser::Available))?;
     Ok(Answer::from(
         map! { "NetworkInterfaceId" => interface.id.as_str() },
     ))
@@ -136,12 +109,11 @@ fn show(intent: &Intent, eni: &NetworkInterface) -> Value {
         InterfaceUser::Attached { device, .. } => Some(device.clone()),
         _ => None,
     };
-    let mac = eni.mac.map(|byte| format!("{byte:02x}")).join(":");
     map! {
         "NetworkInterfaceId" => eni.id.as_str(),
         "Name" => eni.description.clone(),
         "Device" => device,
-        "MacAddress" => mac,
+        "MacAddress" => network_interface::mac(eni),
         "Address" => format!("{}/{}", eni.private_ip, subnet.prefix_len()),
         "PublicIpAddress" => eni.public_ip.map(|ip| ip.to_string()),
         "Router" => net::router(subnet).to_string(),

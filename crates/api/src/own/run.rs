@@ -1,5 +1,7 @@
 //! Runs: a program as a host in a subnet. Its interface lives as long as its process.
 
+use std::sync::Arc;
+
 use adit_model::*;
 use adit_wire::{Map, Value, map};
 
@@ -16,6 +18,26 @@ pub(crate) fn create(
     draft: &mut Draft,
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
+    let lease = |input: &Input<'_>| lease(input).map(InterfaceUser::Run);
+    let (vpc, interface) = place(input, draft, ctx, "adit run", lease)?;
+    Ok(Answer::from(map! {
+        "NetworkInterfaceId" => interface.id.as_str(),
+        "PrivateIpAddress" => interface.private_ip.to_string(),
+        "PublicIpAddress" => interface.public_ip.map(|ip| ip.to_string()),
+        "VpcId" => vpc.id.as_str(),
+        "Namespace" => interface.id.as_str(),
+        "Resolver" => net::resolver(vpc.cidr()).to_string(),
+    }))
+}
+
+/// A new interface in the subnet that a request names, with the groups and the public address that it asks for.
+pub(super) fn place(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+    description: &str,
+    user: impl FnOnce(&Input<'_>) -> Result<InterfaceUser, Refusal>,
+) -> Result<(Arc<Vpc>, Arc<NetworkInterface>), Refusal> {
     let subnet = ctx.required::<Subnet>(draft, input, "SubnetId")?;
     let Some(vpc) = draft.get::<Vpc>(&subnet.vpc).cloned() else {
         return Err(Refusal::invalid(format!(
@@ -24,7 +46,7 @@ pub(crate) fn create(
         )));
     };
     let groups = groups(input, draft, ctx, &vpc)?;
-    let lease = lease(input)?;
+    let user = user(input)?;
     let private_ip = addresses::private(draft, &subnet)?;
     let public_ip = match input.get("PublicIp").bool().unwrap_or(subnet.map_public_ip) {
         true => Some(addresses::public(draft, &vpc.region)?),
@@ -41,24 +63,17 @@ pub(crate) fn create(
         public_ip,
         mac: ctx.ids.mac(),
         groups,
-        description: "adit run".to_string(),
+        description: description.to_string(),
         source_dest_check: true,
-        user: InterfaceUser::Run(lease),
+        user,
         created: ctx.now,
         tags: Tags::new(),
     });
-    Ok(Answer::from(map! {
-        "NetworkInterfaceId" => interface.id.as_str(),
-        "PrivateIpAddress" => private_ip.to_string(),
-        "PublicIpAddress" => public_ip.map(|ip| ip.to_string()),
-        "VpcId" => vpc.id.as_str(),
-        "Namespace" => interface.id.as_str(),
-        "Resolver" => net::resolver(vpc.cidr()).to_string(),
-    }))
+    Ok((vpc, interface))
 }
 
 /// The groups that a request names, else the VPC's default one.
-pub(super) fn groups(
+fn groups(
     input: &Input<'_>,
     intent: &Intent,
     ctx: &Ctx,
