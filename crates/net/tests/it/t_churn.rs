@@ -13,7 +13,7 @@ use adit_snapshot::{Snapshot, build};
 use crate::harness::{Outcome, Test};
 use crate::helpers::ip;
 use crate::lab::{Lab, conversation, lab};
-use crate::t_render::{id, owner};
+use crate::t_render::{self, id, owner};
 use crate::t_world::{Plan, instance, nth, put_interface, settle, vpc_id, world};
 
 pub(crate) const TESTS: &[Test] = &[(
@@ -80,23 +80,12 @@ fn endpoint(draft: &mut Draft, n: u64) {
             }
         }
     };
-    draft.put(VpcEndpoint {
-        id: id("vpce-", n),
-        vpc: vpc_id(1),
-        owner: owner(),
-        service: "com.amazonaws.us-east-1.s3".into(),
+    draft.put(t_render::endpoint(
+        &vpc_id(1),
+        n,
+        (n % 1000) as u16 + 1,
         kind,
-        policy: "{}".into(),
-        number: (n % 1000) as u16 + 1,
-        changed: Generation(1),
-        created: 0,
-        client_token: None,
-        dns_record: None,
-        service_region: None,
-        address_type: AddressType::Ipv4,
-        connection: None,
-        tags: Tags::new(),
-    });
+    ));
 }
 
 fn gone(draft: &mut Draft, n: u64) {

@@ -15,7 +15,7 @@ use adit_snapshot::{Snapshot, build};
 
 use crate::harness::{Outcome, Test};
 use crate::lab::{Lab, conversation, lab};
-use crate::t_render::{id, owner};
+use crate::t_render::{endpoint, id, owner};
 use crate::t_world::{Dice, Plan, instance, nth, put_interface, put_vpc, settle, vpc_id, world};
 
 pub(crate) const TESTS: &[Test] = &[(
@@ -142,23 +142,7 @@ fn place(endpoints: Endpoints) -> Snapshot {
 
 fn put_endpoints(draft: &mut Draft, endpoints: Endpoints) {
     let mut put = |n: u64, kind| {
-        draft.put(VpcEndpoint {
-            id: id("vpce-", n),
-            vpc: vpc_id(1),
-            owner: owner(),
-            service: "com.amazonaws.us-east-1.s3".into(),
-            kind,
-            policy: "{}".into(),
-            number: n as u16,
-            changed: Generation(1),
-            created: 0,
-            client_token: None,
-            dns_record: None,
-            service_region: None,
-            address_type: AddressType::Ipv4,
-            connection: None,
-            tags: Tags::new(),
-        });
+        draft.put(endpoint(&vpc_id(1), n, n as u16, kind));
     };
     if endpoints.gateway {
         put(

@@ -58,32 +58,9 @@ pub(crate) fn owner() -> AccountId {
 /// gateway endpoint, the other to the internet gateway; a site with one host.
 fn world() -> Draft {
     let mut draft = Draft::new(&Intent::default());
-    draft.put(PrefixList::of_service(
-        "pl-63a5400a".parse().unwrap(),
-        "com.amazonaws.us-east-1.s3".into(),
-        "us-east-1".parse().unwrap(),
-        vec![
-            "198.18.0.0/22".parse().unwrap(),
-            "198.18.4.0/23".parse().unwrap(),
-        ],
-    ));
+    draft.put(service_list());
     let vpc: VpcId = id("vpc-", 1);
-    draft.put(Vpc {
-        id: vpc.clone(),
-        owner: owner(),
-        region: "us-east-1".parse().unwrap(),
-        cidrs: vec![VpcCidr {
-            association: id("vpc-cidr-assoc-", 1),
-            cidr: "10.0.0.0/16".parse().unwrap(),
-        }],
-        ipv6: Vec::new(),
-        dns_support: true,
-        dns_hostnames: true,
-        is_default: false,
-        tenancy: "default".into(),
-        dhcp_options: id("dopt-", 1),
-        tags: Tags::new(),
-    });
+    draft.put(vpc_of(&vpc, 1, &["10.0.0.0/16"]));
     put_subnets(&mut draft, &vpc);
     put_routing(&mut draft, &vpc);
     put_groups(&mut draft, &vpc);
@@ -254,23 +231,64 @@ fn put_endpoints(draft: &mut Draft, vpc: &VpcId) {
         inbound_only: false,
     };
     for (n, kind) in [(1, gateway), (2, interface)] {
-        draft.put(VpcEndpoint {
-            id: id("vpce-", n),
-            vpc: vpc.clone(),
-            owner: owner(),
-            service: "com.amazonaws.us-east-1.s3".into(),
-            kind,
-            policy: "{}".into(),
-            number: n as u16,
-            changed: Generation(1),
-            created: 0,
-            client_token: None,
-            address_type: AddressType::Ipv4,
-            dns_record: None,
-            service_region: None,
-            connection: None,
-            tags: Tags::new(),
-        });
+        draft.put(endpoint(vpc, n, n as u16, kind));
+    }
+}
+
+/// An S3 endpoint: the `n`-th, with this number in its VPC.
+pub(crate) fn endpoint(vpc: &VpcId, n: u64, number: u16, kind: EndpointKind) -> VpcEndpoint {
+    VpcEndpoint {
+        id: id("vpce-", n),
+        vpc: vpc.clone(),
+        owner: owner(),
+        service: "com.amazonaws.us-east-1.s3".into(),
+        kind,
+        policy: "{}".into(),
+        number,
+        changed: Generation(1),
+        created: 0,
+        client_token: None,
+        address_type: AddressType::Ipv4,
+        dns_record: None,
+        service_region: None,
+        connection: None,
+        tags: Tags::new(),
+    }
+}
+
+/// The prefix list of S3 in the Region.
+pub(crate) fn service_list() -> PrefixList {
+    PrefixList::of_service(
+        "pl-63a5400a".parse().unwrap(),
+        "com.amazonaws.us-east-1.s3".into(),
+        "us-east-1".parse().unwrap(),
+        vec![
+            "198.18.0.0/22".parse().unwrap(),
+            "198.18.4.0/23".parse().unwrap(),
+        ],
+    )
+}
+
+/// A VPC with these blocks; `first` is the number of the first one's association.
+pub(crate) fn vpc_of(vpc: &VpcId, first: u64, cidrs: &[&str]) -> Vpc {
+    let blocks = cidrs.iter().zip(first..);
+    Vpc {
+        id: vpc.clone(),
+        owner: owner(),
+        region: "us-east-1".parse().unwrap(),
+        cidrs: blocks
+            .map(|(cidr, n)| VpcCidr {
+                association: id("vpc-cidr-assoc-", n),
+                cidr: cidr.parse().unwrap(),
+            })
+            .collect(),
+        ipv6: Vec::new(),
+        dns_support: true,
+        dns_hostnames: true,
+        is_default: false,
+        tenancy: "default".into(),
+        dhcp_options: id("dopt-", 1),
+        tags: Tags::new(),
     }
 }
 

@@ -16,7 +16,9 @@ use adit_snapshot::{PortUser, Snapshot, VpcView, build};
 
 use crate::harness::{Outcome, Test};
 use crate::lab::{Lab, conversation, lab};
-use crate::t_render::{id, lease, owner, place_internet, place_vpc};
+use crate::t_render::{
+    endpoint, id, lease, owner, place_internet, place_vpc, service_list, vpc_of,
+};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -100,15 +102,7 @@ pub(crate) fn vpc_id(v: u64) -> VpcId {
 pub(crate) fn world(plan: &Plan) -> Draft {
     let mut dice = Dice(plan.seed);
     let mut draft = Draft::new(&Intent::default());
-    draft.put(PrefixList::of_service(
-        "pl-63a5400a".parse().unwrap(),
-        "com.amazonaws.us-east-1.s3".into(),
-        "us-east-1".parse().unwrap(),
-        vec![
-            "198.18.0.0/22".parse().unwrap(),
-            "198.18.4.0/23".parse().unwrap(),
-        ],
-    ));
+    draft.put(service_list());
     for v in 1..=2 {
         put_vpc(&mut draft, plan, v, &mut dice);
     }
@@ -135,26 +129,12 @@ pub(crate) fn world(plan: &Plan) -> Draft {
 /// Three subnets, an instance in each; the first one's table leads to the internet.
 pub(crate) fn put_vpc(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
     let vpc = vpc_id(v);
-    draft.put(Vpc {
-        id: vpc.clone(),
-        owner: owner(),
-        region: "us-east-1".parse().unwrap(),
-        cidrs: [format!("10.{v}.0.0/16"), format!("10.{}.0.0/16", v + 100)]
-            .iter()
-            .enumerate()
-            .map(|(n, cidr)| VpcCidr {
-                association: id("vpc-cidr-assoc-", nth(v, n as u64)),
-                cidr: cidr.parse().unwrap(),
-            })
-            .collect(),
-        ipv6: Vec::new(),
-        dns_support: true,
-        dns_hostnames: true,
-        is_default: false,
-        tenancy: "default".into(),
-        dhcp_options: id("dopt-", 1),
-        tags: Tags::new(),
-    });
+    let blocks = [format!("10.{v}.0.0/16"), format!("10.{}.0.0/16", v + 100)];
+    draft.put(vpc_of(
+        &vpc,
+        nth(v, 0),
+        &blocks.each_ref().map(String::as_str),
+    ));
     draft.put(InternetGateway {
         id: id("igw-", v),
         owner: owner(),
@@ -228,25 +208,10 @@ pub(crate) fn put_vpc(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
             .filter(|_| dice.chance(5))
             .map(|n| id("rtb-", nth(v, n)))
             .collect();
-        draft.put(VpcEndpoint {
-            id: id("vpce-", v),
-            vpc: vpc.clone(),
-            owner: owner(),
-            service: "com.amazonaws.us-east-1.s3".into(),
-            kind: EndpointKind::Gateway {
-                route_tables: tables,
-            },
-            policy: "{}".into(),
-            number: 1,
-            changed: Generation(1),
-            created: 0,
-            client_token: None,
-            dns_record: None,
-            service_region: None,
-            address_type: AddressType::Ipv4,
-            connection: None,
-            tags: Tags::new(),
-        });
+        let kind = EndpointKind::Gateway {
+            route_tables: tables,
+        };
+        draft.put(endpoint(&vpc, v, 1, kind));
     }
     if plan.site {
         draft.put(Site {
