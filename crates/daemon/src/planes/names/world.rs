@@ -4,7 +4,7 @@
 //! A change rebuilds the zones it touched and the VPCs that see them; VPCs without private names
 //! cost nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ use adit_model::*;
 use adit_snapshot::Snapshot;
 use adit_snapshot::decide::name::{self, Found, TTL, Viewpoint};
 use adit_snapshot::names as spelling;
+use rpds::RedBlackTreeMapSync;
 
 /// Most values in an answer from several sets [Route 53's multivalue answer].
 const MOST_VALUES: usize = 8;
@@ -24,8 +25,9 @@ const MOST_VALUES: usize = 8;
 #[derive(Default)]
 pub(super) struct World {
     generation: Generation,
-    zones: BTreeMap<HostedZoneId, Built>,
-    vpcs: BTreeMap<VpcId, Arc<VpcNames>>,
+    // A clone of either costs nothing, however many there are.
+    zones: RedBlackTreeMapSync<HostedZoneId, Built>,
+    vpcs: RedBlackTreeMapSync<VpcId, Arc<VpcNames>>,
 }
 
 #[derive(Clone)]
@@ -115,13 +117,13 @@ impl World {
         match snapshot.intent.get::<HostedZone>(id) {
             Some(zone) => match build_zone(snapshot, zone) {
                 Some(built) => {
-                    self.zones.insert(id.clone(), built);
+                    self.zones.insert_mut(id.clone(), built);
                 }
                 // The API refuses what cannot be read: this is a state of another version.
                 None => tracing::warn!(zone = id.as_str(), "a hosted zone cannot be served"),
             },
             None => {
-                self.zones.remove(id);
+                self.zones.remove_mut(id);
             }
         }
     }
@@ -133,10 +135,10 @@ impl World {
             .map(|vpc| self.names_of(snapshot, vpc));
         match names {
             Some((names, true)) => {
-                self.vpcs.insert(id.clone(), Arc::new(names));
+                self.vpcs.insert_mut(id.clone(), Arc::new(names));
             }
             _ => {
-                self.vpcs.remove(id);
+                self.vpcs.remove_mut(id);
             }
         }
     }
