@@ -10,6 +10,7 @@
 
 pub mod aws_managed;
 pub mod endpoint;
+pub mod flow_log;
 pub mod id;
 pub mod identity;
 pub mod intent;
@@ -24,6 +25,7 @@ pub mod service;
 
 pub use aws_managed::*;
 pub use endpoint::*;
+pub use flow_log::{FlowField, FormatError};
 pub use id::*;
 pub use identity::*;
 pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, Table, Touched};

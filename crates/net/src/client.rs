@@ -18,8 +18,8 @@ use std::time::Duration;
 use crate::desired::Desired;
 use crate::exec::NamespaceHandle;
 use crate::protocol::{
-    Applied, Change, Counters, Hello, Listen, Mended, Reply, Request, SOCKET, SocketSpec,
-    Transport, VERSION,
+    Applied, Change, Connections, Counters, Flows, Hello, Listen, Mended, Reply, Request, SOCKET,
+    SocketSpec, Transport, VERSION,
 };
 use crate::wire::{self, WireError};
 
@@ -405,6 +405,28 @@ impl Agent {
     pub fn counters(&self, ns: &str) -> Result<Counters, AgentError> {
         match self.request(&Request::Counters { ns: ns.to_owned() })?.0 {
             Reply::Counters(counters) => Ok(counters),
+            _ => Err(AgentError::Confused),
+        }
+    }
+
+    /// The flows that a namespace's tallies have counted.
+    ///
+    /// # Errors
+    /// When the namespace is unknown or the kernel cannot be read.
+    pub fn flows(&self, ns: &str) -> Result<Flows, AgentError> {
+        match self.request(&Request::Flows { ns: ns.to_owned() })?.0 {
+            Reply::Flows(flows) => Ok(flows),
+            _ => Err(AgentError::Confused),
+        }
+    }
+
+    /// The TCP connections that a namespace tracks.
+    ///
+    /// # Errors
+    /// When the namespace is unknown or the kernel cannot be read.
+    pub fn connections(&self, ns: &str) -> Result<Connections, AgentError> {
+        match self.request(&Request::Connections { ns: ns.to_owned() })?.0 {
+            Reply::Connections(connections) => Ok(connections),
             _ => Err(AgentError::Confused),
         }
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) mod change;
 mod expr;
 mod raw;
+pub(crate) mod tally;
 mod text;
 
 /// The prefix that every table of ours has; tables named otherwise are never touched.
@@ -28,6 +29,9 @@ pub struct Table {
     /// Named counters, which rules use by [`Expr::Counter`] and which survive changes of chains.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub counters: BTreeSet<String>,
+    /// Tallies: counters that the packets themselves make, by [`Expr::Tally`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tallies: BTreeMap<String, Tally>,
     /// Named sets and maps.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sets: BTreeMap<String, Set>,
@@ -44,10 +48,49 @@ impl Table {
             family: Family::Inet,
             name: name.to_owned(),
             counters: BTreeSet::new(),
+            tallies: BTreeMap::new(),
             sets: BTreeMap::new(),
             chains: BTreeMap::new(),
         }
     }
+}
+
+/// A set whose elements are made by the packets that [`Expr::Tally`] counts, each with a counter. It
+/// shares its names with the table's sets, and what it has counted is no part of the stated table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tally {
+    /// What packets are told apart by.
+    pub by: TallyKey,
+    /// Elements at most; a packet that would need one more is not counted.
+    pub size: u32,
+    /// Seconds without a packet after which an element goes.
+    pub timeout: u32,
+}
+
+/// What a tally tells packets apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TallyKey {
+    /// The devices by which they come in and leave.
+    Devices,
+    /// Devices, addresses, protocol, ports and (where asked for) TCP flags, of IPv4 or IPv6.
+    Flow(crate::desired::IpFamily),
+}
+
+/// Whose flows [`Expr::Tally`] counts: what a packet has depends on its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlowOf {
+    /// TCP with its ports; its flags as well when `flags`.
+    Tcp {
+        /// Whether FIN, SYN, RST and ACK tell flows apart.
+        flags: bool,
+    },
+    /// UDP with its ports.
+    Udp,
+    /// Whatever else, without ports. The rule must have made sure that it is neither TCP nor UDP.
+    Other,
 }
 
 /// The family of a table.
@@ -296,6 +339,13 @@ pub enum Expr {
     },
     /// Counts packets and bytes, in the rule itself or in a named counter.
     Counter(Option<String>),
+    /// Counts the packet in an element of a tally by [`TallyKey::Devices`], which is made where it is
+    /// missing; the rule ends when there is no room.
+    TallyDevices(String),
+    /// The same for a tally by [`TallyKey::Flow`].
+    TallyFlow(String, FlowOf),
+    /// A TCP segment that breaks a connection off (RST).
+    TcpReset,
     /// Lowers the segment size that a TCP SYN offers to what the route's MTU allows.
     ClampMss,
     /// Rewrites the source address.

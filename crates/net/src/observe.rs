@@ -16,11 +16,15 @@ use crate::netlink::rt::{self, LinkReport};
 use crate::netlink::{KernelError, Netlink};
 use crate::nft::{Family, Table};
 
+mod connections;
 mod counters;
 mod filter;
+mod tally;
 
+pub(crate) use connections::connections;
 pub(crate) use counters::counters;
 pub(crate) use filter::{Memory, SeenFilter, generation};
+pub(crate) use tally::flows;
 
 /// What a namespace contains that is ours, and what its devices are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::desired::Desired;
 
 /// Version of the protocol; an agent that speaks another one is replaced, not spoken to.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// Largest frame in bytes: a VPC of 20,000 ports fits.
 pub const MAX_FRAME: u32 = 64 * 1024 * 1024;
 /// File name of the agent's socket inside the state directory.
@@ -75,6 +75,16 @@ pub enum Request {
     },
     /// Packet and byte counts of a namespace.
     Counters {
+        /// The namespace.
+        ns: String,
+    },
+    /// The flows that a namespace's tallies have counted.
+    Flows {
+        /// The namespace.
+        ns: String,
+    },
+    /// The TCP connections that a namespace tracks, by their two ends.
+    Connections {
         /// The namespace.
         ns: String,
     },
@@ -215,6 +225,10 @@ pub enum Reply {
     Namespace,
     /// To [`Request::Counters`].
     Counters(Counters),
+    /// To [`Request::Flows`].
+    Flows(Flows),
+    /// To [`Request::Connections`].
+    Connections(Connections),
     /// Done, nothing to say.
     Done,
     /// Refused or failed; nothing more was done.
@@ -266,6 +280,70 @@ pub struct Counters {
     pub rules: Vec<RuleCount>,
     /// Devices by name.
     pub links: BTreeMap<String, LinkCount>,
+    /// What tallies by devices have counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tallies: Vec<TallyCount>,
+}
+
+/// One element of a tally by devices. It starts again at 0 after a time without packets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TallyCount {
+    /// The tally.
+    pub tally: String,
+    /// The device by which the packets came in.
+    pub into: String,
+    /// The device by which they left, or would have left.
+    pub out: String,
+    /// How many there were.
+    pub count: Count,
+}
+
+/// What tallies by flow have counted since the elements were made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flows {
+    /// Every element.
+    pub flows: Vec<FlowCount>,
+    /// Tallies that had no room left: some flows are missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub full: Vec<String>,
+}
+
+/// One element of a tally by flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowCount {
+    /// The tally.
+    pub tally: String,
+    /// The device by which the packets came in.
+    pub into: String,
+    /// The device by which they left, or would have left.
+    pub out: String,
+    /// Their source.
+    pub source: IpAddr,
+    /// Their destination.
+    pub destination: IpAddr,
+    /// The number of the transport protocol.
+    pub protocol: u8,
+    /// The TCP flags FIN, SYN, RST and ACK, where the tally tells them apart.
+    #[serde(default)]
+    pub flags: u8,
+    /// Source port; 0 for what has none.
+    pub source_port: u16,
+    /// Destination port; 0 for what has none.
+    pub destination_port: u16,
+    /// How many there were.
+    pub count: Count,
+    /// How many milliseconds ago the last packet came.
+    pub idle: u64,
+}
+
+/// TCP connections that are being opened or stand, by their two ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connections {
+    /// Who opened them, whereto, and how many of them there are.
+    pub pairs: Vec<(IpAddr, IpAddr, u64)>,
+    /// Connections of further pairs, which are not told apart.
+    #[serde(default)]
+    pub others: u64,
 }
 
 /// A pair of counts.

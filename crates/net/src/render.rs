@@ -15,6 +15,7 @@
 //! the VPC's own blocks and nothing else: a gateway endpoint is out of reach by construction.
 
 mod acl;
+pub mod count;
 mod filter;
 mod nat;
 mod outside;

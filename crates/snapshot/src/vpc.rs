@@ -51,6 +51,10 @@ pub struct VpcView {
     pub unplugged: BTreeSet<SiteName>,
     /// Hosts present in those sites.
     pub site_hosts: Vec<Arc<SiteHost>>,
+    /// Flow logs of it, of its subnets and of its interfaces.
+    pub flow_logs: Vec<Arc<FlowLog>>,
+    /// The public blocks of S3, of every Region.
+    pub s3_blocks: Vec<Ipv4Net>,
     /// What could not be realised.
     pub problems: Vec<Problem>,
 }
@@ -346,6 +350,8 @@ impl VpcView {
                 .map(|gateway| gateway.id.clone()),
             peerings: peering::build_peerings(intent, id),
             edges: routes::build_edges(intent, id),
+            flow_logs: intent.in_vpc::<FlowLog>(id).cloned().collect(),
+            s3_blocks: routes::s3_blocks(intent),
             unplugged,
             gateways,
             interfaces,

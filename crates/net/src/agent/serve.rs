@@ -128,6 +128,10 @@ fn answer(agent: &Agent, request: Request, fds: Vec<OwnedFd>) -> (Reply, Vec<Own
         Request::Counters { ns } => agent
             .counters(&ns)
             .map(|counters| alone(Reply::Counters(counters))),
+        Request::Flows { ns } => agent.flows(&ns).map(|flows| alone(Reply::Flows(flows))),
+        Request::Connections { ns } => agent
+            .connections(&ns)
+            .map(|connections| alone(Reply::Connections(connections))),
         Request::Leave => agent.leave().map(|()| alone(Reply::Done)),
         Request::Shutdown => agent.shutdown().map(|()| alone(Reply::Done)),
     };

@@ -15,7 +15,7 @@ use crate::desired::Desired;
 use crate::namespace::{Held, Identity, Shelf};
 use crate::observe::{self, ObserveError};
 use crate::plan::Step;
-use crate::protocol::{Change, Counters, Listen, Reply, SocketSpec, Transport};
+use crate::protocol::{Change, Connections, Counters, Flows, Listen, Reply, SocketSpec, Transport};
 use crate::verify::NotKept;
 
 /// Why a request was not fulfilled.
@@ -224,6 +224,14 @@ impl Agent {
 
     pub(super) fn counters(&self, ns: &str) -> Result<Counters, RequestError> {
         Ok(observe::counters(ns, &*self.held(ns)?, &self.home)?)
+    }
+
+    pub(super) fn flows(&self, ns: &str) -> Result<Flows, RequestError> {
+        Ok(observe::flows(ns, &*self.held(ns)?, &self.home)?)
+    }
+
+    pub(super) fn connections(&self, ns: &str) -> Result<Connections, RequestError> {
+        Ok(observe::connections(ns, &*self.held(ns)?, &self.home)?)
     }
 
     /// Ends without removing anything.

@@ -16,6 +16,7 @@ pub(crate) const NEWRULE: u16 = SUBSYSTEM | 6;
 pub(crate) const GETRULE: u16 = SUBSYSTEM | 7;
 pub(crate) const DELRULE: u16 = SUBSYSTEM | 8;
 pub(crate) const NEWSET: u16 = SUBSYSTEM | 9;
+pub(crate) const GETSET: u16 = SUBSYSTEM | 10;
 pub(crate) const DELSET: u16 = SUBSYSTEM | 11;
 pub(crate) const NEWSETELEM: u16 = SUBSYSTEM | 12;
 pub(crate) const GETSETELEM: u16 = SUBSYSTEM | 13;
@@ -58,14 +59,19 @@ pub(crate) const NFTA_SET_KEY_LEN: u16 = 5;
 pub(crate) const NFTA_SET_DATA_TYPE: u16 = 6;
 pub(crate) const NFTA_SET_DATA_LEN: u16 = 7;
 pub(crate) const NFTA_SET_DESC: u16 = 9;
+pub(crate) const NFTA_SET_DESC_SIZE: u16 = 1;
 pub(crate) const NFTA_SET_DESC_CONCAT: u16 = 2;
 pub(crate) const NFTA_SET_FIELD_LEN: u16 = 1;
 pub(crate) const NFTA_SET_ID: u16 = 10;
+pub(crate) const NFTA_SET_TIMEOUT: u16 = 11;
 pub(crate) const NFTA_SET_USERDATA: u16 = 13;
 pub(crate) const SET_ANONYMOUS: u32 = 1;
 pub(crate) const SET_CONSTANT: u32 = 2;
 pub(crate) const SET_INTERVAL: u32 = 4;
 pub(crate) const SET_MAP: u32 = 8;
+pub(crate) const SET_TIMEOUT: u32 = 0x10;
+/// Packets may add elements.
+pub(crate) const SET_EVAL: u32 = 0x20;
 pub(crate) const SET_CONCAT: u32 = 0x80;
 pub(crate) const DATA_VERDICT: u32 = 0xffff_ff00;
 
@@ -76,6 +82,8 @@ pub(crate) const NFTA_SET_ELEM_LIST_SET_ID: u16 = 4;
 pub(crate) const NFTA_SET_ELEM_KEY: u16 = 1;
 pub(crate) const NFTA_SET_ELEM_DATA: u16 = 2;
 pub(crate) const NFTA_SET_ELEM_FLAGS: u16 = 3;
+pub(crate) const NFTA_SET_ELEM_EXPIRATION: u16 = 5;
+pub(crate) const NFTA_SET_ELEM_EXPR: u16 = 7;
 pub(crate) const NFTA_SET_ELEM_KEY_END: u16 = 10;
 pub(crate) const ELEM_INTERVAL_END: u32 = 1;
 

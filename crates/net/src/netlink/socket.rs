@@ -245,6 +245,30 @@ impl Netlink {
         })
     }
 
+    /// The same without waiting for the end, for what is too much to be kept and may be a little off:
+    /// what changes meanwhile may be missing or come twice.
+    pub(crate) fn stream(
+        &mut self,
+        request: &Writer,
+        mut each: impl FnMut(&Message<'_>),
+    ) -> Result<(), KernelError> {
+        sys::send(self.fd.as_fd(), request.bytes())?;
+        loop {
+            let length = sys::receive(self.fd.as_fd(), &mut self.buffer, 0)?;
+            for message in Messages(self.buffer.get(..length).unwrap_or_default()) {
+                match message.kind {
+                    NLMSG_ERROR | NLMSG_DONE => {
+                        return match error_of(&message) {
+                            Some(error) => Err(error),
+                            None => Ok(()),
+                        };
+                    }
+                    _ => each(&message),
+                }
+            }
+        }
+    }
+
     fn dump_once(&mut self, request: &Writer) -> Result<Option<Vec<Vec<u8>>>, KernelError> {
         sys::send(self.fd.as_fd(), request.bytes())?;
         let mut datagrams = Vec::new();

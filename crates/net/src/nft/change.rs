@@ -61,12 +61,19 @@ impl Table {
             .sets
             .keys()
             .chain(self.chains.keys())
+            .chain(self.tallies.keys())
             .chain(&self.counters);
         for name in names.chain([&self.name]) {
             check_name(name)?;
         }
         if let Some(name) = self.chains.keys().find(|name| name.starts_with(MARKER)) {
             return Err(InvalidTable::Name(name.clone()));
+        }
+        for (name, tally) in &self.tallies {
+            tally.check(name)?;
+            if self.sets.contains_key(name) {
+                return Err(InvalidTable::Name(name.clone()));
+            }
         }
         for set in self.raw_sets()?.values() {
             for value in set.elements.values().flatten() {
@@ -185,8 +192,14 @@ impl Change {
                 n.key == set.key && n.value == set.value && n.interval == set.interval
             })
         };
+        let same_tally = |(name, tally): (&String, &super::Tally)| {
+            let set = new.sets.contains_key(name);
+            !set && new.tallies.get(name).is_none_or(|n| n == tally)
+        };
         old.family == new.family
             && old.name == new.name
+            && old.tallies.iter().all(same_tally)
+            && !new.tallies.keys().any(|name| old.sets.contains_key(name))
             && old.chains.iter().all(same_base)
             && old.sets.iter().all(same_shape)
     }
@@ -217,6 +230,11 @@ impl Batch {
         let (old_sets, new_sets) = (old.raw_sets()?, new.raw_sets()?);
         for name in new.counters.difference(&old.counters) {
             self.counter(new, name, NEWOBJ, CREATE);
+        }
+        for (name, tally) in new.tallies.iter() {
+            if !old.tallies.contains_key(name) {
+                self.tally(new, name, tally);
+            }
         }
         for (name, set) in new_sets.iter().filter(|(n, _)| !old_sets.contains_key(*n)) {
             self.named_set(new, name, set);
@@ -252,7 +270,10 @@ impl Batch {
         for name in old.chains.keys().filter(|n| !new.chains.contains_key(*n)) {
             self.chain(new, name, None, DELCHAIN, 0);
         }
-        for name in old_sets.keys().filter(|n| !new_sets.contains_key(*n)) {
+        let gone = old_sets.keys().filter(|n| !new_sets.contains_key(*n));
+        let tallies = old.tallies.keys().map(String::as_str);
+        let tallies = tallies.filter(|name| !new.tallies.contains_key(*name));
+        for name in gone.copied().chain(tallies) {
             self.w
                 .message(DELSET, 0, &header(new.family.number()), |w| {
                     w.attr_text(NFTA_SET_TABLE, &new.name);
@@ -283,6 +304,18 @@ impl Batch {
         let id = self.next_set;
         self.next_set += 1;
         self.set(table, name, id, set);
+    }
+
+    fn tally(&mut self, table: &Table, name: &str, tally: &super::Tally) {
+        let id = self.next_set;
+        self.next_set += 1;
+        self.w
+            .message(NEWSET, CREATE, &header(table.family.number()), |w| {
+                w.attr_text(NFTA_SET_TABLE, &table.name);
+                w.attr_text(NFTA_SET_NAME, name);
+                w.attr_be32(NFTA_SET_ID, id);
+                tally.write(w);
+            });
     }
 
     fn set(&mut self, table: &Table, name: &str, id: u32, set: &RawSet) {

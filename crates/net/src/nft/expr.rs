@@ -11,13 +11,13 @@ use crate::netlink::nf::{NFTA_DATA_VALUE, NFTA_EXPR_DATA, NFTA_EXPR_NAME, NFTA_L
 use crate::netlink::rt::octets;
 
 /// The first of the sixteen 4-byte registers.
-const REGISTER: u32 = 8;
+pub(super) const REGISTER: u32 = 8;
 /// The register that holds the verdict.
 const VERDICT: u32 = 0;
 const NFPROTO_IPV4: u8 = 2;
 const NFPROTO_IPV6: u8 = 10;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 
@@ -25,12 +25,12 @@ const ICMPV6: u8 = 58;
 const MOST_VALUES: usize = 400;
 const MOST_EXPRS: usize = 64;
 
-const EQUAL: u32 = 0;
+pub(super) const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
 
 /// Writes one rule's expressions and collects the sets of its conditions with several values.
 pub(super) struct RuleWriter<'a> {
-    table: &'a Table,
+    pub(super) table: &'a Table,
     /// Sets without a name, each with its number in the transaction.
     pub(super) sets: Vec<(u32, RawSet)>,
     next_set: u32,
@@ -141,10 +141,16 @@ impl<'a> RuleWriter<'a> {
                 bitwise(w, &[0x06]);
                 compare(w, EQUAL, &[0x02]);
             }
+            Expr::TcpReset => {
+                self.need_transport(w, TCP);
+                super::tally::reset(w);
+            }
             Expr::ClampMss => {
                 self.need_transport(w, TCP);
                 clamp(w);
             }
+            Expr::TallyDevices(name) => self.tally_devices(w, name)?,
+            Expr::TallyFlow(name, of) => self.tally_flow(w, name, *of)?,
             Expr::Counter(None) => named(w, "counter", |_| {}),
             Expr::Counter(Some(name)) => {
                 if !self.table.counters.contains(name) {
@@ -277,7 +283,7 @@ impl<'a> RuleWriter<'a> {
     }
 
     /// The packet must be of this network protocol for what follows.
-    fn need_network(&mut self, w: &mut Writer, network: u8) -> Result<(), InvalidTable> {
+    pub(super) fn need_network(&mut self, w: &mut Writer, network: u8) -> Result<(), InvalidTable> {
         let fits = match self.table.family {
             Family::Inet => true,
             Family::Ip => network == NFPROTO_IPV4,
@@ -296,7 +302,7 @@ impl<'a> RuleWriter<'a> {
     }
 
     /// The packet must be of this transport protocol for what follows.
-    fn need_transport(&mut self, w: &mut Writer, transport: u8) {
+    pub(super) fn need_transport(&mut self, w: &mut Writer, transport: u8) {
         if self.l4proto != Some(transport) {
             self.l4proto = Some(transport);
             meta(w, 16, REGISTER + 15);
@@ -359,7 +365,7 @@ impl<'a> RuleWriter<'a> {
     }
 }
 
-fn named(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
+pub(super) fn named(w: &mut Writer, name: &str, data: impl FnOnce(&mut Writer)) {
     w.nest(NFTA_LIST_ELEM, |w| {
         w.attr_text(NFTA_EXPR_NAME, name);
         w.nest(NFTA_EXPR_DATA, data);
@@ -370,7 +376,7 @@ fn value(w: &mut Writer, kind: u16, bytes: &[u8]) {
     w.nest(kind, |w| w.attr(NFTA_DATA_VALUE, bytes));
 }
 
-fn meta(w: &mut Writer, key: u32, register: u32) {
+pub(super) fn meta(w: &mut Writer, key: u32, register: u32) {
     named(w, "meta", |w| {
         w.attr_be32(2, key);
         w.attr_be32(1, register);
@@ -384,7 +390,7 @@ fn set_meta_mark(w: &mut Writer) {
     });
 }
 
-fn payload(w: &mut Writer, base: u32, offset: u32, length: u32, register: u32) {
+pub(super) fn payload(w: &mut Writer, base: u32, offset: u32, length: u32, register: u32) {
     named(w, "payload", |w| {
         w.attr_be32(1, register);
         w.attr_be32(2, base);
@@ -397,7 +403,7 @@ fn compare(w: &mut Writer, operator: u32, bytes: &[u8]) {
     compare_in(w, REGISTER, operator, bytes);
 }
 
-fn compare_in(w: &mut Writer, register: u32, operator: u32, bytes: &[u8]) {
+pub(super) fn compare_in(w: &mut Writer, register: u32, operator: u32, bytes: &[u8]) {
     named(w, "cmp", |w| {
         w.attr_be32(1, register);
         w.attr_be32(2, operator);
@@ -415,9 +421,13 @@ fn range(w: &mut Writer, operator: u32, first: &[u8], last: &[u8]) {
 }
 
 fn bitwise(w: &mut Writer, mask: &[u8]) {
+    bitwise_in(w, REGISTER, mask);
+}
+
+pub(super) fn bitwise_in(w: &mut Writer, register: u32, mask: &[u8]) {
     named(w, "bitwise", |w| {
-        w.attr_be32(1, REGISTER);
-        w.attr_be32(2, REGISTER);
+        w.attr_be32(1, register);
+        w.attr_be32(2, register);
         w.attr_be32(3, u32::try_from(mask.len()).unwrap_or(0));
         value(w, 4, mask);
         value(w, 5, &vec![0; mask.len()]);
@@ -425,8 +435,12 @@ fn bitwise(w: &mut Writer, mask: &[u8]) {
 }
 
 fn immediate(w: &mut Writer, bytes: &[u8]) {
+    immediate_in(w, REGISTER, bytes);
+}
+
+pub(super) fn immediate_in(w: &mut Writer, register: u32, bytes: &[u8]) {
     named(w, "immediate", |w| {
-        w.attr_be32(1, REGISTER);
+        w.attr_be32(1, register);
         value(w, 2, bytes);
     });
 }

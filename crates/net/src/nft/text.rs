@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Base, Chain, ChainKind, CtState, Datum, Element, Expr, Family, Field, Hook, KeyType, NatTarget,
-    RejectWith, Rule, Set, Table, Value, ValueType, Verdict,
+    Base, Chain, ChainKind, CtState, Datum, Element, Expr, Family, Field, FlowOf, Hook, KeyType,
+    NatTarget, RejectWith, Rule, Set, Table, Tally, TallyKey, Value, ValueType, Verdict,
 };
 use crate::desired::IpFamily;
 
@@ -18,6 +18,9 @@ impl Table {
         let _ = writeln!(out, "table {} {} {{", self.family.word(), self.name);
         for counter in &self.counters {
             let _ = writeln!(out, "\tcounter {counter} {{\n\t}}");
+        }
+        for (name, tally) in &self.tallies {
+            tally_text(&mut out, name, tally);
         }
         for (name, set) in &self.sets {
             set_text(&mut out, name, set);
@@ -38,6 +41,23 @@ impl Family {
             Self::Ip6 => "ip6",
         }
     }
+}
+
+fn tally_text(out: &mut String, name: &str, tally: &Tally) {
+    let key = match tally.by {
+        TallyKey::Devices => "ifname . ifname",
+        TallyKey::Flow(IpFamily::V4) => {
+            "iface_index . iface_index . ipv4_addr . ipv4_addr . ipv6_addr"
+        }
+        TallyKey::Flow(IpFamily::V6) => {
+            "iface_index . iface_index . ipv6_addr . ipv6_addr . ipv6_addr"
+        }
+    };
+    let (size, timeout) = (tally.size, tally.timeout);
+    let _ = writeln!(
+        out,
+        "\tset {name} {{\n\t\ttype {key}\n\t\tsize {size}\n\t\tflags dynamic,timeout\n\t\ttimeout {timeout}s\n\t}}"
+    );
 }
 
 fn set_text(out: &mut String, name: &str, set: &Set) {
@@ -203,6 +223,18 @@ fn expr_text(family: Family, expr: &Expr) -> String {
             format!("ct state {}", states.join(","))
         }
         Expr::TcpSyn => "tcp flags & (syn | rst) == syn".into(),
+        Expr::TcpReset => "tcp flags & rst == rst".into(),
+        Expr::TallyDevices(name) => format!("update @{name} {{ iifname . oifname counter }}"),
+        // For people only: the last part of the key has no word of its own.
+        Expr::TallyFlow(name, of) => {
+            let of = match of {
+                FlowOf::Tcp { flags: true } => "tcp with flags",
+                FlowOf::Tcp { flags: false } => "tcp",
+                FlowOf::Udp => "udp",
+                FlowOf::Other => "other",
+            };
+            format!("update @{name} {{ flow of {of} counter }}")
+        }
         Expr::VerdictFrom { fields, map } => format!("{} vmap @{map}", fields_text(fields)),
         Expr::SetMark(mark) => format!("meta mark set {mark:#x}"),
         Expr::SetMarkFrom { fields, map } => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
-use super::{ObserveError, unless_unsupported};
+use super::{ObserveError, tally, unless_unsupported};
 use crate::namespace::Held;
 use crate::netlink::nf::*;
 use crate::netlink::rt;
@@ -32,6 +32,7 @@ pub(crate) fn counters(ns: &str, held: &Held, home: &OwnedFd) -> Result<Counters
         read_named(&mut netfilter, family, &mut counters).map_err(fail)?;
         read_rules(&mut netfilter, family, &mut counters).map_err(fail)?;
     }
+    tally::by_devices(&mut netfilter, &mut counters.tallies).map_err(fail)?;
     Ok(counters)
 }
 
@@ -88,7 +89,7 @@ fn read_rules(
 }
 
 /// Both kinds of counter keep bytes in attribute 1 and packets in attribute 2.
-fn count(attrs: Attrs<'_>) -> Count {
+pub(super) fn count(attrs: Attrs<'_>) -> Count {
     Count {
         packets: attrs.be64(2).unwrap_or(0),
         bytes: attrs.be64(1).unwrap_or(0),

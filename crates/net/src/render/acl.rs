@@ -9,7 +9,7 @@ use adit_snapshot::{AclView, VpcView};
 use ipnet::IpNet;
 
 use super::filter::{base, name};
-use super::port_device;
+use super::{count, port_device};
 use crate::nft::{
     Chain, Datum, Element, Expr, Field, Hook, KeyType, Rule, Set, Table, Value, ValueType, Verdict,
 };
@@ -81,6 +81,15 @@ fn direction(egress: bool) -> &'static str {
     if egress { "out" } else { "in" }
 }
 
+/// Where a refused packet's way ends.
+fn refused(egress: bool) -> &'static str {
+    if egress {
+        count::REFUSED_OUT
+    } else {
+        count::REFUSED_IN
+    }
+}
+
 fn subnet_chain(subnet: &Subnet, egress: bool) -> String {
     format!("subnet_{}_{}", direction(egress), subnet.id.digits())
 }
@@ -110,7 +119,7 @@ fn rules(acl: &AclView, egress: bool) -> Chain {
     let entries = if egress { &acl.egress } else { &acl.ingress };
     let mut rules: Vec<Rule> = entries.iter().filter_map(|e| encode(acl, e)).collect();
     rules.push(Rule {
-        exprs: vec![Expr::COUNTER, Expr::DROP],
+        exprs: vec![Expr::COUNTER, Expr::goto(refused(egress))],
         comment: Some(format!("{} *", acl.id)),
     });
     Chain { base: None, rules }
@@ -163,7 +172,7 @@ fn encode(acl: &AclView, entry: &AclEntry) -> Option<Rule> {
     }
     match entry.allow {
         true => exprs.push(Expr::RETURN),
-        false => exprs.extend([Expr::COUNTER, Expr::DROP]),
+        false => exprs.extend([Expr::COUNTER, Expr::goto(refused(entry.egress))]),
     }
     Some(Rule {
         exprs,

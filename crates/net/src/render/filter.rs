@@ -21,6 +21,7 @@ pub(super) fn table(view: &VpcView) -> Table {
     table.sets.insert("own".into(), own(view));
     add_groups(&mut table, view);
     acl::add(&mut table, view);
+    count::add(&mut table, view);
     table.chains.insert("pre".into(), pre(view));
     table.chains.insert("input".into(), input(view));
     table.chains.insert("fwd".into(), forward());
@@ -224,7 +225,10 @@ fn forward() -> Chain {
                 Expr::CtState(vec![CtState::Established, CtState::Related]),
                 Expr::ACCEPT,
             ]),
-            Rule::from([Expr::CtState(vec![CtState::Invalid]), Expr::DROP]),
+            Rule::from([
+                Expr::CtState(vec![CtState::Invalid]),
+                Expr::goto(count::REFUSED_IN),
+            ]),
             Rule::from([Expr::vmap(&[Field::Iifname], "groups_out")]),
             Rule::from([Expr::jump("fwd_in")]),
         ],
@@ -312,12 +316,12 @@ fn add_groups(table: &mut Table, view: &VpcView) {
                 ));
             }
         }
-        let refuse = |what: &str| Rule {
-            exprs: vec![Expr::COUNTER, Expr::DROP],
+        let refuse = |what: &str, side: &str| Rule {
+            exprs: vec![Expr::COUNTER, Expr::goto(side)],
             comment: Some(format!("no {what} rule")),
         };
-        ingress.push(refuse("ingress"));
-        egress.push(refuse("egress"));
+        ingress.push(refuse("ingress", count::REFUSED_IN));
+        egress.push(refuse("egress", count::REFUSED_OUT));
         table.chains.insert(
             chain_name("in", &ids),
             Chain {

@@ -19,6 +19,7 @@ mod topology;
 mod t_agent;
 mod t_apply;
 mod t_churn;
+mod t_count;
 mod t_exec;
 mod t_filter;
 mod t_matrix;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         t_world::TESTS,
         t_matrix::TESTS,
         t_churn::TESTS,
+        t_count::TESTS,
     ];
     harness::run(&tests.concat())
 }

@@ -41,7 +41,7 @@ const ASKED: &[(&str, u16)] = &[
     ("192.168.50.10", 443),
 ];
 
-const VPC: &str = "vpc-00000000000000001";
+pub(crate) const VPC: &str = "vpc-00000000000000001";
 
 pub(crate) fn id<T: std::str::FromStr>(prefix: &str, n: u64) -> T
 where
@@ -56,7 +56,7 @@ pub(crate) fn owner() -> AccountId {
 
 /// A VPC of two subnets with an instance and an endpoint interface each; one table leads to the
 /// gateway endpoint, the other to the internet gateway; a site with one host.
-fn world() -> Draft {
+pub(crate) fn world() -> Draft {
     let mut draft = Draft::new(&Intent::default());
     draft.put(service_list());
     let vpc: VpcId = id("vpc-", 1);
@@ -308,7 +308,7 @@ pub(crate) fn place_vpc(lab: &Lab, view: &VpcView) {
 }
 
 /// Servers in every namespace where a packet may arrive. They name the place.
-fn serve(lab: &Lab) {
+pub(crate) fn serve(lab: &Lab) {
     for port in [443, 80] {
         lab.serve(render::INTERNET, "internet", &[port]);
         lab.serve("vpce-00000000000000001", "gateway", &[port]);

@@ -17,6 +17,15 @@ pub(super) fn service_prefixes(intent: &Intent, service: &str) -> Vec<Ipv4Net> {
         .unwrap_or_default()
 }
 
+/// The public blocks of S3, of every Region, in order.
+pub(super) fn s3_blocks(intent: &Intent) -> Vec<Ipv4Net> {
+    let lists = intent.prefix_lists.values();
+    let lists = lists.filter(|list| list.owner.is_none() && list.name.ends_with(".s3"));
+    let mut blocks: Vec<Ipv4Net> = lists.flat_map(|list| list.ipv4()).collect();
+    blocks.sort();
+    blocks
+}
+
 /// Static routes, then routes to prefix lists, endpoints and sites: a destination that is there
 /// already wins, which is AWS's order for equal ranges [ec2-api §11]. Longer prefixes win in the
 /// kernel.

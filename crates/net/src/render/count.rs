@@ -1,0 +1,213 @@
+//! What the router counts: connections, resets and refusals by pair of devices, S3's bytes by the way
+//! they take, and, where a flow log asks for it, every flow.
+//!
+//! Counting is left to the kernel's own sets, whose elements packets make themselves: nothing has to
+//! listen, nothing is lost while nobody looks, and memory has a bound. Accepted packets are counted behind
+//! every filter, refused ones where they are refused; the chain says at whose side that was.
+
+use adit_model::{FlowField, Served};
+use adit_snapshot::VpcView;
+use ipnet::IpNet;
+
+use super::*;
+use crate::nft::{
+    Chain, CtState, Datum, Element, Expr, Field, FlowOf, Hook, KeyType, Rule, Set, Table, Tally,
+    TallyKey,
+};
+
+/// Tallies by devices.
+pub mod tally {
+    /// Connections that were let through.
+    pub const NEW: &str = "new";
+    /// Packets that broke a connection off.
+    pub const RESETS: &str = "resets";
+    /// Packets refused where they left their sender.
+    pub const REFUSED_OUT: &str = "refused_out";
+    /// Packets refused where they were to come in.
+    pub const REFUSED_IN: &str = "refused_in";
+    /// Packets from and to S3.
+    pub const S3: &str = "s3";
+    /// Flows that were let through; the ending says the family of addresses.
+    pub const FLOWS: &str = "flows";
+}
+
+/// The chains that end a packet's way, by the side at which it was refused.
+pub(super) const REFUSED_OUT: &str = tally::REFUSED_OUT;
+pub(super) const REFUSED_IN: &str = tally::REFUSED_IN;
+
+/// Pairs of devices in one tally.
+const PAIRS: u32 = 65_536;
+/// How long a pair without packets is remembered: what is gone for good must make room some day.
+const PAIRS_TIMEOUT: u32 = 7 * 24 * 3600;
+/// Flows in one tally.
+const FLOWS: u32 = 65_536;
+/// How long a flow without packets stays: long enough that whoever reads every few seconds sees it.
+pub const FLOWS_TIMEOUT: u32 = 30;
+
+const FAMILIES: [(IpFamily, &str); 2] = [(IpFamily::V4, "4"), (IpFamily::V6, "6")];
+
+/// The tally of the flows of one family: those let through, or those refused at a side.
+fn flow_tally(stage: &str, family: &str) -> String {
+    match stage {
+        tally::FLOWS => format!("flows{family}"),
+        refused => format!("flows{family}_{refused}"),
+    }
+}
+
+/// How a flow ended, by the name of its tally: let through, refused by its sender's side, or by its
+/// receiver's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// It was let through.
+    Passed,
+    /// The sender's groups or network ACL refused it.
+    RefusedOut,
+    /// The receiver's did.
+    RefusedIn,
+}
+
+impl Stage {
+    /// What the name of a tally by flow says; `None` when it is none of ours.
+    pub fn of(tally: &str) -> Option<Stage> {
+        let rest = tally.strip_prefix("flows")?;
+        match rest.get(1..)? {
+            "" => Some(Stage::Passed),
+            "_refused_out" => Some(Stage::RefusedOut),
+            "_refused_in" => Some(Stage::RefusedIn),
+            _ => None,
+        }
+    }
+}
+
+/// Adds the tallies, the chain that counts what passes, and those that refuse.
+pub(super) fn add(table: &mut Table, view: &VpcView) {
+    for name in [
+        tally::NEW,
+        tally::RESETS,
+        tally::REFUSED_OUT,
+        tally::REFUSED_IN,
+    ] {
+        table.tallies.insert(name.into(), pairs());
+    }
+    let mut passed = vec![
+        Rule::from([
+            Expr::CtState(vec![CtState::New]),
+            Expr::TallyDevices(tally::NEW.into()),
+        ]),
+        Rule::from([Expr::TcpReset, Expr::TallyDevices(tally::RESETS.into())]),
+    ];
+    add_s3(table, view, &mut passed);
+    let mut refused: Vec<(&str, Vec<Rule>)> = [REFUSED_OUT, REFUSED_IN]
+        .map(|side| (side, vec![Rule::from([Expr::TallyDevices(side.into())])]))
+        .to_vec();
+    if !view.flow_logs.is_empty() {
+        passed.extend(flows(table, view, tally::FLOWS));
+        for (side, rules) in &mut refused {
+            rules.extend(flows(table, view, side));
+        }
+    }
+    for (side, mut rules) in refused {
+        rules.push(Rule::from([Expr::DROP]));
+        table
+            .chains
+            .insert(side.into(), Chain { base: None, rules });
+    }
+    table.chains.insert(
+        "count".into(),
+        Chain {
+            base: filter::base(Hook::Forward, 100, false),
+            rules: passed,
+        },
+    );
+}
+
+fn pairs() -> Tally {
+    Tally {
+        by: TallyKey::Devices,
+        size: PAIRS,
+        timeout: PAIRS_TIMEOUT,
+    }
+}
+
+/// Counts what goes to and comes from S3: by its public addresses, and by the interface endpoints.
+fn add_s3(table: &mut Table, view: &VpcView, rules: &mut Vec<Rule>) {
+    let count = |condition| Rule::from([condition, Expr::TallyDevices(tally::S3.into())]);
+    let set = |key, interval, elements: Vec<Datum>| Set {
+        key: vec![key],
+        value: None,
+        interval,
+        elements: elements
+            .into_iter()
+            .map(|datum| Element {
+                key: vec![datum],
+                value: None,
+            })
+            .collect(),
+    };
+    let ports: Vec<Datum> = s3_ports(view)
+        .map(|id| Datum::name(&port_device(id)))
+        .collect();
+    let mut any = !ports.is_empty();
+    if any {
+        let ports = set(KeyType::Interface, false, ports);
+        table.sets.insert("s3_ports".into(), ports);
+        for field in [Field::Oifname, Field::Iifname] {
+            rules.push(count(Expr::in_set(&[field], "s3_ports")));
+        }
+    }
+    // Without a way out nothing has S3's public addresses.
+    let leads_out = !view.gateways.is_empty()
+        || view.internet_gateway.is_some()
+        || !view.peerings.is_empty()
+        || !view.sites.is_empty();
+    if leads_out && !view.s3_blocks.is_empty() {
+        any = true;
+        let blocks = view.s3_blocks.iter();
+        let blocks = blocks.map(|block| Datum::Net(IpNet::V4(*block))).collect();
+        let blocks = set(KeyType::Ipv4, true, blocks);
+        table.sets.insert("s3_blocks".into(), blocks);
+        for field in [Field::IpDaddr, Field::IpSaddr] {
+            rules.push(count(Expr::in_set(&[field], "s3_blocks")));
+        }
+    }
+    if any {
+        table.tallies.insert(tally::S3.into(), pairs());
+    }
+}
+
+/// The interfaces of S3's interface endpoints.
+fn s3_ports(view: &VpcView) -> impl Iterator<Item = &NetworkInterfaceId> {
+    let endpoints = view.interfaces.iter();
+    let endpoints = endpoints.filter(|view| view.endpoint.serves() == Some(Served::S3));
+    endpoints.flat_map(|view| view.interfaces.iter().map(|eni| &eni.id))
+}
+
+/// The rules that count every flow, and their tallies.
+fn flows(table: &mut Table, view: &VpcView, stage: &str) -> Vec<Rule> {
+    let flags = view
+        .flow_logs
+        .iter()
+        .any(|log| FlowField::parse(&log.format).is_ok_and(|f| f.contains(&FlowField::TcpFlags)));
+    let mut rules = Vec::new();
+    for (family, word) in FAMILIES {
+        let name = flow_tally(stage, word);
+        table.tallies.insert(
+            name.clone(),
+            Tally {
+                by: TallyKey::Flow(family),
+                size: FLOWS,
+                timeout: FLOWS_TIMEOUT,
+            },
+        );
+        let neither = Expr::Match {
+            field: Field::L4proto,
+            negate: true,
+            values: vec![Datum::Number(6), Datum::Number(17)],
+        };
+        let count = |of| Expr::TallyFlow(name.clone(), of);
+        rules.push(Rule::from([count(FlowOf::Tcp { flags })]));
+        rules.push(Rule::from([count(FlowOf::Udp)]));
+        rules.push(Rule::from([neither, count(FlowOf::Other)]));
+    }
+    rules
+}
