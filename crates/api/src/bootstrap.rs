@@ -1,10 +1,12 @@
 //! What an installation starts with: not an operation, since nobody is there yet to call one.
 
+use std::sync::Arc;
+
 use adit_model::*;
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::context::Home;
-use crate::ec2::default_vpc;
+use crate::ec2::{default_vpc, dhcp_options, network_acl};
 use crate::ids::Ids;
 use crate::refusal::Refusal;
 
@@ -132,6 +134,33 @@ pub fn put_sealing_key(draft: &mut Draft, ids: &mut Ids) {
             // 64 hexadecimal digits: 256 bits.
             secret: Secret::new(ids.canonical()),
         });
+    }
+}
+
+/// Gives VPCs of older states what every VPC has by now: a default network ACL that its subnets are
+/// in, and the set of DHCP options that it names. A state that has everything is not touched.
+pub fn complete_vpcs(draft: &mut Draft, ids: &mut Ids) {
+    let vpcs: Vec<Arc<Vpc>> = draft.vpcs.values().cloned().collect();
+    for vpc in vpcs {
+        let mut home = Home {
+            account: vpc.owner.clone(),
+            region: vpc.region.clone(),
+            ids: &mut *ids,
+        };
+        let default = dhcp_options::default_of(draft, &home);
+        let there = draft.get::<DhcpOptions>(&vpc.dhcp_options).is_some();
+        if !there && !vpc.dhcp_options.is_none() && vpc.dhcp_options != default {
+            draft.edit::<Vpc>(&vpc.id, |vpc| vpc.dhcp_options = default);
+        }
+        if draft.in_vpc::<NetworkAcl>(&vpc.id).next().is_none() {
+            network_acl::make_default(draft, &mut home, &vpc.id);
+        }
+        let subnets: Vec<Arc<Subnet>> = draft.in_vpc::<Subnet>(&vpc.id).cloned().collect();
+        for subnet in subnets {
+            if draft.network_acl_of(&subnet).is_none() {
+                network_acl::join(draft, &mut *ids, &subnet);
+            }
+        }
     }
 }
 

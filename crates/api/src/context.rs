@@ -77,6 +77,8 @@ pub struct View<'a> {
     pub intent: &'a Intent,
     /// What the planes report.
     pub board: &'a StatusBoard,
+    /// The clock, read once for the call.
+    pub now: Millis,
 }
 
 /// A resource that belongs to an account and a Region.
@@ -124,40 +126,40 @@ owned! {
     SecurityGroup "security group" "InvalidGroup.NotFound",
         |id| format!("The security group '{id}' does not exist");
     NetworkInterface "networkInterface" "InvalidNetworkInterfaceID.NotFound";
+    NetworkAcl "networkAcl" "InvalidNetworkAclID.NotFound";
+    NatGateway "natGateway" "NatGatewayNotFound",
+        |id| format!("NatGateway {id} was not found");
+    EgressOnlyInternetGateway "egressOnlyInternetGateway"
+        "InvalidEgressOnlyInternetGatewayId.NotFound";
+    FlowLog "flowLog" "InvalidFlowLogId.NotFound";
     VpcEndpoint "Vpc Endpoint Id" "InvalidVpcEndpointId.NotFound",
         |id| format!("The Vpc Endpoint Id '{id}' does not exist");
 }
 
+macro_rules! regional {
+    ($($type:ident $noun:literal $code:literal;)*) => {$(
+        impl Owned for $type {
+            const NOUN: &'static str = $noun;
+            const NOT_FOUND: &'static str = $code;
+            fn owner(&self) -> &AccountId { &self.owner }
+            fn region<'a>(&'a self, _: &'a Intent) -> Option<&'a Region> { Some(&self.region) }
+            fn tags(&self) -> &Tags { &self.tags }
+        }
+    )*};
+}
+
+regional! {
+    Vpc "vpc" "InvalidVpcID.NotFound";
+    InternetGateway "internetGateway" "InvalidInternetGatewayID.NotFound";
+    ElasticIp "allocation" "InvalidAllocationID.NotFound";
+    VpnGateway "vpnGateway" "InvalidVpnGatewayID.NotFound";
+    CustomerGateway "customerGateway" "InvalidCustomerGatewayID.NotFound";
+    VpnConnection "vpnConnection" "InvalidVpnConnectionID.NotFound";
+    DhcpOptions "dhcpOptions" "InvalidDhcpOptionID.NotFound";
+}
+
 fn vpc_region<'a>(intent: &'a Intent, vpc: &VpcId) -> Option<&'a Region> {
     intent.get::<Vpc>(vpc).map(|vpc| &vpc.region)
-}
-
-impl Owned for Vpc {
-    const NOUN: &'static str = "vpc";
-    const NOT_FOUND: &'static str = "InvalidVpcID.NotFound";
-    fn owner(&self) -> &AccountId {
-        &self.owner
-    }
-    fn region<'a>(&'a self, _: &'a Intent) -> Option<&'a Region> {
-        Some(&self.region)
-    }
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
-}
-
-impl Owned for InternetGateway {
-    const NOUN: &'static str = "internetGateway";
-    const NOT_FOUND: &'static str = "InvalidInternetGatewayID.NotFound";
-    fn owner(&self) -> &AccountId {
-        &self.owner
-    }
-    fn region<'a>(&'a self, _: &'a Intent) -> Option<&'a Region> {
-        Some(&self.region)
-    }
-    fn tags(&self) -> &Tags {
-        &self.tags
-    }
 }
 
 impl Ctx {

@@ -92,6 +92,10 @@ pub static OPERATIONS: &[Row] = rows! {
         Write CreateDefaultVpc ec2::default_vpc::create;
         Write CreateDefaultSubnet ec2::default_vpc::create_subnet;
 
+        Write ModifyVpcTenancy ec2::vpc::modify_tenancy;
+        Write AssociateVpcCidrBlock ec2::vpc::block::associate;
+        Write DisassociateVpcCidrBlock ec2::vpc::block::disassociate => authorise::everything;
+
         Write CreateSubnet ec2::subnet::create;
         Write DeleteSubnet ec2::subnet::delete;
         Read DescribeSubnets ec2::subnet::describe;
@@ -106,6 +110,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write CreateRoute ec2::route::create;
         Write ReplaceRoute ec2::route::replace;
         Write DeleteRoute ec2::route::delete;
+        Write EnableVgwRoutePropagation ec2::vpn_gateway::enable_propagation;
+        Write DisableVgwRoutePropagation ec2::vpn_gateway::disable_propagation;
 
         Write CreateInternetGateway ec2::internet_gateway::create;
         Write AttachInternetGateway ec2::internet_gateway::attach;
@@ -121,6 +127,7 @@ pub static OPERATIONS: &[Row] = rows! {
         Write AuthorizeSecurityGroupEgress ec2::security_group::rule::authorize_egress;
         Write RevokeSecurityGroupIngress ec2::security_group::rule::revoke_ingress;
         Write RevokeSecurityGroupEgress ec2::security_group::rule::revoke_egress;
+        Read DescribeSecurityGroupReferences ec2::security_group::references;
         Read DescribeSecurityGroupRules ec2::security_group::rule::describe;
         Write ModifySecurityGroupRules ec2::security_group::rule_update::modify;
         Write UpdateSecurityGroupRuleDescriptionsIngress
@@ -128,14 +135,68 @@ pub static OPERATIONS: &[Row] = rows! {
         Write UpdateSecurityGroupRuleDescriptionsEgress
             ec2::security_group::rule_update::describe_egress;
 
+        Write CreateNetworkAcl ec2::network_acl::create;
+        Write DeleteNetworkAcl ec2::network_acl::delete;
         Read DescribeNetworkAcls ec2::network_acl::describe;
+        Write CreateNetworkAclEntry ec2::network_acl::create_entry;
+        Write ReplaceNetworkAclEntry ec2::network_acl::replace_entry;
+        Write DeleteNetworkAclEntry ec2::network_acl::delete_entry;
+        Write ReplaceNetworkAclAssociation ec2::network_acl::replace_association;
+
+        Write CreateNatGateway ec2::nat_gateway::create;
+        Write DeleteNatGateway ec2::nat_gateway::delete;
+        Read DescribeNatGateways ec2::nat_gateway::describe;
+        Write AllocateAddress ec2::address::allocate;
+        Write AssociateAddress ec2::address::associate;
+        Write DisassociateAddress ec2::address::disassociate;
+        Write ReleaseAddress ec2::address::release;
+        Read DescribeAddresses ec2::address::describe;
+        Read DescribeAddressesAttribute ec2::address::describe_attribute;
+
+        Write CreateVpnGateway ec2::vpn_gateway::create;
+        Write AttachVpnGateway ec2::vpn_gateway::attach;
+        Write DetachVpnGateway ec2::vpn_gateway::detach;
+        Write DeleteVpnGateway ec2::vpn_gateway::delete;
+        Read DescribeVpnGateways ec2::vpn_gateway::describe;
+        Write CreateCustomerGateway ec2::customer_gateway::create;
+        Write DeleteCustomerGateway ec2::customer_gateway::delete;
+        Read DescribeCustomerGateways ec2::customer_gateway::describe;
+        Write CreateVpnConnection ec2::vpn_connection::create;
+        Write DeleteVpnConnection ec2::vpn_connection::delete;
+        Write CreateVpnConnectionRoute ec2::vpn_connection::create_route;
+        Write DeleteVpnConnectionRoute ec2::vpn_connection::delete_route;
+        Read DescribeVpnConnections ec2::vpn_connection::describe;
+
+        Write CreateVpcPeeringConnection ec2::peering::create;
+        Write AcceptVpcPeeringConnection ec2::peering::accept;
+        Write RejectVpcPeeringConnection ec2::peering::reject;
+        Write DeleteVpcPeeringConnection ec2::peering::delete;
+        Write ModifyVpcPeeringConnectionOptions ec2::peering::modify_options;
+        Read DescribeVpcPeeringConnections ec2::peering::describe;
+
+        Write CreateDhcpOptions ec2::dhcp_options::create;
+        Write AssociateDhcpOptions ec2::dhcp_options::associate;
+        Write DeleteDhcpOptions ec2::dhcp_options::delete;
+        Read DescribeDhcpOptions ec2::dhcp_options::describe;
 
         Read DescribePrefixLists ec2::prefix_list::describe;
         Read DescribeManagedPrefixLists ec2::prefix_list::describe_managed;
         Read GetManagedPrefixListEntries ec2::prefix_list::entries;
+        Read GetManagedPrefixListAssociations ec2::prefix_list::associations;
+        Write CreateManagedPrefixList ec2::prefix_list::create;
+        Write ModifyManagedPrefixList ec2::prefix_list::modify;
+        Write RestoreManagedPrefixListVersion ec2::prefix_list::restore;
+        Write DeleteManagedPrefixList ec2::prefix_list::delete;
 
         Read DescribeNetworkInterfaces ec2::network_interface::describe;
+        Read DescribeNetworkInterfaceAttribute ec2::network_interface::describe_attribute;
+        Write CreateNetworkInterface ec2::network_interface::create;
         Write DeleteNetworkInterface ec2::network_interface::delete;
+        Write ModifyNetworkInterfaceAttribute ec2::network_interface::modify;
+        Write AssignPrivateIpAddresses ec2::network_interface::assign;
+        Write UnassignPrivateIpAddresses ec2::network_interface::unassign;
+        Write AttachNetworkInterface ec2::network_interface::attach;
+        Write DetachNetworkInterface ec2::network_interface::detach;
 
         Write CreateVpcEndpoint ec2::endpoint::create::create;
         Write ModifyVpcEndpoint ec2::endpoint::modify::modify;
@@ -147,6 +208,10 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DeleteTags ec2::tag::delete;
         Read DescribeTags ec2::tag::describe;
 
+        Read DescribeInstances ec2::absent::instances;
+        Read DescribeInstanceStatus ec2::absent::instance_statuses;
+        Read DescribeTransitGateways ec2::absent::transit_gateways;
+        Read DescribeTransitGatewayVpcAttachments ec2::absent::transit_gateway_attachments;
         Read DescribeAvailabilityZones ec2::place::describe_zones;
         Read DescribeRegions ec2::place::describe_regions;
         Read DescribeAccountAttributes ec2::account::describe_attributes;
@@ -363,6 +428,7 @@ pub static OPERATIONS: &[Row] = rows! {
         Read ListFailedZones own::failed_zone::list;
         Write CreateSite own::site::create;
         Write DeleteSite own::site::delete;
+        Write SetPrefixList own::prefix_list::set;
         Read ListSites own::site::list;
         Write CreateSiteRun own::site::create_run;
         Write DeleteSiteRun own::site::delete_run;

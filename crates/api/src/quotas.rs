@@ -112,6 +112,33 @@ quotas! {
     TARGETS_PER_RULE "target-ip-addresses-per-resolver-rule" Some(6),
         "LimitExceededException"
         "The maximum number of target IP addresses per resolver rule has been reached.";
+    CIDR_BLOCKS_PER_VPC "ipv4-cidr-blocks-per-vpc" Some(5),
+        "CidrLimitExceeded" "This network already has the maximum number of CIDR blocks.";
+    NETWORK_ACLS_PER_VPC "network-acls-per-vpc" Some(200),
+        "NetworkAclLimitExceeded" "The maximum number of network ACLs has been reached.";
+    ENTRIES_PER_NETWORK_ACL "rules-per-network-acl" Some(20),
+        "NetworkAclEntryLimitExceeded"
+        "The maximum number of network ACL entries has been reached.";
+    ADDRESSES_PER_REGION "elastic-ips-per-region" None,
+        "AddressLimitExceeded" "The maximum number of addresses has been reached.";
+    NAT_GATEWAYS_PER_ZONE "nat-gateways-per-zone" None,
+        "NatGatewayLimitExceeded" "The maximum number of NAT gateways has been reached.";
+    PEERINGS_PER_VPC "active-peerings-per-vpc" Some(50),
+        "ActiveVpcPeeringConnectionPerVpcLimitExceeded"
+        "The maximum number of active VPC peering connections has been reached.";
+    OUTSTANDING_PEERINGS "outstanding-peerings" Some(25),
+        "OutstandingVpcPeeringConnectionLimitExceeded"
+        "The maximum number of outstanding VPC peering connection requests has been reached.";
+    PREFIX_LISTS_PER_REGION "prefix-lists-per-region" None,
+        "PrefixListLimitExceeded" "The maximum number of prefix lists has been reached.";
+    ENTRIES_PER_PREFIX_LIST "entries-per-prefix-list" Some(1000),
+        "PrefixListMaxEntriesExceeded"
+        "The maximum number of entries of a prefix list has been reached.";
+    PROPAGATED_ROUTES_PER_TABLE "propagated-routes-per-table" Some(100),
+        "RouteLimitExceeded" "The maximum number of propagated routes has been reached.";
+    ADDRESSES_PER_INTERFACE "private-addresses-per-interface" Some(50),
+        "PrivateIpAddressLimitExceeded"
+        "The maximum number of private addresses of a network interface has been reached.";
     ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
         "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
     GROUPS_PER_USER "groups-per-user" Some(10),

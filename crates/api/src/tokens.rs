@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use adit_model::{Draft, Millis, UsedToken};
+use adit_model::{Draft, Intent, Millis, UsedToken};
 use adit_wire::Value;
 
 use crate::context::Ctx;
@@ -77,6 +77,27 @@ impl Token {
             at: ctx.now,
         });
     }
+}
+
+/// Remembers for a day that something was deleted, for clients that ask until they see it so.
+pub(crate) fn remember_deletion(draft: &mut Draft, ctx: &Ctx, id: &str, shown: String) {
+    let token = Token {
+        text: id.to_string(),
+        key: deletion(ctx, id),
+        digest: String::new(),
+    };
+    token.remember(draft, ctx, shown);
+}
+
+/// What was remembered of something that was deleted within the last day.
+pub(crate) fn deleted<'a>(intent: &'a Intent, ctx: &Ctx, id: &str) -> Option<&'a str> {
+    let used = intent.get::<UsedToken>(deletion(ctx, id))?;
+    (used.at + REMEMBERED > ctx.now).then_some(used.resource.as_str())
+}
+
+/// No operation has an empty name, so this is nobody's token.
+fn deletion(ctx: &Ctx, id: &str) -> String {
+    format!("{}/{}//{id}", ctx.caller.account, ctx.region)
 }
 
 /// A digest of a call's parameters that does not depend on their order.

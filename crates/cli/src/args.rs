@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Site(SiteCommand),
     /// Take an availability zone out of service, or back.
     Az(AzCommand),
+    /// The ranges of services: AWS-managed prefix lists.
+    PrefixList(PrefixListCommand),
     /// The installation's accounts.
     Account(AccountCommand),
     /// What a site's resolver is told.
@@ -263,6 +265,26 @@ pub(crate) struct DnsForm {
     pub(crate) dnsmasq: bool,
 }
 
+/// `adit prefix-list`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PrefixListCommand {
+    #[command(subcommand)]
+    pub(crate) action: PrefixListAction,
+}
+
+/// What to do with a list.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum PrefixListAction {
+    /// Sets the blocks of a service; routes, filters and names follow.
+    Set {
+        /// The service: s3, or a whole name such as com.amazonaws.eu-west-1.s3.
+        service: String,
+        /// Its blocks of public addresses.
+        #[arg(required = true)]
+        cidrs: Vec<String>,
+    },
+}
+
 /// `adit az`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AzCommand {
@@ -303,8 +325,12 @@ pub(crate) enum SiteAction {
         #[arg(long)]
         cidr: String,
         /// The VPC at the other end of the private link.
+        #[arg(long, required_unless_present = "vpn_connection")]
+        vpc: Option<String>,
+        /// The VPN connection that it is the other end of: routes to its virtual private gateway
+        /// decide who reaches it. Without one every subnet of the VPC does.
         #[arg(long)]
-        vpc: String,
+        vpn_connection: Option<String>,
         /// The resolver that its hosts use; without one they know public names only.
         #[arg(long)]
         resolver: Option<IpAddr>,

@@ -212,7 +212,10 @@ fn add(client: &Client, network: &Network, version: &str) -> Result<Value, Failu
             "interface": 0,
         }],
         "routes": [{"dst": "0.0.0.0/0", "gw": text(&attached, "Router")}],
-        "dns": {"nameservers": [text(&attached, "Resolver")]},
+        "dns": {
+            "nameservers": attached.get("Resolvers"),
+            "search": attached.get("SearchDomain").and_then(Value::as_str).into_iter().collect::<Vec<_>>(),
+        },
     }))
 }
 

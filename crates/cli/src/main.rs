@@ -15,6 +15,7 @@ mod env;
 mod net;
 mod objects;
 mod policy;
+mod prefix_list;
 mod run;
 mod site;
 mod status;
@@ -77,6 +78,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Top(options) => status::top(&target, &options),
         Command::Dns(dns) => dns::run(&target, &dns),
         Command::Az(az) => az::run(&target, &az),
+        Command::PrefixList(list) => prefix_list::run(&target, &list),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),
         Command::Demo(demo) => demo::run(&demo),

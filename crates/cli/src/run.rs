@@ -29,7 +29,8 @@ pub(crate) struct Host {
     /// The operation that takes it away, with its input.
     end: (&'static str, Value),
     namespace: String,
-    resolver: IpAddr,
+    resolvers: Vec<IpAddr>,
+    search: Option<String>,
     agent_dir: PathBuf,
     ca_bundle: PathBuf,
 }
@@ -84,13 +85,21 @@ impl Host {
         let needed = |value: &Value, name: &str| {
             text(value, name).with_context(|| format!("adit's answer lacks {name}"))
         };
+        let first = needed(&made, "Resolver")?;
+        let all = made.get("Resolvers").and_then(Value::as_array);
+        let all = all.into_iter().flatten().filter_map(Value::as_str);
+        let mut resolvers: Vec<IpAddr> = all.filter_map(|text| text.parse().ok()).collect();
+        if resolvers.is_empty() {
+            let first = first.parse();
+            resolvers.push(first.context("adit's answer has no usable Resolver")?);
+        }
         Ok(Host {
             client: client.clone(),
             end: (delete, json!({id: needed(&made, id)?})),
             namespace: needed(&made, "Namespace")?,
-            resolver: needed(&made, "Resolver")?
-                .parse()
-                .context("adit's answer has no usable Resolver")?,
+            resolvers,
+            // A line of a file is made of it: one word.
+            search: text(&made, "SearchDomain").filter(|d| !d.contains(char::is_whitespace)),
             agent_dir: needed(&access, "AgentDirectory")?.into(),
             ca_bundle: needed(&access, "CaBundle")?.into(),
         })
@@ -105,7 +114,11 @@ impl Host {
             )
         })?;
         let handle = agent.namespace(&self.namespace)?;
-        let mut command = exec::command_in(&handle, program, &NameFiles::resolver(self.resolver))?;
+        let mut command = exec::command_in(
+            &handle,
+            program,
+            &NameFiles::resolvers(&self.resolvers, self.search.as_deref()),
+        )?;
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("AWS_ENDPOINT_URL") {
                 command.env_remove(name);

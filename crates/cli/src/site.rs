@@ -13,13 +13,14 @@ pub(crate) fn run(target: &Target, command: &SiteCommand) -> anyhow::Result<Exit
             name,
             cidr,
             vpc,
+            vpn_connection,
             resolver,
             internet,
         } => {
             let resolver = resolver.map(|address| address.to_string());
             client.adit(
                 "CreateSite",
-                json!({"Name": name, "Cidr": cidr, "VpcId": vpc, "Resolver": resolver, "Internet": internet}),
+                json!({"Name": name, "Cidr": cidr, "VpcId": vpc, "VpnConnectionId": vpn_connection, "Resolver": resolver, "Internet": internet}),
             )?;
             println!("{name}");
         }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_model::{InterfaceUser, Lease, NetworkInterface, SiteHost};
+use adit_model::{InterfaceUser, Lease, SiteHost};
 use adit_store::{Author, Store};
 
 /// How often leases are looked at: how long a dead run's address may stay taken.
@@ -65,7 +65,7 @@ pub async fn run(store: Arc<Store>) {
         let done = store
             .write::<_, ()>(author, |draft| {
                 for id in &dead_interfaces {
-                    draft.remove::<NetworkInterface>(id);
+                    draft.remove_interface(id);
                 }
                 for id in &dead_hosts {
                     draft.remove::<SiteHost>(id);

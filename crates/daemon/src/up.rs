@@ -9,7 +9,7 @@ use std::time::Duration;
 use adit_api::Ids;
 use adit_api::bootstrap::{self, Bootstrap};
 use adit_gateway::ca::Authority;
-use adit_model::{AccountId, KeyOwner};
+use adit_model::{AccountId, Draft, KeyOwner};
 use adit_net::client::{Agent, Mode, Options as AgentOptions};
 use adit_plane::Board;
 use adit_plane::metrics::Metrics;
@@ -262,6 +262,7 @@ async fn serve(
     if store.intent().sealing_keys.is_empty() {
         add_sealing_key(&store).await?;
     }
+    complete_vpcs(&store).await?;
     let store = Arc::new(store);
     let open = |what| {
         move |e: &dyn std::fmt::Display| UpError::Open {
@@ -492,6 +493,27 @@ impl Ends {
             () = self.down.notified() => End::Down,
         }
     }
+}
+
+/// VPCs of before there were network ACLs and DHCP options get theirs.
+async fn complete_vpcs(store: &Store) -> Result<(), UpError> {
+    let mut trial = Draft::new(&store.intent());
+    bootstrap::complete_vpcs(&mut trial, &mut Ids::random());
+    if trial.is_unchanged() {
+        return Ok(());
+    }
+    let author = Author {
+        who: "adit",
+        operation: "adit:CompleteVpcs",
+    };
+    let done = store.write(author, |draft| {
+        bootstrap::complete_vpcs(draft, &mut Ids::random());
+        Ok::<_, std::convert::Infallible>(())
+    });
+    done.await.map(|_| ()).map_err(|e| UpError::Open {
+        what: "the VPCs",
+        why: chain(&e),
+    })
 }
 
 /// States of before there were sessions have nothing to seal them with.

@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::id::*;
-use crate::intent::Generation;
-use crate::resources::{IpProtocol, Millis, Tags};
+use crate::intent::{Draft, Generation};
+use crate::resources::{IpProtocol, Millis, NetworkInterface, Tags};
 use crate::secret::Secret;
 
 /// One IPv6 block of a VPC: a /56 of the installation's own pool ([`crate::net::IPV6_POOL`]).
@@ -247,6 +248,27 @@ pub struct AddressAssociation {
     pub private_ip: Ipv4Addr,
 }
 
+impl Draft {
+    /// Removes a network interface; Elastic IPs that led to it lead nowhere then. `None` when there
+    /// was none.
+    pub fn remove_interface(&mut self, id: impl AsRef<str>) -> Option<Arc<NetworkInterface>> {
+        let interface = self.remove::<NetworkInterface>(id)?;
+        let leads = |eip: &&Arc<ElasticIp>| {
+            let association = eip.association.as_ref();
+            association.is_some_and(|a| a.interface == interface.id)
+        };
+        let bound: Vec<AllocationId> = self
+            .in_vpc::<ElasticIp>(&interface.vpc)
+            .filter(leads)
+            .map(|eip| eip.id.clone())
+            .collect();
+        for eip in bound {
+            self.edit::<ElasticIp>(eip, |eip| eip.association = None);
+        }
+        Some(interface)
+    }
+}
+
 /// A virtual private gateway: the VPC's side of its on-premises connections.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VpnGateway {
@@ -435,11 +457,20 @@ impl DhcpOptions {
     /// The name for the VPC's own resolver among `domain-name-servers`.
     pub const AMAZON_DNS: &'static str = "AmazonProvidedDNS";
 
-    /// The resolvers that hosts are told; none when it is the VPC's own.
-    pub fn own_resolvers(&self) -> Vec<IpAddr> {
+    /// The resolvers that hosts are told, where `own` is the VPC's.
+    pub fn resolvers(&self, own: IpAddr) -> Vec<IpAddr> {
         let servers = self.options.get("domain-name-servers");
-        let servers = servers.into_iter().flatten();
-        servers.filter_map(|text| text.parse().ok()).collect()
+        let address = |text: &String| match text.as_str() {
+            DhcpOptions::AMAZON_DNS => Some(own),
+            text => text.parse().ok(),
+        };
+        servers.into_iter().flatten().filter_map(address).collect()
+    }
+
+    /// The domain that hosts append to names without dots.
+    pub fn domain(&self) -> Option<&str> {
+        let values = self.options.get("domain-name")?;
+        values.first().map(String::as_str)
     }
 }
 

@@ -30,9 +30,23 @@ impl NameFiles {
     /// daemon of the host that a library could reach through a Unix socket.
     #[must_use]
     pub fn resolver(address: std::net::IpAddr) -> Self {
+        Self::resolvers(&[address], None)
+    }
+
+    /// The same for several resolvers, asked in this order, and a domain to search for names
+    /// without dots.
+    #[must_use]
+    pub fn resolvers(addresses: &[std::net::IpAddr], search: Option<&str>) -> Self {
         let host = std::fs::read_to_string(NSSWITCH).unwrap_or_default();
+        let mut resolv_conf = String::new();
+        if let Some(domain) = search {
+            resolv_conf.push_str(&format!("search {domain}\n"));
+        }
+        for address in addresses {
+            resolv_conf.push_str(&format!("nameserver {address}\n"));
+        }
         Self {
-            resolv_conf: Some(format!("nameserver {address}\n")),
+            resolv_conf: Some(resolv_conf),
             nsswitch_conf: Some(nsswitch(&host)),
         }
     }

@@ -49,6 +49,7 @@ pub const REAL: &[Feature] = &[
     Feature::EdgeRouteTables,
     Feature::LocalOverrides,
     Feature::PrefixListRoutes,
+    Feature::DhcpOptions,
 ];
 
 impl Feature {

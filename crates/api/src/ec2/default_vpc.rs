@@ -7,7 +7,7 @@ use adit_wire::map;
 use ipnet::Ipv4Net;
 
 use crate::context::{Answer, Ctx, Home};
-use crate::ec2::{place, subnet, vpc};
+use crate::ec2::{network_acl, place, subnet, vpc};
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -109,7 +109,7 @@ fn make_subnet(
         let text = format!("There is no room for another default subnet in {}.", vpc.id);
         Refusal::new("InsufficientAddressCapacity", text)
     })?;
-    Ok(draft.put(Subnet {
+    let subnet = draft.put(Subnet {
         id: SubnetId::from_digits(home.ids.digits()),
         vpc: vpc.id.clone(),
         owner: home.account.clone(),
@@ -120,5 +120,7 @@ fn make_subnet(
         assign_ipv6: false,
         default_for_az: true,
         tags: Tags::new(),
-    }))
+    });
+    network_acl::join(draft, home.ids, &subnet);
+    Ok(subnet)
 }

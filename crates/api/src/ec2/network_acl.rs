@@ -1,104 +1,169 @@
-//! The default network ACL of every VPC: it lets everything pass, both ways, in every subnet.
+//! Network ACLs: which packets pass the boundary of a subnet [ec2-api §19].
 //!
-//! There are no others, and this one cannot be changed; so it is no resource but follows from the
-//! VPC and its subnets, ids included.
+//! Every VPC has a default one, and every subnet is in exactly one ACL's list of associations.
+
+mod entry;
+
+pub(crate) use entry::{create as create_entry, delete as delete_entry, replace as replace_entry};
+
+use std::sync::Arc;
 
 use adit_model::*;
-use adit_wire::{Map, Value, list, map};
+use adit_wire::{Value, map};
+use ipnet::IpNet;
 
-use crate::context::{Ctx, View};
-use crate::describe::{Query, is_tag_filter, yes};
+use crate::context::{Answer, Ctx, Home, View};
+use crate::describe::{Describe, tags, yes};
+use crate::ids::Ids;
 use crate::input::Input;
+use crate::quotas;
 use crate::refusal::Refusal;
+use crate::tokens::Token;
 
-/// The ACL of a VPC.
-struct DefaultAcl<'a> {
-    id: NetworkAclId,
-    vpc: &'a Vpc,
-    /// Its associations: one for each subnet.
-    subnets: Vec<(NetworkAclAssociationId, SubnetId)>,
+/// Makes the ACL that a new VPC has: it lets everything pass, both ways.
+pub(crate) fn make_default(draft: &mut Draft, home: &mut Home<'_>, vpc: &VpcId) {
+    let id = NetworkAclId::from_digits(home.ids.digits());
+    draft.put(NetworkAcl {
+        id,
+        vpc: vpc.clone(),
+        owner: home.account.clone(),
+        is_default: true,
+        entries: allow_all(100, IpNet::V4(Default::default())).to_vec(),
+        associations: Vec::new(),
+        tags: Tags::new(),
+    });
 }
 
-/// The numbers of its rules: all are allowed, and what is left is not.
-const RULES: [(i64, &str); 2] = [(100, "allow"), (32767, "deny")];
-
-/// Digits that follow from what an id is for.
-fn digits(what: &str, of: &str) -> u128 {
-    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{what} {of}").as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .take(8)
-        .fold(0, |digits, byte| digits << 8 | u128::from(*byte))
+/// Two rules that let everything pass, one for each direction.
+fn allow_all(number: u16, cidr: IpNet) -> [AclEntry; 2] {
+    [true, false].map(|egress| AclEntry {
+        number,
+        egress,
+        allow: true,
+        protocol: IpProtocol::All,
+        cidr,
+        ports: None,
+        icmp: None,
+    })
 }
 
-impl<'a> DefaultAcl<'a> {
-    fn of(intent: &Intent, vpc: &'a Vpc) -> DefaultAcl<'a> {
-        let association = |subnet: &Subnet| {
-            let id = NetworkAclAssociationId::from_digits(digits("aclassoc", subnet.id.as_str()));
-            (id, subnet.id.clone())
-        };
-        DefaultAcl {
-            id: NetworkAclId::from_digits(digits("acl", vpc.id.as_str())),
-            vpc,
-            subnets: intent
-                .in_vpc::<Subnet>(&vpc.id)
-                .map(|subnet| association(subnet))
-                .collect(),
-        }
-    }
+fn default_of(intent: &Intent, vpc: &VpcId) -> Option<Arc<NetworkAcl>> {
+    let mut acls = intent.in_vpc::<NetworkAcl>(vpc);
+    acls.find(|acl| acl.is_default).cloned()
+}
 
-    fn values(&self, filter: &str) -> Vec<String> {
-        match filter {
-            "association.association-id" => {
-                self.subnets.iter().map(|(id, _)| id.to_string()).collect()
-            }
-            "association.network-acl-id" => {
-                self.subnets.iter().map(|_| self.id.to_string()).collect()
-            }
-            "association.subnet-id" => self.subnets.iter().map(|(_, id)| id.to_string()).collect(),
-            "default" => yes(true),
-            "entry.cidr" => vec!["0.0.0.0/0".into()],
-            "entry.protocol" => vec!["-1".into()],
-            "entry.rule-action" => RULES.iter().map(|(_, action)| action.to_string()).collect(),
-            "entry.rule-number" => RULES.iter().map(|(number, _)| number.to_string()).collect(),
-            "entry.egress" => vec!["true".into(), "false".into()],
-            "network-acl-id" => vec![self.id.to_string()],
-            "owner-id" => vec![self.vpc.owner.to_string()],
-            "vpc-id" => vec![self.vpc.id.to_string()],
-            _ => Vec::new(),
-        }
-    }
-
-    fn show(&self) -> Value {
-        let association = |(id, subnet): &(NetworkAclAssociationId, SubnetId)| {
-            map! {
-                "NetworkAclAssociationId" => id.as_str(),
-                "NetworkAclId" => self.id.as_str(),
-                "SubnetId" => subnet.as_str(),
-            }
+/// Puts a new subnet under its VPC's default ACL.
+pub(crate) fn join(draft: &mut Draft, ids: &mut Ids, subnet: &Subnet) {
+    if let Some(acl) = default_of(draft, &subnet.vpc) {
+        let association = AclAssociation {
+            id: NetworkAclAssociationId::from_digits(ids.digits()),
+            subnet: subnet.id.clone(),
         };
-        let entries = [true, false].into_iter().flat_map(|egress| {
-            RULES.iter().map(move |(number, action)| {
-                map! {
-                    "CidrBlock" => "0.0.0.0/0",
-                    "Egress" => egress,
-                    "Protocol" => "-1",
-                    "RuleAction" => *action,
-                    "RuleNumber" => *number,
-                }
-            })
+        draft.edit::<NetworkAcl>(&acl.id, |acl| acl.associations.push(association));
+    }
+}
+
+/// Takes a subnet that goes away out of its ACL.
+pub(crate) fn leave(draft: &mut Draft, subnet: &Subnet) {
+    if let Some(acl) = draft.network_acl_of(subnet).cloned() {
+        draft.edit::<NetworkAcl>(&acl.id, |acl| {
+            acl.associations.retain(|a| a.subnet != subnet.id);
         });
-        map! {
-            "NetworkAclId" => self.id.as_str(),
-            "VpcId" => self.vpc.id.as_str(),
-            "OwnerId" => self.vpc.owner.as_str(),
-            "IsDefault" => true,
-            "Associations" => self.subnets.iter().map(association).collect::<Value>(),
-            "Entries" => entries.collect::<Value>(),
-            "Tags" => list![],
-        }
     }
+}
+
+pub(crate) fn create(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
+    let tags = input.tags("network-acl")?;
+    let token = Token::of(input, "CreateNetworkAcl", ctx)?;
+    let echo = token.as_ref().map(|token| token.text.clone());
+    let made = match &token {
+        Some(token) => token.replay(draft, ctx)?,
+        None => None,
+    };
+    let acl = match made.and_then(|id| draft.get::<NetworkAcl>(id).cloned()) {
+        Some(acl) => acl,
+        None => {
+            let there = || draft.in_vpc::<NetworkAcl>(&vpc.id).count();
+            quotas::NETWORK_ACLS_PER_VPC.check(draft, there)?;
+            let acl = draft.put(NetworkAcl {
+                id: NetworkAclId::from_digits(ctx.ids.digits()),
+                vpc: vpc.id.clone(),
+                owner: vpc.owner.clone(),
+                is_default: false,
+                entries: Vec::new(),
+                associations: Vec::new(),
+                tags,
+            });
+            if let Some(token) = &token {
+                token.remember(draft, ctx, &acl.id);
+            }
+            acl
+        }
+    };
+    Ok(Answer::later(
+        move |view| map! { "NetworkAcl" => show(&acl, view), "ClientToken" => echo },
+    ))
+}
+
+pub(crate) fn delete(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let acl = ctx.required::<NetworkAcl>(draft, input, "NetworkAclId")?;
+    if acl.is_default {
+        return Err(Refusal::invalid(format!(
+            "cannot delete default network ACL {}",
+            acl.id
+        )));
+    }
+    if !acl.associations.is_empty() {
+        return Err(Refusal::dependency(&format!("networkAcl '{}'", acl.id)));
+    }
+    draft.remove::<NetworkAcl>(&acl.id);
+    Ok(Answer::done())
+}
+
+/// Moves a subnet to another ACL of its VPC: its association gets a new id.
+pub(crate) fn replace_association(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let wanted = input.required("AssociationId")?;
+    let to = ctx.required::<NetworkAcl>(draft, input, "NetworkAclId")?;
+    let has = |acl: &&Arc<NetworkAcl>| acl.associations.iter().any(|a| a.id.as_str() == wanted);
+    let mine = draft.network_acls.values();
+    let mut mine = mine.filter(|acl| ctx.sees(draft, &***acl));
+    let Some(from) = mine.find(has).cloned() else {
+        return Err(Refusal::new(
+            "InvalidAssociationID.NotFound",
+            format!("The association ID '{wanted}' does not exist"),
+        ));
+    };
+    if from.vpc != to.vpc {
+        return Err(Refusal::invalid_value(format!(
+            "Network ACL {} and network ACL {} belong to different networks",
+            from.id, to.id
+        )));
+    }
+    let id = NetworkAclAssociationId::from_digits(ctx.ids.digits());
+    let mut subnets = from.associations.iter();
+    let subnet = subnets.find(|a| a.id.as_str() == wanted);
+    let moved = subnet.map(|a| AclAssociation {
+        id: id.clone(),
+        subnet: a.subnet.clone(),
+    });
+    draft.edit::<NetworkAcl>(&from.id, |acl| {
+        acl.associations.retain(|a| a.id.as_str() != wanted);
+    });
+    draft.edit::<NetworkAcl>(&to.id, |acl| acl.associations.extend(moved));
+    Ok(Answer::from(map! { "NewAssociationId" => id.as_str() }))
 }
 
 const FILTERS: &[&str] = &[
@@ -117,38 +182,75 @@ const FILTERS: &[&str] = &[
     "entry.egress",
     "entry.rule-number",
     "network-acl-id",
-    "owner-id",
     "vpc-id",
 ];
 
+const DESCRIBE: Describe<NetworkAcl> = Describe {
+    ids: "NetworkAclIds",
+    items: "NetworkAcls",
+    pages: 5..=1000,
+    filters: FILTERS,
+    show,
+    filter,
+};
+
 pub(crate) fn describe(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
-    let ids = input.texts("NetworkAclIds");
-    let query = Query::of(input, !ids.is_empty(), &(5..=1000), |name| {
-        FILTERS.contains(&name) || is_tag_filter(name)
-    })?;
-    let vpcs = view
-        .intent
-        .vpcs
-        .values()
-        .filter(|vpc| ctx.sees(view.intent, &***vpc));
-    let mut all: Vec<DefaultAcl<'_>> = vpcs.map(|vpc| DefaultAcl::of(view.intent, vpc)).collect();
-    if let Some(id) = ids
-        .iter()
-        .find(|id| !all.iter().any(|acl| acl.id.as_str() == **id))
-    {
-        return Err(Refusal::new(
-            "InvalidNetworkAclID.NotFound",
-            format!("The networkAcl ID '{id}' does not exist"),
-        ));
+    DESCRIBE.run(input, view, ctx)
+}
+
+fn filter(acl: &NetworkAcl, name: &str, view: View<'_>) -> Option<Vec<String>> {
+    let associations = acl.associations.iter();
+    let of_entries = |path: &[&str]| {
+        let entries = entry::all(acl, view.intent);
+        let found = entries.iter().filter_map(|shown| {
+            let value = path.iter().fold(shown, |value, name| value.get(name));
+            match value {
+                Value::Null => None,
+                Value::Bool(flag) => Some(flag.to_string()),
+                value => value
+                    .str()
+                    .map(str::to_string)
+                    .or_else(|| value.int().map(|number| number.to_string())),
+            }
+        });
+        found.collect::<Vec<_>>()
+    };
+    Some(match name {
+        "association.association-id" => associations.map(|a| a.id.to_string()).collect(),
+        "association.network-acl-id" => associations.map(|_| acl.id.to_string()).collect(),
+        "association.subnet-id" => associations.map(|a| a.subnet.to_string()).collect(),
+        "default" => yes(acl.is_default),
+        "entry.cidr" => of_entries(&["CidrBlock"]),
+        "entry.ipv6-cidr" => of_entries(&["Ipv6CidrBlock"]),
+        "entry.icmp.code" => of_entries(&["IcmpTypeCode", "Code"]),
+        "entry.icmp.type" => of_entries(&["IcmpTypeCode", "Type"]),
+        "entry.port-range.from" => of_entries(&["PortRange", "From"]),
+        "entry.port-range.to" => of_entries(&["PortRange", "To"]),
+        "entry.protocol" => of_entries(&["Protocol"]),
+        "entry.rule-action" => of_entries(&["RuleAction"]),
+        "entry.egress" => of_entries(&["Egress"]),
+        "entry.rule-number" => of_entries(&["RuleNumber"]),
+        "network-acl-id" => vec![acl.id.to_string()],
+        "vpc-id" => vec![acl.vpc.to_string()],
+        _ => return None,
+    })
+}
+
+fn show(acl: &NetworkAcl, view: View<'_>) -> Value {
+    let association = |a: &AclAssociation| {
+        map! {
+            "NetworkAclAssociationId" => a.id.as_str(),
+            "NetworkAclId" => acl.id.as_str(),
+            "SubnetId" => a.subnet.as_str(),
+        }
+    };
+    map! {
+        "NetworkAclId" => acl.id.as_str(),
+        "VpcId" => acl.vpc.as_str(),
+        "OwnerId" => acl.owner.as_str(),
+        "IsDefault" => acl.is_default,
+        "Associations" => acl.associations.iter().map(association).collect::<Value>(),
+        "Entries" => Value::List(entry::all(acl, view.intent)),
+        "Tags" => tags(&acl.tags),
     }
-    all.sort_by(|a, b| a.id.cmp(&b.id));
-    let wanted = all
-        .iter()
-        .filter(|acl| ids.is_empty() || ids.contains(&acl.id.as_str()))
-        .filter(|acl| query.matches(|name| acl.values(name)));
-    let (items, next) = query.page(wanted, |acl| acl.id.to_string(), |acl| acl.show());
-    let mut output = Map::new();
-    output.push("NetworkAcls", Value::List(items));
-    output.push("NextToken", next);
-    Ok(Value::Map(output))
 }

@@ -31,7 +31,8 @@ pub(crate) fn zone_of(
             all.join(", ")
         ))
     };
-    let by_name = match input.text("AvailabilityZone") {
+    let named = |parameter| input.text(parameter).filter(|text: &&str| !text.is_empty());
+    let by_name = match named("AvailabilityZone") {
         None => None,
         Some(text) => match zones.iter().find(|zone| zone.as_str() == text) {
             Some(zone) => Some(zone.clone()),
@@ -42,7 +43,7 @@ pub(crate) fn zone_of(
         },
     };
     let id_of = |zone: &Zone| zone_id(intent, zone).unwrap_or_default();
-    let by_id = match input.text("AvailabilityZoneId") {
+    let by_id = match named("AvailabilityZoneId") {
         None => None,
         Some(text) => match zones.iter().find(|zone| id_of(zone) == text) {
             Some(zone) => Some(zone.clone()),

@@ -1,14 +1,18 @@
-//! Prefix lists: the installation's own, one for each service with gateway endpoints
-//! [ec2-api §15].
+//! Prefix lists: the installation's own, one for each service with gateway endpoints, and those of
+//! customers [ec2-api §15].
+
+mod managed;
+
+pub(crate) use managed::{associations, create, delete, entries, modify, restore};
 
 use std::sync::Arc;
 
 use adit_model::*;
-use adit_wire::{Map, Value, list, map};
-use ipnet::{IpNet, Ipv4Net};
+use adit_wire::{Map, Value, map};
+use ipnet::IpNet;
 
 use crate::context::{Ctx, View};
-use crate::describe::{Pages, Query};
+use crate::describe::{Pages, Query, is_tag_filter, tag_values, tags};
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -63,7 +67,7 @@ fn run(
         find(view.intent, ctx, id)?;
     }
     let query = Query::of(input, !ids.is_empty(), &pages, |name| {
-        matches!(name, "prefix-list-id" | "prefix-list-name" | "owner-id")
+        matches!(name, "prefix-list-id" | "prefix-list-name" | "owner-id") || is_tag_filter(name)
     })?;
     let all = view.intent.prefix_lists.values().filter(|list| {
         sees(ctx, list)
@@ -72,7 +76,8 @@ fn run(
             && query.matches(|name| match name {
                 "prefix-list-id" => vec![list.id.to_string()],
                 "prefix-list-name" => vec![list.name.clone()],
-                _ => vec![owner(list)],
+                "owner-id" => vec![owner(list)],
+                name => tag_values(&list.tags, name).unwrap_or_default(),
             })
     });
     let (items, next) = query.page(all, |list| list.id.to_string(), |list| show(list));
@@ -110,57 +115,35 @@ pub(crate) fn describe(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<V
     )
 }
 
-/// Every list; those of services have neither a version nor a size.
+/// Every list.
 pub(crate) fn describe_managed(
     input: &Input<'_>,
     view: View<'_>,
     ctx: &Ctx,
 ) -> Result<Value, Refusal> {
-    run(
-        input,
-        view,
-        ctx,
-        1..=100,
-        |_| true,
-        |list| {
-            let account = list.owner.as_ref().map_or("aws", AccountId::as_str);
-            map! {
-                "PrefixListId" => list.id.as_str(),
-                "AddressFamily" => "IPv4",
-                "State" => "create-complete",
-                "PrefixListArn" =>
-                    format!("arn:aws:ec2:{}:{account}:prefix-list/{}", list.region, list.id),
-                "PrefixListName" => list.name.as_str(),
-                "OwnerId" => owner(list),
-                "Tags" => list![],
-            }
-        },
-    )
+    run(input, view, ctx, 1..=100, |_| true, show)
 }
 
-pub(crate) fn entries(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
-    let list = find(view.intent, ctx, input.required("PrefixListId")?)?;
-    if input.get("TargetVersion").int().is_some() && list.owner.is_none() {
-        return Err(Refusal::invalid_value(format!(
-            "The prefix list '{}' has no versions.",
-            list.id
-        )));
-    }
-    let query = Query::of(input, false, &(1..=100), |_| false)?;
-    let mut blocks: Vec<Ipv4Net> = list.ipv4().collect();
-    // Pages go by key, so the order is that of the keys.
-    let key = |block: &Ipv4Net| {
-        format!(
-            "{:08x}/{:02}",
-            u32::from(block.network()),
-            block.prefix_len()
-        )
+/// A list as shown; those of services have neither a version nor a size.
+fn show(list: &PrefixList) -> Value {
+    let account = list.owner.as_ref().map_or("aws", AccountId::as_str);
+    let state = match list.version {
+        0 | 1 => "create-complete",
+        _ => "modify-complete",
     };
-    blocks.sort_by_key(key);
-    let show = |block: Ipv4Net| map! { "Cidr" => block.to_string() };
-    let (items, next) = query.page(blocks.into_iter(), key, show);
-    let mut output = Map::new();
-    output.push("Entries", Value::List(items));
-    output.push("NextToken", next);
-    Ok(Value::Map(output))
+    map! {
+        "PrefixListId" => list.id.as_str(),
+        "AddressFamily" => match list.family {
+            AddressFamily::Ipv4 => "IPv4",
+            AddressFamily::Ipv6 => "IPv6",
+        },
+        "State" => state,
+        "PrefixListArn" =>
+            format!("arn:aws:ec2:{}:{account}:prefix-list/{}", list.region, list.id),
+        "PrefixListName" => list.name.as_str(),
+        "MaxEntries" => list.owner.as_ref().map(|_| list.max_entries),
+        "Version" => list.owner.as_ref().map(|_| i64::try_from(list.version).unwrap_or(i64::MAX)),
+        "OwnerId" => owner(list),
+        "Tags" => tags(&list.tags),
+    }
 }

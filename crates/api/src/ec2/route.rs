@@ -1,33 +1,22 @@
 //! Static routes [ec2-api §17].
 
+pub(crate) mod check;
 pub(crate) mod shown;
+mod target;
 
 use adit_model::*;
+use adit_snapshot::Feature;
 use adit_wire::map;
-use ipnet::Ipv4Net;
+use ipnet::Ipv6Net;
 
 use crate::context::{Answer, Ctx};
-use crate::ec2::vpc;
+use crate::ec2::{prefix_list, vpc};
 use crate::input::Input;
-use crate::quotas;
 use crate::refusal::Refusal;
+pub(crate) use check::check_room;
+use check::{check_destination, check_room_for, is_local};
 use shown::endpoint_routes;
-
-/// Targets that are not built; naming one is refused, never ignored.
-const UNBUILT_TARGETS: &[&str] = &[
-    "TransitGatewayId",
-    "LocalGatewayId",
-    "CarrierGatewayId",
-    "CoreNetworkArn",
-    "OdbNetworkArn",
-    "EgressOnlyInternetGatewayId",
-    "InstanceId",
-    "VpcPeeringConnectionId",
-    "NatGatewayId",
-];
-
-/// Instance metadata and the like live here: no route may lead there.
-const LINK_LOCAL: &str = "169.254.168.0/22";
+use target::{named_target, refuse_endpoint_target, target, target_id};
 
 pub(crate) fn create(
     input: &Input<'_>,
@@ -37,44 +26,48 @@ pub(crate) fn create(
     let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
     let named = named_target(input)?;
     refuse_endpoint_target(named, draft, ctx)?;
-    let destination = destination(input)?;
+    let destination = destination(input, draft, ctx)?;
     if let Some(there) = table
         .routes
         .iter()
-        .find(|route| route.destination == destination.into())
+        .find(|route| route.destination == destination)
     {
         // The same route again is no fault, even when its target is gone.
         return match target_id(&there.target) == named.1 {
             true => Ok(Answer::from(map! { "Return" => true })),
-            false => Err(already(destination)),
+            false => Err(already(&table, &destination)),
         };
     }
     let target = target(named, draft, ctx, &table)?;
-    check_destination(draft, &table, destination, &target)?;
-    check_room(draft, &table)?;
+    if is_local(draft, &table, &destination) {
+        return Err(already(&table, &destination));
+    }
+    check_destination(draft, &table, &destination, &target)?;
+    if let Destination::PrefixList(list) = &destination
+        && endpoint_routes(&table, draft).any(|(there, _)| there == *list)
+    {
+        return Err(already(&table, &destination));
+    }
+    check_room_for(draft, &table, &destination)?;
     let route = Route {
-        destination: destination.into(),
+        destination,
         target,
     };
     draft.edit::<RouteTable>(&table.id, |table| table.routes.push(route));
     Ok(Answer::from(map! { "Return" => true }))
 }
 
-fn already(destination: Ipv4Net) -> Refusal {
-    let text = format!("The route identified by {destination} already exists.");
-    Refusal::new("RouteAlreadyExists", text)
-}
-
-fn target_id(target: &RouteTarget) -> &str {
-    match target {
-        RouteTarget::InternetGateway(id) => id.as_str(),
-        RouteTarget::NetworkInterface(id) => id.as_str(),
-        RouteTarget::NatGateway(id) => id.as_str(),
-        RouteTarget::EgressOnlyInternetGateway(id) => id.as_str(),
-        RouteTarget::VpcPeeringConnection(id) => id.as_str(),
-        RouteTarget::VpnGateway(id) => id.as_str(),
-        RouteTarget::Local => "local",
-    }
+fn already(table: &RouteTable, destination: &Destination) -> Refusal {
+    Refusal::new(
+        "RouteAlreadyExists",
+        match destination {
+            Destination::PrefixList(list) => format!(
+                "route table {} already has a route with destination-prefix-list-id {list}",
+                table.id
+            ),
+            block => format!("The route identified by {block} already exists."),
+        },
+    )
 }
 
 pub(crate) fn replace(
@@ -84,50 +77,47 @@ pub(crate) fn replace(
 ) -> Result<Answer, Refusal> {
     let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
     refuse_endpoint_route(input, draft, &table)?;
-    let destination = destination(input)?;
-    let local = is_local(draft, &table, destination);
+    let destination = destination(input, draft, ctx)?;
+    let local = is_local(draft, &table, &destination);
+    let there = table.routes.iter().any(|r| r.destination == destination);
     if input.flag("LocalTarget", false) {
-        // Local routes cannot be led elsewhere, so there is nothing to restore.
-        return if local {
-            Ok(Answer::done())
-        } else {
-            Err(no_local(destination))
-        };
-    }
-    if local {
-        return Err(Refusal::unsupported(format!(
-            "The target of the local route {destination} cannot be replaced."
-        )));
+        if !local {
+            return Err(Refusal::invalid_value(format!(
+                "There is no local route for '{destination}' in the route table."
+            )));
+        }
+        draft.edit::<RouteTable>(&table.id, |table| {
+            table
+                .routes
+                .retain(|route| route.destination != destination);
+        });
+        return Ok(Answer::done());
     }
     let named = named_target(input)?;
     refuse_endpoint_target(named, draft, ctx)?;
     let target = target(named, draft, ctx, &table)?;
-    check_destination(draft, &table, destination, &target)?;
-    if !table
-        .routes
-        .iter()
-        .any(|route| route.destination == destination.into())
-    {
+    if local && !Feature::LocalOverrides.is_real() {
+        return Err(Refusal::unsupported(format!(
+            "The target of the local route {destination} cannot be replaced."
+        )));
+    }
+    check_destination(draft, &table, &destination, &target)?;
+    if !there && !local {
         return Err(Refusal::invalid_value(format!(
             "There is no route defined for '{destination}' in the route table. Use CreateRoute instead."
         )));
     }
     draft.edit::<RouteTable>(&table.id, |table| {
-        for route in table
-            .routes
-            .iter_mut()
-            .filter(|route| route.destination == destination.into())
-        {
-            route.target = target.clone();
+        let mut routes = table.routes.iter_mut();
+        match routes.find(|route| route.destination == destination) {
+            Some(route) => route.target = target,
+            None => table.routes.push(Route {
+                destination,
+                target,
+            }),
         }
     });
     Ok(Answer::done())
-}
-
-fn no_local(destination: Ipv4Net) -> Refusal {
-    Refusal::invalid_value(format!(
-        "There is no local route for '{destination}' in the route table."
-    ))
 }
 
 pub(crate) fn delete(
@@ -137,8 +127,8 @@ pub(crate) fn delete(
 ) -> Result<Answer, Refusal> {
     let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
     refuse_endpoint_route(input, draft, &table)?;
-    let destination = destination(input)?;
-    if is_local(draft, &table, destination) {
+    let destination = destination(input, draft, ctx)?;
+    if is_local(draft, &table, &destination) {
         return Err(Refusal::invalid_value(format!(
             "cannot remove local route {destination} in route table {}",
             table.id
@@ -147,18 +137,19 @@ pub(crate) fn delete(
     if !table
         .routes
         .iter()
-        .any(|route| route.destination == destination.into())
+        .any(|route| route.destination == destination)
     {
-        return Err(not_found(
-            &destination.to_string(),
-            "destination-cidr-block",
-            &table,
-        ));
+        let kind = match destination {
+            Destination::Ipv4(_) => "destination-cidr-block",
+            Destination::Ipv6(_) => "destination-ipv6-cidr-block",
+            Destination::PrefixList(_) => "destination-prefix-list-id",
+        };
+        return Err(not_found(&destination.to_string(), kind, &table));
     }
     draft.edit::<RouteTable>(&table.id, |table| {
         table
             .routes
-            .retain(|route| route.destination != destination.into());
+            .retain(|route| route.destination != destination);
     });
     Ok(Answer::done())
 }
@@ -181,183 +172,44 @@ fn refuse_endpoint_route(
         return Ok(());
     };
     let mut there = endpoint_routes(table, intent);
-    Err(match there.any(|(id, _)| id.as_str() == list) {
-        true => Refusal::invalid_value(format!(
+    match there.any(|(id, _)| id.as_str() == list) {
+        true => Err(Refusal::invalid_value(format!(
             "cannot remove VPC endpoint route {list} in route table {}",
             table.id
-        )),
-        false => not_found(list, "destination-prefix-list-id", table),
-    })
+        ))),
+        false => Ok(()),
+    }
 }
 
-/// The block that a request names, as AWS keeps it: host bits cleared.
-fn destination(input: &Input<'_>) -> Result<Ipv4Net, Refusal> {
+/// The destination that a request names, as AWS keeps it: host bits cleared.
+fn destination(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<Destination, Refusal> {
     let named = [
         "DestinationCidrBlock",
         "DestinationIpv6CidrBlock",
         "DestinationPrefixListId",
     ];
-    if named
+    let mut given = named
         .iter()
-        .filter(|name| input.text(name).is_some())
-        .count()
-        > 1
-    {
+        .filter_map(|name| Some((*name, input.text(name).filter(|text| !text.is_empty())?)));
+    let Some((name, text)) = given.next() else {
+        return Err(Refusal::missing("DestinationCidrBlock"));
+    };
+    if given.next().is_some() {
         return Err(Refusal::combination(
             "The request must contain exactly one of destinationCidrBlock, destinationIpv6CidrBlock and destinationPrefixListId",
         ));
     }
-    input.refuse_unbuilt(&["DestinationIpv6CidrBlock", "DestinationPrefixListId"])?;
-    vpc::cidr(
-        input.required("DestinationCidrBlock")?,
-        "destinationCidrBlock",
-    )
-}
-
-/// The one target that a request names: the parameter and the id.
-fn named_target<'a>(input: &Input<'a>) -> Result<(&'static str, &'a str), Refusal> {
-    let kinds = ["GatewayId", "NetworkInterfaceId", "VpcEndpointId"];
-    let all = kinds.iter().chain(UNBUILT_TARGETS);
-    let mut named = all.filter_map(|name| Some((*name, input.text(name)?)));
-    let Some(target) = named.next() else {
-        return Err(Refusal::missing("gatewayId"));
-    };
-    if named.next().is_some() {
-        return Err(Refusal::combination(
-            "The request must contain exactly one route target",
-        ));
+    match name {
+        "DestinationCidrBlock" => Ok(vpc::cidr(text, "destinationCidrBlock")?.into()),
+        "DestinationIpv6CidrBlock" => match text.parse::<Ipv6Net>() {
+            Ok(block) => Ok(block.into()),
+            Err(_) => Err(Refusal::invalid_value(format!(
+                "Value ({text}) for parameter destinationIpv6CidrBlock is invalid. This is not a valid CIDR block."
+            ))),
+        },
+        _ => {
+            let list = prefix_list::find(intent, ctx, text)?;
+            Ok(Destination::PrefixList(list.id.clone()))
+        }
     }
-    input.refuse_unbuilt(UNBUILT_TARGETS)?;
-    Ok(target)
-}
-
-/// Routes to endpoints of our kinds are never made by hand.
-fn refuse_endpoint_target(
-    (_, id): (&str, &str),
-    intent: &Intent,
-    ctx: &Ctx,
-) -> Result<(), Refusal> {
-    if !id.starts_with(VpcEndpointId::PREFIX) {
-        return Ok(());
-    }
-    ctx.find::<VpcEndpoint>(intent, id)?;
-    Err(Refusal::new(
-        "RouteNotSupported",
-        format!(
-            "Route table contains unsupported route target: {id}. VPC Endpoints of this type cannot be used as route targets."
-        ),
-    ))
-}
-
-/// What a named target is, when the table can lead to it.
-fn target(
-    (parameter, id): (&str, &str),
-    intent: &Intent,
-    ctx: &Ctx,
-    table: &RouteTable,
-) -> Result<RouteTarget, Refusal> {
-    match (parameter, id) {
-        ("NetworkInterfaceId", id) => interface_target(intent, ctx, table, id),
-        (_, "local") => Err(Refusal::unsupported("A route to `local` cannot be made.")),
-        (_, id) => gateway_target(intent, ctx, table, id),
-    }
-}
-
-fn gateway_target(
-    intent: &Intent,
-    ctx: &Ctx,
-    table: &RouteTable,
-    id: &str,
-) -> Result<RouteTarget, Refusal> {
-    let gateway = ctx.find::<InternetGateway>(intent, id).map_err(|_| {
-        Refusal::new(
-            "InvalidGatewayID.NotFound",
-            format!("The gateway ID '{id}' does not exist"),
-        )
-    })?;
-    if gateway.attached.as_ref() != Some(&table.vpc) {
-        return Err(different_networks(table, "network gateway", id));
-    }
-    Ok(RouteTarget::InternetGateway(gateway.id.clone()))
-}
-
-fn interface_target(
-    intent: &Intent,
-    ctx: &Ctx,
-    table: &RouteTable,
-    id: &str,
-) -> Result<RouteTarget, Refusal> {
-    let interface = ctx.find::<NetworkInterface>(intent, id)?;
-    if interface.vpc != table.vpc {
-        return Err(different_networks(table, "interface", id));
-    }
-    let managed = match interface.user {
-        InterfaceUser::Endpoint { .. } => Some("VPC endpoint"),
-        InterfaceUser::ResolverEndpoint(_) => Some("Route 53 Resolver endpoint"),
-        _ => None,
-    };
-    if let Some(user) = managed {
-        return Err(Refusal::invalid(format!(
-            "The network interface {id} belongs to a {user} and cannot be a route target."
-        )));
-    }
-    Ok(RouteTarget::NetworkInterface(interface.id.clone()))
-}
-
-fn different_networks(table: &RouteTable, noun: &str, id: &str) -> Refusal {
-    Refusal::invalid_value(format!(
-        "route table {} and {noun} {id} belong to different networks",
-        table.id
-    ))
-}
-
-/// What a destination may be: not link-local, not local, and inside a VPC's block only a whole
-/// subnet that is led through an interface.
-fn check_destination(
-    intent: &Intent,
-    table: &RouteTable,
-    destination: Ipv4Net,
-    target: &RouteTarget,
-) -> Result<(), Refusal> {
-    if LINK_LOCAL
-        .parse::<Ipv4Net>()
-        .is_ok_and(|block| block.contains(&destination))
-    {
-        return Err(Refusal::invalid_value(format!(
-            "The destination CIDR block {destination} is inside {LINK_LOCAL}, to which no route can lead."
-        )));
-    }
-    let Some(vpc) = intent.get::<Vpc>(&table.vpc) else {
-        return Ok(());
-    };
-    if is_local(intent, table, destination) {
-        return Err(already(destination));
-    }
-    if !vpc.cidrs.iter().any(|c| c.cidr.contains(&destination)) {
-        return Ok(());
-    }
-    let to_interface = matches!(target, RouteTarget::NetworkInterface(_));
-    let whole_subnet = intent
-        .in_vpc::<Subnet>(&vpc.id)
-        .any(|s| s.cidr == destination);
-    match (to_interface, whole_subnet) {
-        (true, true) => Ok(()),
-        (false, _) => Err(Refusal::invalid_value(format!(
-            "The destination CIDR block {destination} is equal to or more specific than one of this VPC's CIDR blocks. This route can target only an interface or an instance."
-        ))),
-        (true, false) => Err(Refusal::invalid_value(format!(
-            "The destination CIDR block {destination} is more specific than one of this VPC's CIDR blocks and does not match any subnet CIDR block."
-        ))),
-    }
-}
-
-fn is_local(intent: &Intent, table: &RouteTable, destination: Ipv4Net) -> bool {
-    let vpc = intent.get::<Vpc>(&table.vpc);
-    vpc.is_some_and(|vpc| vpc.cidrs.iter().any(|c| c.cidr == destination))
-}
-
-/// Refuses a route beyond the limit; each endpoint route counts as one.
-pub(crate) fn check_room(intent: &Intent, table: &RouteTable) -> Result<(), Refusal> {
-    let count = || table.routes.len() + endpoint_routes(table, intent).count();
-    quotas::ROUTES_PER_TABLE.check(intent, count)
 }

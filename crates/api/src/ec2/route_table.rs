@@ -1,9 +1,11 @@
 //! Route tables and which subnets use them [ec2-api §11, §17].
 
+mod edge;
+
 use std::sync::Arc;
 
 use adit_model::*;
-use adit_wire::{Value, list, map};
+use adit_wire::{Value, map};
 
 use crate::addresses;
 use crate::context::{Answer, Ctx, View};
@@ -98,7 +100,22 @@ pub(crate) fn associate(
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
     let table = ctx.required::<RouteTable>(draft, input, "RouteTableId")?;
-    input.refuse_unbuilt(&["GatewayId", "PublicIpv4Pool"])?;
+    input.refuse_unbuilt(&["PublicIpv4Pool"])?;
+    match (input.text("SubnetId"), input.text("GatewayId")) {
+        (Some(_), Some(_)) => Err(Refusal::combination(
+            "The request must contain either subnetId or gatewayId, not both",
+        )),
+        (None, Some(_)) => edge::associate(input, draft, ctx, &table),
+        _ => associate_subnet(input, draft, ctx, &table),
+    }
+}
+
+fn associate_subnet(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+    table: &RouteTable,
+) -> Result<Answer, Refusal> {
     let subnet = ctx.required::<Subnet>(draft, input, "SubnetId")?;
     if subnet.vpc != table.vpc {
         return Err(Refusal::invalid_value(format!(
@@ -152,7 +169,7 @@ pub(crate) fn disassociate(
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
     let (table, association) = association(draft, ctx, input.required("AssociationId")?)?;
-    if association.subnet.is_none() {
+    if association.is_main() {
         return Err(Refusal::invalid_value(format!(
             "cannot disassociate the main route table association {}",
             association.id
@@ -178,6 +195,9 @@ pub(crate) fn replace_association(
             "Route table {} and route table {} belong to different networks",
             from.id, to.id
         )));
+    }
+    if association.gateway.is_some() {
+        edge::check_routes(draft, &to)?;
     }
     let id = RouteTableAssociationId::from_digits(ctx.ids.digits());
     draft.edit::<RouteTable>(&from.id, |table| {
@@ -267,13 +287,14 @@ const DESCRIBE: Describe<RouteTable> = Describe {
             "route.gateway-id" => of_routes("GatewayId"),
             "route.origin" => of_routes("Origin"),
             "route.state" => of_routes("State"),
-            "association.gateway-id"
-            | "route.destination-ipv6-cidr-block"
-            | "route.egress-only-internet-gateway-id"
-            | "route.instance-id"
-            | "route.nat-gateway-id"
-            | "route.transit-gateway-id"
-            | "route.vpc-peering-connection-id" => Vec::new(),
+            "association.gateway-id" => associations
+                .filter_map(|a| Some(a.gateway.as_ref()?.as_str().to_string()))
+                .collect(),
+            "route.destination-ipv6-cidr-block" => of_routes("DestinationIpv6CidrBlock"),
+            "route.egress-only-internet-gateway-id" => of_routes("EgressOnlyInternetGatewayId"),
+            "route.nat-gateway-id" => of_routes("NatGatewayId"),
+            "route.vpc-peering-connection-id" => of_routes("VpcPeeringConnectionId"),
+            "route.instance-id" | "route.transit-gateway-id" => Vec::new(),
             _ => return None,
         })
     },
@@ -290,20 +311,22 @@ fn associated() -> Value {
 fn show(table: &RouteTable, view: View<'_>) -> Value {
     let association = |a: &RouteTableAssociation| {
         map! {
-            "Main" => a.subnet.is_none(),
+            "Main" => a.is_main(),
             "RouteTableAssociationId" => a.id.as_str(),
             "RouteTableId" => table.id.as_str(),
             "SubnetId" => a.subnet.as_ref().map(String::from),
+            "GatewayId" => a.gateway.as_ref().map(|gateway| gateway.as_str().to_string()),
             "AssociationState" => associated(),
         }
     };
+    let gateway = |id: &VpnGatewayId| map! { "GatewayId" => id.as_str() };
     map! {
         "RouteTableId" => table.id.as_str(),
         "VpcId" => table.vpc.as_str(),
         "OwnerId" => table.owner.as_str(),
         "Routes" => Value::List(shown::all(table, view.intent)),
         "Associations" => table.associations.iter().map(association).collect::<Value>(),
-        "PropagatingVgws" => list![],
+        "PropagatingVgws" => table.propagating.iter().map(gateway).collect::<Value>(),
         "Tags" => tags(&table.tags),
     }
 }

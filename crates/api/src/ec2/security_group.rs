@@ -273,6 +273,35 @@ fn show(group: &SecurityGroup, view: View<'_>) -> Value {
     }
 }
 
+/// VPCs at the other side of an active peering connection whose groups name one of these in a rule.
+pub(crate) fn references(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
+    let ids = input.texts("GroupId");
+    if ids.is_empty() {
+        return Err(Refusal::missing("GroupId"));
+    }
+    let mut found = Vec::new();
+    for id in ids {
+        let group = find(view.intent, ctx, id)?;
+        for peering in view.intent.in_vpc::<VpcPeeringConnection>(&group.vpc) {
+            let Some((_, peer)) = peering.sides(&group.vpc).filter(|_| peering.is_active()) else {
+                continue;
+            };
+            let names = |other: &Arc<SecurityGroup>| {
+                let mut rules = other.rules.iter();
+                rules.any(|rule| rule.peer == RulePeer::Group(group.id.clone()))
+            };
+            if view.intent.in_vpc::<SecurityGroup>(&peer.vpc).any(names) {
+                found.push(map! {
+                    "GroupId" => group.id.as_str(),
+                    "ReferencingVpcId" => peer.vpc.as_str(),
+                    "VpcPeeringConnectionId" => peering.id.as_str(),
+                });
+            }
+        }
+    }
+    Ok(map! { "SecurityGroupReferenceSet" => Value::List(found) })
+}
+
 pub(crate) fn describe_for_vpc(
     input: &Input<'_>,
     view: View<'_>,

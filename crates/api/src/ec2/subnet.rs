@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use crate::addresses;
 use crate::context::{Answer, Ctx, View};
 use crate::describe::{Describe, tags, yes};
-use crate::ec2::{arn, place, vpc};
+use crate::ec2::{arn, network_acl, place, vpc};
 use crate::input::Input;
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -44,6 +44,7 @@ pub(crate) fn create(
         default_for_az: false,
         tags,
     });
+    network_acl::join(draft, &mut ctx.ids, &subnet);
     Ok(Answer::later(
         move |view| map! { "Subnet" => show(&subnet, view) },
     ))
@@ -111,6 +112,7 @@ pub(crate) fn delete(
     if let Some(table) = table {
         draft.edit::<RouteTable>(&table.id, |table| table.associations.retain(|a| !uses(a)));
     }
+    network_acl::leave(draft, &subnet);
     draft.remove::<Subnet>(&subnet.id);
     Ok(Answer::done())
 }

@@ -5,6 +5,7 @@ use adit_wire::{Map, Value, map};
 
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::Query;
+use crate::ec2::{peering, prefix_list};
 use crate::input::{Input, check_tag_count, tag_of};
 use crate::refusal::Refusal;
 
@@ -35,6 +36,16 @@ macro_rules! taggable {
                 list: |intent, ctx, all| list::<$type>(intent, ctx, $name, all),
             },)*
             Taggable {
+                prefix: VpcPeeringConnectionId::PREFIX,
+                edit: edit_peering,
+                list: list_peerings,
+            },
+            Taggable {
+                prefix: PrefixListId::PREFIX,
+                edit: edit_prefix_list,
+                list: list_prefix_lists,
+            },
+            Taggable {
                 prefix: SecurityGroupRuleId::PREFIX,
                 edit: edit_rule,
                 list: list_rules,
@@ -51,6 +62,13 @@ static TAGGABLE: &[Taggable] = taggable! {
     SecurityGroup SecurityGroupId::PREFIX, "security-group";
     NetworkInterface NetworkInterfaceId::PREFIX, "network-interface";
     VpcEndpoint VpcEndpointId::PREFIX, "vpc-endpoint";
+    NetworkAcl NetworkAclId::PREFIX, "network-acl";
+    NatGateway NatGatewayId::PREFIX, "natgateway";
+    ElasticIp AllocationId::PREFIX, "elastic-ip";
+    VpnGateway VpnGatewayId::PREFIX, "vpn-gateway";
+    CustomerGateway CustomerGatewayId::PREFIX, "customer-gateway";
+    VpnConnection VpnConnectionId::PREFIX, "vpn-connection";
+    DhcpOptions DhcpOptionsId::PREFIX, "dhcp-options";
 };
 
 fn edit<R: Owned + Clone>(
@@ -67,6 +85,47 @@ fn edit<R: Owned + Clone>(
         draft.put(resource);
     }
     Ok(())
+}
+
+fn edit_peering(draft: &mut Draft, ctx: &Ctx, id: &str, change: Change<'_>) -> Result<(), Refusal> {
+    let mut connection = VpcPeeringConnection::clone(&*peering::find(draft, ctx, id)?);
+    change(peering::tags_of_mut(&mut connection, ctx))?;
+    draft.put(connection);
+    Ok(())
+}
+
+fn list_peerings(intent: &Intent, ctx: &Ctx, all: &mut Vec<Tagged>) {
+    let seen = intent.peering_connections.values();
+    for connection in seen.filter(|connection| peering::sees(ctx, connection)) {
+        let (id, tags) = (connection.id.as_str(), peering::tags_of(connection, ctx));
+        push_all(id, "vpc-peering-connection", tags, all);
+    }
+}
+
+fn edit_prefix_list(
+    draft: &mut Draft,
+    ctx: &Ctx,
+    id: &str,
+    change: Change<'_>,
+) -> Result<(), Refusal> {
+    let mut list = PrefixList::clone(prefix_list::find(draft, ctx, id)?);
+    if list.owner.is_none() {
+        return Err(Refusal::new(
+            "OperationNotPermitted",
+            format!("The prefix list '{id}' is managed by a service and cannot be tagged."),
+        ));
+    }
+    change(&mut list.tags)?;
+    draft.put(list);
+    Ok(())
+}
+
+fn list_prefix_lists(intent: &Intent, ctx: &Ctx, all: &mut Vec<Tagged>) {
+    for list in intent.prefix_lists.values() {
+        if list.owner.as_ref() == Some(&ctx.caller.account) && list.region == ctx.region {
+            push_all(list.id.as_str(), "prefix-list", &list.tags, all);
+        }
+    }
 }
 
 fn edit_rule(draft: &mut Draft, ctx: &Ctx, id: &str, change: Change<'_>) -> Result<(), Refusal> {
@@ -128,12 +187,6 @@ fn change_all(
         return Err(Refusal::missing("resourceIdSet"));
     }
     for id in ids {
-        if id.starts_with(PrefixListId::PREFIX) {
-            return Err(Refusal::new(
-                "OperationNotPermitted",
-                format!("The prefix list '{id}' is managed by a service and cannot be tagged."),
-            ));
-        }
         match TAGGABLE.iter().find(|kind| id.starts_with(kind.prefix)) {
             Some(kind) => (kind.edit)(draft, ctx, id, change)?,
             None => {

@@ -1,11 +1,14 @@
 //! VPCs and their DNS attributes [ec2-api §16].
 
+pub(crate) mod block;
+
 use adit_model::*;
 use adit_wire::{Value, list, map};
 use ipnet::Ipv4Net;
 
 use crate::context::{Answer, Ctx, Home, View};
 use crate::describe::{Describe, tags, yes};
+use crate::ec2::{dhcp_options, network_acl, peering};
 use crate::input::Input;
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -56,7 +59,7 @@ pub(crate) fn make(
         dns_hostnames: is_default,
         is_default,
         tenancy,
-        dhcp_options: DhcpOptionsId::from_digits(dhcp_digits(&home.account, &home.region)),
+        dhcp_options: dhcp_options::default_of(draft, home),
         tags,
     };
     draft.put(vpc.clone());
@@ -74,6 +77,7 @@ pub(crate) fn make(
         propagating: Vec::new(),
         tags: Tags::new(),
     });
+    network_acl::make_default(draft, home, &id);
     let group = SecurityGroupId::from_digits(home.ids.digits());
     let rule = |home: &mut Home<'_>, egress, peer| SecurityGroupRule {
         id: SecurityGroupRuleId::from_digits(home.ids.digits()),
@@ -116,16 +120,6 @@ fn limit(draft: &Draft, region: &Region, account: &AccountId) -> Result<(), Refu
     quotas::VPCS_PER_REGION.check(draft, || there().count())
 }
 
-/// Every account and Region has one set of default DHCP options; its id follows from both.
-fn dhcp_digits(account: &AccountId, region: &Region) -> u128 {
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        format!("dhcp {account} {region}").as_bytes(),
-    );
-    let bytes = digest.as_ref().iter().take(8);
-    bytes.fold(0, |digits, byte| digits << 8 | u128::from(*byte))
-}
-
 /// A VPC's block: /16 to /28, host bits cleared as AWS does.
 fn vpc_cidr(text: &str) -> Result<Ipv4Net, Refusal> {
     let cidr = cidr(text, "cidrBlock")?;
@@ -163,7 +157,16 @@ pub(crate) fn delete(
         || draft
             .in_vpc::<SecurityGroup>(id)
             .any(|group| group.name != "default")
-        || draft.in_vpc::<RouteTable>(id).any(|table| !table.is_main());
+        || draft.in_vpc::<RouteTable>(id).any(|table| !table.is_main())
+        || draft.in_vpc::<NetworkAcl>(id).any(|acl| !acl.is_default)
+        || draft.in_vpc::<VpnGateway>(id).next().is_some()
+        || draft
+            .in_vpc::<EgressOnlyInternetGateway>(id)
+            .next()
+            .is_some()
+        || draft
+            .in_vpc::<VpcPeeringConnection>(id)
+            .any(|connection| peering::holds(connection, draft, ctx.now));
     if in_use {
         return Err(Refusal::dependency(&format!("vpc '{id}'")));
     }
@@ -174,6 +177,15 @@ pub(crate) fn delete(
     let tables: Vec<_> = draft.in_vpc::<RouteTable>(id).cloned().collect();
     for table in tables {
         draft.remove::<RouteTable>(&table.id);
+    }
+    let acls: Vec<_> = draft.in_vpc::<NetworkAcl>(id).cloned().collect();
+    for acl in acls {
+        draft.remove::<NetworkAcl>(&acl.id);
+    }
+    // What is over stays for its record, and goes with one of its VPCs.
+    let over: Vec<_> = draft.in_vpc::<VpcPeeringConnection>(id).cloned().collect();
+    for connection in over {
+        draft.remove::<VpcPeeringConnection>(&connection.id);
     }
     crate::route53::forget_vpc(draft, &vpc.id);
     draft.remove::<Vpc>(id);
@@ -253,6 +265,24 @@ pub(crate) fn show(vpc: &Vpc) -> Value {
         "IsDefault" => vpc.is_default,
         "BlockPublicAccessStates" => map! { "InternetGatewayBlockMode" => "off" },
         "Tags" => tags(&vpc.tags),
+    }
+}
+
+/// A tenancy can be changed to `default` alone.
+pub(crate) fn modify_tenancy(
+    input: &Input<'_>,
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+) -> Result<Answer, Refusal> {
+    let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
+    match input.required("InstanceTenancy")? {
+        "default" => {
+            draft.edit::<Vpc>(&vpc.id, |vpc| vpc.tenancy = "default".to_string());
+            Ok(Answer::from(map! { "ReturnValue" => true }))
+        }
+        other => Err(Refusal::invalid_value(format!(
+            "Value ({other}) for parameter instanceTenancy is invalid. Expecting default."
+        ))),
     }
 }
 

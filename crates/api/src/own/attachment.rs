@@ -6,7 +6,7 @@
 use adit_model::*;
 use adit_wire::{Map, Value, map};
 
-use super::{lease, run};
+use super::{lease, names_of, run};
 use crate::context::{Answer, Ctx, View};
 use crate::ec2::network_interface;
 use crate::input::Input;
@@ -74,7 +74,7 @@ pub(crate) fn detach(
     };
     match &eni.user {
         InterfaceUser::Attached { .. } | InterfaceUser::Available if delete => {
-            draft.remove::<NetworkInterface>(id);
+            draft.remove_interface(id);
         }
         InterfaceUser::Attached { .. } => {
             draft.edit::<NetworkInterface>(id, |eni| eni.user = InterfaceUser::Available);
@@ -104,7 +104,8 @@ pub(crate) fn list(_: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Re
 fn show(intent: &Intent, eni: &NetworkInterface) -> Value {
     let subnet = intent.get::<Subnet>(&eni.subnet).map(|subnet| subnet.cidr);
     let subnet = subnet.unwrap_or_default();
-    let vpc = intent.get::<Vpc>(&eni.vpc).map(|vpc| vpc.cidr());
+    let vpc = intent.get::<Vpc>(&eni.vpc);
+    let (resolvers, domain) = vpc.map(|vpc| names_of(intent, vpc)).unwrap_or_default();
     let device = match &eni.user {
         InterfaceUser::Attached { device, .. } => Some(device.clone()),
         _ => None,
@@ -117,6 +118,8 @@ fn show(intent: &Intent, eni: &NetworkInterface) -> Value {
         "Address" => format!("{}/{}", eni.private_ip, subnet.prefix_len()),
         "PublicIpAddress" => eni.public_ip.map(|ip| ip.to_string()),
         "Router" => net::router(subnet).to_string(),
-        "Resolver" => vpc.map(|vpc| net::resolver(vpc).to_string()),
+        "Resolver" => resolvers.first().map(ToString::to_string),
+        "Resolvers" => super::addresses(&resolvers),
+        "SearchDomain" => domain,
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adit_model::*;
 use adit_wire::{Map, Value, map};
 
-use super::{lease, ticks};
+use super::{lease, names_of, ticks};
 use crate::addresses;
 use crate::context::{Answer, Ctx, View};
 use crate::ec2::security_group;
@@ -20,13 +20,16 @@ pub(crate) fn create(
 ) -> Result<Answer, Refusal> {
     let lease = |input: &Input<'_>| lease(input).map(InterfaceUser::Run);
     let (vpc, interface) = place(input, draft, ctx, "adit run", lease)?;
+    let (resolvers, domain) = names_of(draft, &vpc);
     Ok(Answer::from(map! {
         "NetworkInterfaceId" => interface.id.as_str(),
         "PrivateIpAddress" => interface.private_ip.to_string(),
         "PublicIpAddress" => interface.public_ip.map(|ip| ip.to_string()),
         "VpcId" => vpc.id.as_str(),
         "Namespace" => interface.id.as_str(),
-        "Resolver" => net::resolver(vpc.cidr()).to_string(),
+        "Resolver" => resolvers.first().map(ToString::to_string),
+        "Resolvers" => super::addresses(&resolvers),
+        "SearchDomain" => domain,
     }))
 }
 
@@ -113,7 +116,7 @@ pub(crate) fn delete(
     {
         None => {}
         Some(InterfaceUser::Run(_)) => {
-            draft.remove::<NetworkInterface>(id);
+            draft.remove_interface(id);
         }
         Some(_) => {
             return Err(Refusal::new(

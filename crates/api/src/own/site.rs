@@ -12,7 +12,7 @@ use ipnet::Ipv4Net;
 use super::lease;
 use crate::addresses;
 use crate::context::{Answer, Ctx, View};
-use crate::ec2::vpc;
+use crate::ec2::{vpc, vpn_connection};
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -40,7 +40,14 @@ pub(crate) fn create(
         ));
     }
     let cidr = vpc::cidr(input.required("Cidr")?, "Cidr")?;
-    let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
+    let vpn = input.text("VpnConnectionId").filter(|id| !id.is_empty());
+    let (vpc, vpn) = match vpn {
+        None => (ctx.required::<Vpc>(draft, input, "VpcId")?, None),
+        Some(id) => {
+            let (vpc, connection) = behind(input, draft, ctx, id)?;
+            (vpc, Some(connection))
+        }
+    };
     check_block(draft, &vpc, cidr)?;
     let resolver = match input.text("Resolver").filter(|text| !text.is_empty()) {
         None => None,
@@ -63,10 +70,46 @@ pub(crate) fn create(
         number: number.ok_or_else(|| Refusal::new("SiteLimitExceeded", "No number is left."))?,
         resolver,
         public_ip,
-        vpn: None,
+        vpn,
         created: ctx.now,
     });
     Ok(Answer::from(map! { "Site" => show(&site) }))
+}
+
+/// The VPC at our side of a VPN connection that no site is plugged into yet.
+fn behind(
+    input: &Input<'_>,
+    draft: &Draft,
+    ctx: &Ctx,
+    id: &str,
+) -> Result<(Arc<Vpc>, VpnConnectionId), Refusal> {
+    let connection = ctx.find::<VpnConnection>(draft, id)?;
+    let Some(vpc) = vpn_connection::vpc_of(draft, &connection) else {
+        return Err(Refusal::new(
+            "Gateway.NotAttached",
+            format!(
+                "resource {} is not attached to a network",
+                connection.vpn_gateway
+            ),
+        ));
+    };
+    let vpc = ctx.find::<Vpc>(draft, vpc.as_str())?;
+    if let Some(other) = input
+        .text("VpcId")
+        .filter(|other| *other != vpc.id.as_str())
+    {
+        return Err(Refusal::combination(format!(
+            "The VPN connection {id} leads to {}, not to {other}",
+            vpc.id
+        )));
+    }
+    if let Some(site) = draft.site_behind(&vpc.id, &connection.id) {
+        return Err(Refusal::invalid_value(format!(
+            "The site '{}' is plugged into {id} already.",
+            site.name
+        )));
+    }
+    Ok((vpc, connection.id.clone()))
 }
 
 /// A block that a new site of a VPC may have: nothing that already leads elsewhere from there.
@@ -175,6 +218,7 @@ fn show(site: &Site) -> Value {
         "Name" => site.name.as_str(),
         "Cidr" => site.cidr.to_string(),
         "VpcId" => site.vpc.as_str(),
+        "VpnConnectionId" => site.vpn.as_ref().map(String::from),
         "Resolver" => site.resolver.map(|address| address.to_string()),
         "PublicIpAddress" => site.public_ip.map(|address| address.to_string()),
         "Internet" => site.public_ip.is_some(),

@@ -140,7 +140,7 @@ pub(crate) fn disassociate(
             "[RSLVR-00402] Resolver endpoint must have at least {FEWEST} IP addresses."
         )));
     }
-    draft.remove::<NetworkInterface>(&gone.interface);
+    draft.remove_interface(&gone.interface);
     let changed = draft.generation;
     let edited = draft.edit::<ResolverEndpoint>(&endpoint.id, |endpoint| {
         endpoint.addresses.retain(|address| address.id != gone.id);

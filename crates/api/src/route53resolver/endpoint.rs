@@ -219,7 +219,7 @@ pub(crate) fn delete(
         )));
     }
     for address in &endpoint.addresses {
-        draft.remove::<NetworkInterface>(&address.interface);
+        draft.remove_interface(&address.interface);
     }
     draft.remove::<ResolverEndpoint>(&endpoint.id);
     Ok(Answer::later(move |view| {

@@ -213,7 +213,7 @@ fn route_tables_and_routes() {
         case!("AssociateRouteTable", { "RouteTableId": table, "SubnetId": absent("subnet") }, "InvalidSubnetID.NotFound", ""),
         case!("AssociateRouteTable", { "RouteTableId": table, "SubnetId": foreign_subnet }, "InvalidParameterValue", "belong to different networks"),
         case!("AssociateRouteTable", { "RouteTableId": used_table, "SubnetId": subnet }, "Resource.AlreadyAssociated", "{used_table}"),
-        case!("AssociateRouteTable", { "RouteTableId": table, "GatewayId": igw }, "UnsupportedOperation", ""),
+        case!("AssociateRouteTable", { "RouteTableId": table, "GatewayId": igw }, "InvalidParameterValue", "associated with subnets"),
         case!("DisassociateRouteTable", { "AssociationId": main_association }, "InvalidParameterValue",
             "cannot disassociate the main route table association {main_association}"),
         case!("DisassociateRouteTable", { "AssociationId": absent("rtbassoc") }, "InvalidAssociationID.NotFound", "{}", absent("rtbassoc")),
@@ -224,7 +224,7 @@ fn route_tables_and_routes() {
         case_of(create("1.0.0.0/8", "GatewayId", loose_igw), "InvalidParameterValue", format!("route table {table} and network gateway {loose_igw} belong to different networks")),
         case_of(create("1.0.0.0/8", "GatewayId", foreign_igw), "InvalidParameterValue", "different networks".into()),
         case_of(create("1.0.0.0/8", "GatewayId", "local"), "UnsupportedOperation", String::new()),
-        case_of(create("1.0.0.0/8", "NatGatewayId", "nat-0123456789abcdef0"), "UnsupportedOperation", String::new()),
+        case_of(create("1.0.0.0/8", "NatGatewayId", "nat-0123456789abcdef0"), "NatGatewayNotFound", "nat-0123456789abcdef0".into()),
         case_of(create("1.0.0.0/8", "NetworkInterfaceId", &absent("eni")), "InvalidNetworkInterfaceID.NotFound", absent("eni")),
         case_of(create("1.0.0.0/8", "NetworkInterfaceId", eni), "InvalidParameter", eni.clone()),
         case_of(create("1.0.0.0/8", "VpcEndpointId", interface), "RouteNotSupported",
@@ -247,7 +247,7 @@ fn route_tables_and_routes() {
 
         case!("ReplaceRoute", { "RouteTableId": table, "DestinationCidrBlock": "9.0.0.0/8", "GatewayId": igw }, "InvalidParameterValue", "9.0.0.0/8"),
         case!("ReplaceRoute", { "RouteTableId": used_table, "DestinationPrefixListId": list, "GatewayId": igw }, "InvalidParameterValue", "{list}"),
-        case!("ReplaceRoute", { "RouteTableId": table, "DestinationCidrBlock": "10.0.0.0/16", "NetworkInterfaceId": place.run.as_str() }, "UnsupportedOperation", ""),
+        case!("ReplaceRoute", { "RouteTableId": table, "DestinationCidrBlock": "10.0.0.0/16", "GatewayId": igw }, "InvalidParameterValue", "10.0.0.0/16"),
         case!("ReplaceRoute", { "RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "LocalTarget": true }, "InvalidParameterValue", ""),
         case!("DeleteRoute", { "RouteTableId": table, "DestinationCidrBlock": "10.0.0.0/16" }, "InvalidParameterValue", "local route 10.0.0.0/16"),
         case!("DeleteRoute", { "RouteTableId": table, "DestinationCidrBlock": "9.0.0.0/8" }, "InvalidRoute.NotFound",
@@ -700,7 +700,7 @@ fn what_is_not_built_says_so() {
     for (service, name, code, status) in [
         (
             adit_wire::Service::Ec2,
-            "CreateNatGateway",
+            "CreateTransitGateway",
             "UnsupportedOperation",
             400,
         ),

@@ -5,21 +5,28 @@ use std::collections::BTreeSet;
 use adit_api::OPERATIONS;
 use adit_wire::{Service, Value, list, map};
 
+use crate::rows_network;
 use crate::world::*;
 
 /// Calls operations and remembers which.
-struct Tour {
-    world: World,
+pub(crate) struct Tour {
+    pub(crate) world: World,
     seen: BTreeSet<String>,
 }
 
 impl Tour {
-    fn at(&mut self, service: Service, name: &str, input: Value) -> Value {
+    pub(crate) fn at(&mut self, service: Service, name: &str, input: Value) -> Value {
         self.seen.insert(format!("{}:{name}", service.name()));
         self.world.ok(service, name, input)
     }
 
-    fn ec2(&mut self, name: &str, input: Value) -> Value {
+    /// An operation whose honest answer is always a refusal.
+    pub(crate) fn refused(&mut self, name: &str, input: Value, code: &str) {
+        self.seen.insert(format!("ec2:{name}"));
+        assert_eq!(self.world.ec2_refused(name, input).0, code, "{name}");
+    }
+
+    pub(crate) fn ec2(&mut self, name: &str, input: Value) -> Value {
         self.at(Service::Ec2, name, input)
     }
 }
@@ -31,6 +38,7 @@ fn every_row_answers_in_the_shape_of_its_table() {
         seen: BTreeSet::new(),
     };
     networks(&mut tour);
+    rows_network::all(&mut tour);
     groups(&mut tour);
     endpoints(&mut tour);
     own(&mut tour);

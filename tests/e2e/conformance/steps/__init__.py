@@ -20,4 +20,7 @@ ALL = {"ec2": [*ec2.STEPS, *ec2_network.STEPS, *ec2_services.STEPS], "iam": iam.
 WAITERS_THAT_NEED = {
     # Only an interface that somebody made on its own is ever `available`.
     ("ec2", "NetworkInterfaceAvailable"): ("ec2", "CreateNetworkInterface"),
+    # There are no instances to wait for.
+    **{("ec2", f"Instance{state}"): ("ec2", "RunInstances") for state in ["Exists", "Running", "StatusOk", "Stopped", "Terminated"]},
+    ("ec2", "SystemStatusOk"): ("ec2", "RunInstances"),
 }

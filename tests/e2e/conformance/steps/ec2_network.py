@@ -4,6 +4,7 @@ from ..scenario import Pages, Step, Wait
 
 PLACE = [
     Step("CreateVpc", {"CidrBlock": "10.70.0.0/16"}, keep={"n_vpc": "Vpc.VpcId"}),
+    Step("ModifyVpcAttribute", {"VpcId": "$n_vpc", "EnableDnsHostnames": {"Value": True}}),
     Step("CreateSubnet", {"VpcId": "$n_vpc", "CidrBlock": "10.70.1.0/24", "AvailabilityZone": "us-east-1a"},
          keep={"n_subnet": "Subnet.SubnetId"}),
     Step("CreateRouteTable", {"VpcId": "$n_vpc"}, keep={"n_table": "RouteTable.RouteTableId"}),
@@ -51,6 +52,10 @@ ADDRESSES = [
          keep={"address_association": "AssociationId"}),
     Step("DescribeAddresses", {"AllocationIds": ["$address"]}),
     Step("DescribeAddressesAttribute", {"AllocationIds": ["$address"]}),
+    # There are no instances, and the interface of a service is the service's.
+    Step("AttachNetworkInterface", {"NetworkInterfaceId": "$own_eni", "InstanceId": "i-0123456789abcdef0", "DeviceIndex": 1},
+         refused="InvalidInstanceID.NotFound"),
+    Step("DetachNetworkInterface", {"AttachmentId": "eni-attach-0123456789abcdef0"}, refused="InvalidAttachmentID.NotFound"),
     Step("DisassociateAddress", {"AssociationId": "$address_association"}),
     Step("ReleaseAddress", {"AllocationId": "$address"}),
     Step("DeleteNetworkInterface", {"NetworkInterfaceId": "$own_eni"}),
@@ -142,9 +147,20 @@ FLOW = [
     Step("DeleteFlowLogs", {"FlowLogIds": ["$flow_log"]}),
 ]
 
+ABSENT = [
+    Step("DescribeInstances"),
+    Pages("DescribeInstances", single=True),
+    Step("DescribeInstanceStatus"),
+    Pages("DescribeInstanceStatus", single=True),
+    Step("DescribeTransitGateways"),
+    Pages("DescribeTransitGateways", single=True),
+    Step("DescribeTransitGatewayVpcAttachments"),
+    Pages("DescribeTransitGatewayVpcAttachments", single=True),
+]
+
 PAGES = [
     Pages("DescribeNatGateways", single=True),
     Pages("DescribeAddressesAttribute", single=True),
 ]
 
-STEPS = [*PLACE, *CIDRS, *ACLS, *ADDRESSES, *GATEWAYS, *PEERING, *VPN, *LISTS, *FLOW, *PAGES]
+STEPS = [*PLACE, *CIDRS, *ACLS, *ADDRESSES, *GATEWAYS, *PEERING, *VPN, *LISTS, *FLOW, *ABSENT, *PAGES]

@@ -44,7 +44,7 @@ fn delete_one(draft: &mut Draft, ctx: &Ctx, id: &str, also: &[&str]) -> Result<(
     }
     if let EndpointKind::Interface { interfaces, .. } = &endpoint.kind {
         for interface in interfaces {
-            draft.remove::<NetworkInterface>(interface);
+            draft.remove_interface(interface);
         }
     }
     draft.remove::<VpcEndpoint>(&endpoint.id);

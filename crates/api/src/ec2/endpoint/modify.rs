@@ -172,7 +172,7 @@ fn subnets(
             )));
         };
         subnets.remove(at);
-        draft.remove::<NetworkInterface>(interfaces.remove(at));
+        draft.remove_interface(interfaces.remove(at));
     }
     for (wanted, designated) in interface::wanted(input, "AddSubnetIds")? {
         let subnet = check::subnet(draft, ctx, &vpc, wanted)?;
@@ -188,7 +188,7 @@ fn subnets(
         let made = interface::make(draft, ctx, &id, &subnet, address, groups);
         match at.and_then(|at| interfaces.get_mut(at)) {
             Some(slot) => {
-                draft.remove::<NetworkInterface>(std::mem::replace(slot, made.id.clone()));
+                draft.remove_interface(std::mem::replace(slot, made.id.clone()));
             }
             None => {
                 subnets.push(subnet.id.clone());

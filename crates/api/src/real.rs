@@ -1,0 +1,99 @@
+//! What an operation needs of the network plane: the table by which the API refuses to make what
+//! no packet would notice.
+
+use adit_snapshot::Feature;
+use adit_wire::Value;
+
+use crate::call::Planes;
+use crate::input::Input;
+use crate::refusal::Refusal;
+
+/// Operations that need a feature whatever they are asked for.
+const ALWAYS: &[(&str, Feature)] = &[
+    ("CreateNetworkAcl", Feature::NetworkAcls),
+    ("CreateNetworkAclEntry", Feature::NetworkAcls),
+    ("ReplaceNetworkAclEntry", Feature::NetworkAcls),
+    ("DeleteNetworkAclEntry", Feature::NetworkAcls),
+    ("CreateNatGateway", Feature::NatGateways),
+    ("AllocateAddress", Feature::ElasticIps),
+    ("AssignPrivateIpAddresses", Feature::SecondaryAddresses),
+    ("CreateVpnGateway", Feature::VpnGateways),
+    ("CreateVpcPeeringConnection", Feature::Peering),
+    ("CreateDhcpOptions", Feature::DhcpOptions),
+];
+
+/// Operations that need a feature when a parameter is given.
+const WITH: &[(&str, &str, Feature)] = &[
+    ("CreateVpc", "AmazonProvidedIpv6CidrBlock", Feature::Ipv6),
+    ("CreateVpc", "Ipv6CidrBlock", Feature::Ipv6),
+    (
+        "AssociateVpcCidrBlock",
+        "CidrBlock",
+        Feature::SecondaryCidrs,
+    ),
+    (
+        "AssociateVpcCidrBlock",
+        "AmazonProvidedIpv6CidrBlock",
+        Feature::Ipv6,
+    ),
+    ("AssociateVpcCidrBlock", "Ipv6CidrBlock", Feature::Ipv6),
+    ("CreateSubnet", "Ipv6CidrBlock", Feature::Ipv6),
+    ("CreateNetworkInterface", "Ipv6Addresses", Feature::Ipv6),
+    ("CreateNetworkInterface", "Ipv6AddressCount", Feature::Ipv6),
+    (
+        "CreateNetworkInterface",
+        "SecondaryPrivateIpAddressCount",
+        Feature::SecondaryAddresses,
+    ),
+    ("AssociateRouteTable", "GatewayId", Feature::EdgeRouteTables),
+    (
+        "CreateRoute",
+        "DestinationPrefixListId",
+        Feature::PrefixListRoutes,
+    ),
+    ("CreateRoute", "DestinationIpv6CidrBlock", Feature::Ipv6),
+];
+
+/// Refuses an operation that needs what the planes do not carry.
+pub(crate) fn check(operation: &str, input: Input<'_>, planes: &dyn Planes) -> Result<(), Refusal> {
+    let always = ALWAYS.iter().filter(|(name, _)| *name == operation);
+    let with = WITH.iter().filter(|(name, parameter, _)| {
+        *name == operation && !matches!(input.get(parameter), Value::Null | Value::Bool(false))
+    });
+    let needed = always
+        .map(|(_, feature)| *feature)
+        .chain(with.map(|(_, _, feature)| *feature));
+    for feature in needed {
+        if !planes.carries(feature) {
+            return Err(Refusal::unsupported(format!(
+                "The operation {operation} is not supported: packets do not follow {} yet.",
+                feature.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use adit_wire::Service;
+
+    use super::*;
+
+    #[test]
+    fn every_name_is_one_of_the_service() {
+        let table = Service::Ec2.table().unwrap();
+        for (name, _) in ALWAYS {
+            assert!(table.operation(name).is_some(), "{name}");
+        }
+        for (name, parameter, _) in WITH {
+            let input = table.operation(name).unwrap().input.unwrap();
+            let members = table.shape(input).structure().unwrap().members.iter();
+            let mut members = members.map(|member| member.name);
+            assert!(
+                members.any(|member| member == *parameter),
+                "{name} {parameter}"
+            );
+        }
+    }
+}
