@@ -1,0 +1,88 @@
+"""The real Terraform states everything of EC2's networking, changes it in place, and takes it away.
+
+After each apply a plan must find nothing to do: what is read is what was written. This runs where `terraform` is
+installed and ADIT_TF_PLUGINS names a folder that mirrors the AWS provider (`terraform providers mirror`). Elsewhere it
+is skipped, which is allowed only because test_churn_api.py makes the same round with boto3, always.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from harness.installation import ROOT_ACCESS_KEY, ROOT_SECRET_KEY
+
+CONFIGURATION = Path(__file__).parent / "terraform"
+
+# A folder that mirrors the AWS provider, as `terraform providers mirror` makes it.
+PLUGINS = os.environ.get("ADIT_TF_PLUGINS")
+
+# What is left of an account: AWS keeps the parts of a default VPC, and Adit has none here.
+GONE = re.compile(r"Destroy complete! Resources: [1-9]\d* destroyed\.")
+
+
+def cli_configuration(folder):
+    """A CLI configuration that takes providers from the mirror alone."""
+    file = folder / "terraform.rc"
+    file.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{PLUGINS}"\n  }}\n}}\n')
+    return file
+
+
+pytestmark = pytest.mark.skipif(
+    not (PLUGINS and shutil.which("terraform")),
+    reason="`terraform` is not installed or ADIT_TF_PLUGINS names no mirror of providers: "
+           "test_churn_api.py is the one that counts here",
+)
+
+
+class Terraform:
+    """Terraform in a folder of its own, talking to one installation."""
+
+    def __init__(self, folder, adit):
+        shutil.copytree(CONFIGURATION, folder, dirs_exist_ok=True)
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", str(folder)),
+            "TF_CLI_CONFIG_FILE": str(cli_configuration(folder)),
+            "TF_IN_AUTOMATION": "1",
+            "TF_VAR_endpoint": f"http://{adit.address}",
+            "TF_VAR_region": "us-east-1",
+            "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ROOT_SECRET_KEY,
+        }
+
+    def run(self, *arguments, step=None):
+        """Runs one command, which must succeed; what it printed."""
+        command = ["terraform", *arguments, "-input=false", "-no-color"]
+        if step:
+            command.append(f"-var=step={step}")
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=240, check=False,
+        )
+        # With -detailed-exitcode, 2 says that there would be something to do.
+        assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
+        return done.stdout
+
+
+@pytest.mark.timeout(600)
+def test_a_plan_finds_nothing_to_do_after_each_apply(adit, tmp_path):
+    terraform = Terraform(tmp_path, adit)
+    terraform.run("init")
+    for step in (1, 2):
+        terraform.run("apply", "-auto-approve", step=step)
+        terraform.run("plan", "-detailed-exitcode", step=step)
+    assert GONE.search(terraform.run("destroy", "-auto-approve", step=2))
+    ec2 = adit.client("ec2")
+    left = {
+        "vpcs": ec2.describe_vpcs()["Vpcs"],
+        "addresses": ec2.describe_addresses()["Addresses"],
+        "interfaces": ec2.describe_network_interfaces()["NetworkInterfaces"],
+        "gateways": ec2.describe_vpn_gateways()["VpnGateways"],
+        "connections": ec2.describe_vpn_connections()["VpnConnections"],
+        "peerings": ec2.describe_vpc_peering_connections()["VpcPeeringConnections"],
+        "lists": [one for one in ec2.describe_managed_prefix_lists()["PrefixLists"] if one["OwnerId"] != "AWS"],
+    }
+    assert left == {name: [] for name in left}
