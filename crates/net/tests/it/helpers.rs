@@ -1,9 +1,10 @@
 //! Other processes that tests need, in this same program.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use adit_net::client::{Agent, Mode, Options};
 use adit_net::desired::Desired;
@@ -20,6 +21,8 @@ pub(crate) fn find(word: &str) -> Option<Helper> {
         "remove-tables" => Some(remove_tables),
         "run-in" => Some(run_in),
         "start-agent" => Some(start_agent),
+        "clean-up" => Some(clean_up),
+        "killed-test" => Some(killed_test),
         "list-groups" => Some(list_groups),
         "measure" => Some(measure),
         _ => None,
@@ -43,6 +46,45 @@ pub(crate) fn options(dir: &Path, mode: Mode) -> Options {
         mode,
         allow_uid: None,
         clean: false,
+    }
+}
+
+/// Has the agent of a test's directory removed even if this process is killed before it can do that:
+/// a process of its own waits for the end of a pipe that only this one holds.
+pub(crate) fn guard(dir: &Path) {
+    static PIPE: LazyLock<Mutex<ChildStdin>> = LazyLock::new(|| {
+        let mut watching = command("clean-up");
+        // Not in the group that somebody may kill as a whole, and not holding what they read.
+        watching.process_group(0).stdin(Stdio::piped());
+        watching.stdout(Stdio::null()).stderr(Stdio::null());
+        Mutex::new(watching.spawn().unwrap().stdin.unwrap())
+    });
+    writeln!(PIPE.lock().unwrap(), "{}", dir.display()).unwrap();
+}
+
+/// `clean-up`: reads directories of tests; at the end, removes what is left of them.
+fn clean_up(_: &[String]) {
+    let dirs: Vec<_> = std::io::stdin().lines().map_while(Result::ok).collect();
+    // A test that came to its end has removed its directory.
+    for dir in dirs.iter().map(Path::new).filter(|dir| dir.exists()) {
+        let mut options = options(dir, Mode::Auto);
+        options.clean = true;
+        if let Ok(agent) = Agent::start(&options) {
+            let _ = agent.shutdown();
+        }
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}
+
+/// `killed-test DIR`: does what a test does, says its agent's process and waits to be killed.
+fn killed_test(arguments: &[String]) {
+    let dir = Path::new(&arguments[0]);
+    guard(dir);
+    let agent = Agent::start(&options(dir, Mode::Auto)).unwrap();
+    agent.apply("internet", &internet()).unwrap();
+    println!("{}", agent.hello().pid);
+    loop {
+        std::thread::park();
     }
 }
 

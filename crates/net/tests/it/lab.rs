@@ -14,7 +14,7 @@ use socket2::{SockAddr, Socket};
 use tempfile::TempDir;
 
 use crate::harness::Outcome;
-use crate::helpers::options;
+use crate::helpers::{guard, options};
 
 /// How long a connection may take that is expected to be made.
 const SOON: Duration = Duration::from_secs(5);
@@ -39,6 +39,7 @@ impl Lab {
             .prefix("adit-net-")
             .tempdir()
             .unwrap();
+        guard(dir.path());
         let options = options(dir.path(), mode);
         match Agent::start(&options) {
             Ok(agent) => Ok(Self {

@@ -21,6 +21,7 @@ use crate::topology::{Vpc, internet};
 
 pub(crate) const TESTS: &[Test] = &[
     ("agent::outlives_the_daemon", outlives_the_daemon),
+    ("agent::ends_with_a_killed_test", ends_with_a_killed_test),
     (
         "agent::is_adopted_after_its_own_death",
         is_adopted_after_its_own_death,
@@ -96,6 +97,25 @@ fn kill(pid: u32) {
             .success()
     );
     wait(|| !alive(pid));
+}
+
+fn ends_with_a_killed_test() -> Outcome {
+    let lab = lab!();
+    let dir = lab.dir.path().join("other");
+    let mut test = helpers::command("killed-test")
+        .arg(&dir)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let said = test.stdout.as_mut().unwrap();
+    BufReader::new(said).read_line(&mut line).unwrap();
+    let pid: u32 = line.trim().parse().unwrap();
+    assert!(alive(pid));
+    kill(test.id());
+    test.wait().unwrap();
+    wait(|| !alive(pid) && !dir.exists());
+    Outcome::Passed
 }
 
 fn outlives_the_daemon() -> Outcome {
@@ -531,6 +551,7 @@ fn long_state_directories_work() -> Outcome {
         .tempdir()
         .unwrap();
     let long = dir.path().join("x".repeat(120));
+    helpers::guard(&long);
     let mut options = options(&long, Mode::Auto);
     options.run_dir = dir.path().join("run");
     let agent = match Agent::start(&options) {
