@@ -1,7 +1,7 @@
 //! The configuration file: what an operator decides once. Everything that may change at run time is
 //! intent and goes through the API.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use adit_gateway::Settings;
@@ -34,6 +34,8 @@ pub struct Config {
     pub region: Vec<RegionConfig>,
     /// S3 manners.
     pub s3: S3Config,
+    /// Names.
+    pub dns: DnsConfig,
     /// The audit log.
     pub audit: AuditConfig,
     /// Numbers for monitoring.
@@ -75,6 +77,43 @@ impl AuditConfig {
             size: u64::from(self.megabytes.max(1)) << 20,
             age: std::time::Duration::from_secs(u64::from(self.hours.max(1)) * 3600),
             keep: self.keep.min(10_000),
+        }
+    }
+}
+
+/// Names that Adit does not know itself.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DnsConfig {
+    /// Servers that are asked for them, in this order, from the host's own network: addresses, with
+    /// port 53 where none is given. None: there are no other names (the network is isolated).
+    pub upstream: Vec<UpstreamServer>,
+}
+
+/// The most upstream servers: each may cost a query its patience.
+const MOST_UPSTREAMS: usize = 6;
+
+impl DnsConfig {
+    /// The servers with their ports.
+    pub fn upstreams(&self) -> Vec<SocketAddr> {
+        self.upstream.iter().map(|server| server.0).collect()
+    }
+}
+
+/// The address of a server, port 53 unless another is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct UpstreamServer(SocketAddr);
+
+impl TryFrom<String> for UpstreamServer {
+    type Error = String;
+    fn try_from(text: String) -> Result<UpstreamServer, String> {
+        let alone = text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53));
+        let address = alone.or_else(|_| text.parse::<SocketAddr>());
+        let address = address.map_err(|_| format!("`{text}` is not the address of a server"))?;
+        match address.ip().is_unspecified() || address.ip().is_multicast() || address.port() == 0 {
+            true => Err(format!("`{text}` is not the address of a server")),
+            false => Ok(UpstreamServer(address)),
         }
     }
 }
@@ -225,6 +264,12 @@ impl Config {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
+        if self.dns.upstream.len() > MOST_UPSTREAMS {
+            return Err(ConfigError::Inconsistent(format!(
+                "dns.upstream names {} servers; the most is {MOST_UPSTREAMS}",
+                self.dns.upstream.len()
+            )));
+        }
         match self.metrics.listen {
             Some(listen) if !listen.ip().is_loopback() => Err(ConfigError::Inconsistent(format!(
                 "metrics.listen `{listen}` is not a loopback address"
@@ -361,6 +406,8 @@ mod tests {
             ("listen = 5", "listen"),
             ("speed = 9", "speed"),
             ("[metrics]\nlisten = '0.0.0.0:9090'", "loopback"),
+            ("[dns]\nupstream = ['ns.example.com']", "ns.example.com"),
+            ("[dns]\nupstream = ['0.0.0.0']", "0.0.0.0"),
             ("default_region = 'mars'", "mars"),
             (
                 "default_region = 'eu-west-1'\n[[region]]\nname = 'us-east-1'",

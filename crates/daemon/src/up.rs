@@ -328,8 +328,8 @@ async fn serve(
         }
         tokio::spawn(planes::names::run(
             placed.clone(),
-            snapshots.clone(),
             board.clone(),
+            config.dns.upstreams(),
         ));
         tokio::spawn(leases::run(store.clone()));
     }

@@ -3,7 +3,7 @@
 //! One parser for everybody: the name plane answers with it, the gateway makes certificates with
 //! it. Names are lower case and have no trailing dot here.
 
-use adit_model::{Region, VpcEndpointId, Zone};
+use adit_model::{EndpointKind, Region, VpcEndpoint, VpcEndpointId, Zone};
 
 /// The public DNS domain of AWS, under which all these names live.
 pub const DOMAIN: &str = "amazonaws.com";
@@ -173,11 +173,48 @@ pub fn zonal(
     format!("{endpoint}-{suffix}-{zone}.{service}.{region}.vpce.{DOMAIN}")
 }
 
+/// The endpoint's own names: the regional one, then the zonal ones of these zones. Everything below
+/// each of them is a name of the endpoint too. None for a gateway endpoint.
+pub fn of_endpoint<'a>(
+    endpoint: &VpcEndpoint,
+    zones: impl Iterator<Item = &'a Zone>,
+) -> Vec<String> {
+    let EndpointKind::Interface { dns_suffix, .. } = &endpoint.kind else {
+        return Vec::new();
+    };
+    let Some((region, service)) = region_and_short_name(&endpoint.service) else {
+        return Vec::new();
+    };
+    let mut names = vec![regional(&endpoint.id, dns_suffix, service, &region)];
+    for zone in zones {
+        let name = zonal(&endpoint.id, dns_suffix, zone, service, &region);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The Region of a full service name and its last label: what [`service_name`] puts together.
+fn region_and_short_name(service: &str) -> Option<(Region, &str)> {
+    let rest = service.strip_prefix("com.amazonaws.")?;
+    let (region, short) = rest.strip_prefix("vpce.").unwrap_or(rest).split_once('.')?;
+    Some((region.parse().ok()?, short))
+}
+
 /// The names that private DNS of an S3 endpoint covers, each with everything below it.
 pub fn private_names(region: &Region) -> Vec<String> {
     ["s3", "s3-accesspoint", "s3-control"]
         .iter()
         .map(|label| format!("{label}.{region}.{DOMAIN}"))
+        .collect()
+}
+
+/// The dual-stack names that private DNS of an S3 endpoint with IPv6 addresses covers besides.
+pub fn dualstack_private_names(region: &Region) -> Vec<String> {
+    ["s3", "s3-accesspoint", "s3-control"]
+        .iter()
+        .map(|label| format!("{label}.dualstack.{region}.{DOMAIN}"))
         .collect()
 }
 

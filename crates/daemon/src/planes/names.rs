@@ -1,14 +1,15 @@
 //! The name plane: one decision behind every resolver's sockets.
 //!
-//! A VPC's private zones and rules come first (`world`); what they do not cover is a host name, a
-//! name of an endpoint or a public one. Queries that a rule sends elsewhere leave from the outbound
-//! endpoint's own interfaces (`outbound`).
+//! Every name is in an index (`world`): a VPC's private zones and rules first, then what everybody
+//! sees. What is not there is a host name, or is asked of the operator's upstream servers where the
+//! configuration names some. Queries that a rule sends elsewhere leave from the outbound endpoint's
+//! own interfaces (`outbound`).
 
 mod outbound;
 mod world;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -16,12 +17,13 @@ use adit_dns::forward::{ForwardLimits, Forwarder};
 use adit_dns::index::{Layer, Resolved, View};
 use adit_dns::serve::{Limits, Server, Serving};
 use adit_dns::wire::{Owner, Rcode, RecordType, Reply, Soa};
-use adit_dns::{Decision, Listener, Name, Names, Origin, Question};
-use adit_model::{ResolverEndpoint, Site, Vpc, VpcId};
+use adit_dns::{Decision, Listener, Name, NameRef, Names, Origin, Question, Upstreams};
+use adit_model::{ResolverEndpoint, Site};
 use adit_net::client::Agent;
 use adit_net::protocol::Listen;
-use adit_plane::{Board, Snapshots};
-use adit_snapshot::decide::name::{self, Found, TTL, Viewpoint};
+use adit_plane::Board;
+use adit_snapshot::decide::name::{self, TTL};
+use adit_snapshot::names::{self as spelling, DOMAIN};
 use adit_snapshot::{PlaneFault, Snapshot, Status};
 use tokio::sync::watch;
 
@@ -29,136 +31,172 @@ use super::DNS;
 use super::net::{Placed, chain};
 use super::sockets::{Desk, desks};
 use outbound::Outbound;
-use world::World;
+use world::public::authority;
+use world::{VpcNames, World};
 
-/// Answers from the newest snapshot.
+/// The name plane's decision: answers from the newest world.
 #[derive(Clone)]
-pub struct SnapshotNames {
-    snapshots: Snapshots,
-    world: watch::Receiver<Arc<World>>,
+pub struct WorldNames {
+    world: watch::Receiver<Option<Arc<World>>>,
+    /// Who is asked what nobody here knows.
+    upstream: Option<Arc<Upstreams>>,
 }
 
-/// The layer of a VPC that has no names of its own.
+/// How labels of sites' resolvers begin.
+const SITE: &str = "site:";
+
+/// A layer without names.
 static EMPTY: LazyLock<Layer> = LazyLock::new(Layer::new);
 
-/// What stands behind a negative answer: how long it may be kept.
-static ZONES: LazyLock<Option<[(Name, Soa); 2]>> = LazyLock::new(|| {
-    let zone = |name: &str| {
-        let apex: Name = name.parse().ok()?;
-        let soa = Soa {
-            primary: "ns.adit.invalid".parse().ok()?,
-            mailbox: "hostmaster.adit.invalid".parse().ok()?,
-            serial: 1,
-            refresh: 7200,
-            retry: 900,
-            expire: 1_209_600,
-            minimum: 5,
-        };
-        Some((apex, soa))
-    };
-    Some([zone("amazonaws.com")?, zone(".")?])
+/// Domains whose names nobody outside may be asked for: Amazon's own names of storage and endpoints
+/// mean something else there, and the rest belongs to no public network (RFC 6303, RFC 6761,
+/// RFC 9476; [dns §9.1]).
+static KEPT: LazyLock<Vec<Name>> = LazyLock::new(|| {
+    let fixed = [
+        "internal",
+        "localhost",
+        "invalid",
+        "test",
+        "local",
+        "onion",
+        "alt",
+        "home.arpa",
+        "10.in-addr.arpa",
+        "168.192.in-addr.arpa",
+        "127.in-addr.arpa",
+        "254.169.in-addr.arpa",
+        "0.in-addr.arpa",
+        "255.255.255.255.in-addr.arpa",
+        "d.f.ip6.arpa",
+        "8.e.f.ip6.arpa",
+        "9.e.f.ip6.arpa",
+        "a.e.f.ip6.arpa",
+        "b.e.f.ip6.arpa",
+    ];
+    let carrier = (64..128).map(|n| format!("{n}.100.in-addr.arpa"));
+    let private = (16..32).map(|n| format!("{n}.172.in-addr.arpa"));
+    let benchmark = (18..20).map(|n| format!("{n}.198.in-addr.arpa"));
+    let fixed = fixed.iter().map(|text| (*text).to_string());
+    let all = fixed.chain(carrier).chain(private).chain(benchmark);
+    all.filter_map(|text| text.parse().ok()).collect()
 });
 
-impl Names for SnapshotNames {
+/// The zone behind negative answers that no zone gave: `amazonaws.com`, or the root.
+static ZONES: LazyLock<Option<[(Name, Soa); 2]>> = LazyLock::new(|| {
+    let zone = |name: &str| Some((name.parse().ok()?, authority()));
+    Some([zone(DOMAIN)?, zone(".")?])
+});
+
+impl Names for WorldNames {
     fn answer(
         &self,
         question: &Question<'_>,
         origin: &Origin<'_>,
         reply: &mut Reply<'_>,
     ) -> Decision {
-        let Some(snapshot) = self.snapshots.borrow().clone() else {
+        let held = self.world.borrow();
+        let Some(world) = &*held else {
             reply.set_rcode(Rcode::SERVFAIL);
             return Decision::Answer;
         };
         let label = &*origin.listener.label;
-        let from = match label.parse::<VpcId>() {
-            Ok(vpc) => Viewpoint::Vpc(vpc),
-            Err(_) => match snapshot.intent.get::<ResolverEndpoint>(label) {
-                Some(endpoint) => Viewpoint::Inbound(endpoint.vpc.clone()),
-                None => Viewpoint::Public,
-            },
+        // A site's own resolver sees what everybody sees, a VPC's or its inbound endpoint's more.
+        let inbound = world.snapshot.intent.get::<ResolverEndpoint>(label);
+        let vpc = world.vpc(inbound.map_or(label, |endpoint| endpoint.vpc.as_str()));
+        let serves = match vpc {
+            Some(names) => names.vpc.dns_support,
+            None => label.starts_with(SITE),
         };
+        if !serves {
+            reply.set_rcode(Rcode::REFUSED);
+            return Decision::Answer;
+        }
         reply.set_recursion_available(true);
-        match self.private(&snapshot, &from, question, reply) {
-            Resolved::Answered => return Decision::Answer,
-            Resolved::Forward(upstreams) => return Decision::Forward(upstreams),
-            Resolved::Outside => {}
-        }
-        // The end of a chain that leads out of the private zones, or the name itself.
-        let end = reply.continue_at().cloned();
-        let owner = match end {
-            Some(_) => Owner::Target,
-            None => Owner::Question,
+        let view = View {
+            private: &[
+                vpc.map_or(&*EMPTY, |names| &names.private),
+                vpc.filter(|_| inbound.is_some())
+                    .map_or(&*EMPTY, |names| &names.inbound),
+            ],
+            public: &[&world.public],
         };
-        let asked = match &end {
-            Some(end) => end.to_string(),
-            None => question.name.to_string(),
-        };
-        let answer = name::name(&snapshot, &from, asked.trim_end_matches('.'));
-        match answer.found {
-            Found::Refused => reply.set_rcode(Rcode::REFUSED),
-            Found::NoName => {
-                reply.set_rcode(Rcode::NXDOMAIN);
-                negative(question, reply);
-            }
-            Found::Addresses(addresses)
-                if matches!(question.rtype, RecordType::A | RecordType::ANY) =>
-            {
-                add(reply, owner, &addresses);
-            }
-            Found::Addresses(_) | Found::NoData => negative(question, reply),
+        match view.resolve(question, reply) {
+            Resolved::Answered => Decision::Answer,
+            Resolved::Forward(upstreams) => Decision::Forward(upstreams),
+            Resolved::Outside => self.outside(vpc.map(|names| &**names), question, reply),
         }
-        Decision::Answer
     }
 }
 
-impl SnapshotNames {
-    /// What a VPC's private zones and rules say.
-    fn private(
+impl WorldNames {
+    /// A decision that stays with one snapshot and asks nobody else: for measuring it.
+    pub fn fixed(snapshot: &Arc<Snapshot>) -> WorldNames {
+        let (_, world) = watch::channel(Some(Arc::new(World::build(snapshot))));
+        WorldNames {
+            world,
+            upstream: None,
+        }
+    }
+
+    /// What no zone and no rule covers: host names, and what others may know.
+    fn outside(
         &self,
-        snapshot: &Snapshot,
-        from: &Viewpoint,
+        vpc: Option<&VpcNames>,
         question: &Question<'_>,
         reply: &mut Reply<'_>,
-    ) -> Resolved {
-        let (vpc, inbound) = match from {
-            Viewpoint::Public => return Resolved::Outside,
-            Viewpoint::Vpc(vpc) => (vpc, false),
-            Viewpoint::Inbound(vpc) => (vpc, true),
+    ) -> Decision {
+        // The end of a chain that leads out of the private zones, or the name itself.
+        let end = reply.continue_at().cloned();
+        let (name, owner) = match &end {
+            Some(end) => (end.as_ref(), Owner::Target),
+            None => (question.name, Owner::Question),
         };
-        let supported = snapshot.intent.get::<Vpc>(vpc);
-        if !supported.is_some_and(|vpc| vpc.dns_support) {
-            return Resolved::Outside;
+        if let Some(names) = vpc
+            && name.is_within(names.hosts.as_ref())
+        {
+            let text = name.to_string();
+            match name::host_name(&names.vpc, text.trim_end_matches('.')) {
+                Some(address) if matches!(question.rtype, RecordType::A | RecordType::ANY) => {
+                    reply.answer(owner, RecordType::A, TTL, &address.octets());
+                }
+                Some(_) => negative(name, reply),
+                None => no_name(name, reply),
+            }
+            return Decision::Answer;
         }
-        let Some(names) = self.world.borrow().vpc(vpc).cloned() else {
-            return Resolved::Outside;
-        };
-        let more = match inbound {
-            true => &names.inbound,
-            false => &*EMPTY,
-        };
-        let view = View {
-            private: &[&names.private, more],
-            public: &[],
-        };
-        view.resolve(question, reply)
+        match &self.upstream {
+            Some(upstream) if !is_kept(name) => Decision::Forward(Arc::clone(upstream)),
+            _ => {
+                no_name(name, reply);
+                Decision::Answer
+            }
+        }
     }
 }
 
-/// Addresses in turning order, so that clients spread over zones.
-fn add(reply: &mut Reply<'_>, owner: Owner<'_>, addresses: &[Ipv4Addr]) {
-    let from = reply.rotation() % addresses.len().max(1);
-    let (before, after) = addresses.split_at(from.min(addresses.len()));
-    for address in after.iter().chain(before) {
-        reply.answer(owner, RecordType::A, TTL, &address.octets());
-    }
+/// Whether a name stays here even if others could be asked.
+fn is_kept(name: NameRef<'_>) -> bool {
+    // Storage of Regions that this installation does not have: a client of a private network must
+    // not be led to somebody else's by it.
+    let storage = || {
+        let text = name.to_string();
+        spelling::parse(text.trim_end_matches('.')).is_some()
+    };
+    KEPT.iter().any(|kept| name.is_within(kept.as_ref()))
+        || (name.is_within(ZONES.as_ref().map_or(name, |[amazon, _]| amazon.0.as_ref()))
+            && storage())
 }
 
-fn negative(question: &Question<'_>, reply: &mut Reply<'_>) {
+fn no_name(name: NameRef<'_>, reply: &mut Reply<'_>) {
+    reply.set_rcode(Rcode::NXDOMAIN);
+    negative(name, reply);
+}
+
+fn negative(name: NameRef<'_>, reply: &mut Reply<'_>) {
     let Some([amazon, root]) = &*ZONES else {
         return;
     };
-    let (apex, soa) = match question.name.is_within(amazon.0.as_ref()) {
+    let (apex, soa) = match name.is_within(amazon.0.as_ref()) {
         true => amazon,
         false => root,
     };
@@ -169,11 +207,17 @@ fn negative(question: &Question<'_>, reply: &mut Reply<'_>) {
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The loop: sockets follow what the network plane has placed.
-pub async fn run(mut placed: watch::Receiver<Placed>, snapshots: Snapshots, board: Board) {
-    let (publish, world) = watch::channel(Arc::new(World::default()));
+pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, upstream: Vec<SocketAddr>) {
+    let (publish, world) = watch::channel(None::<Arc<World>>);
     let outbound = Outbound::default();
     let forwarder = Forwarder::new(Arc::new(outbound.clone()), ForwardLimits::default());
-    let names = SnapshotNames { snapshots, world };
+    let upstream = (!upstream.is_empty()).then(|| {
+        Arc::new(Upstreams {
+            servers: upstream,
+            via: outbound::HOST,
+        })
+    });
+    let names = WorldNames { world, upstream };
     let server = Server::new(names, Some(forwarder), None, Limits::default());
     let mut open: BTreeMap<(Desk, Ipv4Addr), Vec<Serving>> = BTreeMap::new();
     let mut agent_was: Option<Arc<Agent>> = None;
@@ -192,7 +236,11 @@ pub async fn run(mut placed: watch::Receiver<Placed>, snapshots: Snapshots, boar
             agent_was = Some(agent.clone());
             outbound.follow(&agent, &snapshot);
             let held = publish.borrow().clone();
-            publish.send_replace(Arc::new(held.next(&snapshot)));
+            let next = match held {
+                Some(held) => held.next(&snapshot),
+                None => World::build(&snapshot),
+            };
+            publish.send_replace(Some(Arc::new(next)));
             let wanted = desks(&snapshot);
             open.retain(|key, _| wanted.contains_key(key));
             let missing: Vec<_> = wanted
@@ -239,7 +287,7 @@ pub async fn run(mut placed: watch::Receiver<Placed>, snapshots: Snapshots, boar
 }
 
 fn serve(
-    server: &Server<SnapshotNames>,
+    server: &Server<WorldNames>,
     desk: &Desk,
     id: u64,
     (udp, tcp): Sockets,
@@ -247,7 +295,7 @@ fn serve(
     let label: Arc<str> = match desk {
         Desk::Vpc(vpc) => vpc.as_str().into(),
         Desk::Inbound(_, endpoint) => endpoint.as_str().into(),
-        Desk::Site(site) => format!("site:{site}").into(),
+        Desk::Site(site) => format!("{SITE}{site}").into(),
     };
     let listener = Listener { id, label };
     let udp = server
@@ -275,3 +323,6 @@ fn open_sockets(agent: &Agent, wanted: Vec<((Desk, Ipv4Addr), String)>) -> Opene
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

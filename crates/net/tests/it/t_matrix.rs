@@ -2,7 +2,7 @@
 //! decision, connections are real; what is seen must be what `docs/access-matrix.md` says.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -177,7 +177,7 @@ fn put_endpoints(draft: &mut Draft, endpoints: Endpoints) {
 
 /// What a place sees behind a name.
 fn cell(lab: &Lab, snapshot: &Snapshot, from: &Viewpoint, ns: &str, asked: &str) -> String {
-    let addresses: Vec<Ipv4Addr> = match name(snapshot, from, asked).found {
+    let addresses: Vec<IpAddr> = match name(snapshot, from, asked).found {
         Found::Addresses(addresses) => addresses,
         _ => return "no such name".into(),
     };

@@ -1,6 +1,6 @@
 //! What a name means from where it is asked.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::*;
 
@@ -30,8 +30,8 @@ pub struct NameAnswer {
 /// What a name leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// These addresses.
-    Addresses(Vec<Ipv4Addr>),
+    /// These addresses, of one family or both.
+    Addresses(Vec<IpAddr>),
     /// The name exists but has no address now (or none of the type asked for).
     NoData,
     /// There is no such name.
@@ -60,7 +60,7 @@ pub enum NameReason {
 /// Seconds an answer may be kept [dns §2].
 pub const TTL: u32 = 60;
 
-/// Answers a name, lower case without trailing dot, with its v4 addresses.
+/// Answers a name, lower case without trailing dot, with its addresses.
 pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
     let answer = |found, reason| NameAnswer { found, reason };
     let vpc = match from {
@@ -77,8 +77,8 @@ pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
             let private = vpc.and_then(|vpc| private_dns(snapshot, vpc, from, &asked));
             private.unwrap_or_else(|| public_name(snapshot, &asked))
         }
-        None => match vpc.and_then(|vpc| host_name(snapshot, vpc, name)) {
-            Some(address) => answer(Found::Addresses(vec![address]), NameReason::Host),
+        None => match vpc.and_then(|vpc| host_name(vpc, name)) {
+            Some(address) => answer(Found::Addresses(vec![address.into()]), NameReason::Host),
             None => answer(Found::NoName, NameReason::Unknown),
         },
     }
@@ -115,11 +115,9 @@ fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
             .is_some_and(|subnet| subnet.zone == *zone),
     });
     let in_zone: Vec<&NetworkInterface> = in_zone.map(|eni| &**eni).collect();
-    let addresses: Vec<Ipv4Addr> = in_zone
-        .iter()
-        .filter(|eni| is_in_service(snapshot, eni))
-        .map(|eni| eni.private_ip)
-        .collect();
+    let records = records(&view.endpoint);
+    let serving = in_zone.iter().filter(|eni| is_in_service(snapshot, eni));
+    let addresses: Vec<IpAddr> = serving.flat_map(|eni| addresses(eni, records)).collect();
     let found = match (addresses.is_empty(), in_zone.is_empty(), &asked.zone) {
         (false, ..) => Found::Addresses(addresses),
         // A zone in which the endpoint has no subnet has no name.
@@ -130,6 +128,29 @@ fn endpoint_name(snapshot: &Snapshot, asked: &EndpointName) -> NameAnswer {
         found,
         reason: NameReason::Endpoint(asked.endpoint.clone()),
     }
+}
+
+/// Which kinds of address records an endpoint's own names have: A, AAAA [dns §5].
+fn records(endpoint: &VpcEndpoint) -> (bool, bool) {
+    let (v4, v6) = (
+        endpoint.address_type.has_v4(),
+        endpoint.address_type.has_v6(),
+    );
+    match endpoint.dns_record {
+        Some(DnsRecordType::Ipv4) => (v4, false),
+        Some(DnsRecordType::Ipv6) => (false, v6),
+        Some(DnsRecordType::Dualstack | DnsRecordType::ServiceDefined) | None => (v4, v6),
+    }
+}
+
+/// The addresses of an interface that such records show.
+fn addresses(
+    eni: &NetworkInterface,
+    (v4, v6): (bool, bool),
+) -> impl Iterator<Item = IpAddr> + use<'_> {
+    let v4 = v4.then_some(IpAddr::V4(eni.private_ip));
+    let v6 = eni.ipv6.iter().copied().filter(move |_| v6).map(IpAddr::V6);
+    v4.into_iter().chain(v6)
 }
 
 /// Whether names lead to an interface: not while its zone is out of service.
@@ -146,8 +167,7 @@ fn private_dns(
     asked: &PublicName,
 ) -> Option<NameAnswer> {
     let region = asked.region.as_ref()?;
-    // An IPv4 endpoint does not answer dual-stack names [dns §5].
-    if !asked.family.has_private_dns() || asked.dualstack || !vpc.dns_hostnames {
+    if !asked.family.has_private_dns() || !vpc.dns_hostnames {
         return None;
     }
     let service = format!("com.amazonaws.{region}.s3");
@@ -166,11 +186,20 @@ fn private_dns(
             if *inbound_only && !matches!(from, Viewpoint::Inbound(_)) {
                 continue;
             }
-            let addresses: Vec<Ipv4Addr> = interfaces
+            let mut records = records(endpoint);
+            // An IPv4 endpoint does not answer dual-stack names; what a service defines is that its
+            // plain names have A records alone [dns §5].
+            if asked.dualstack && !records.1 {
+                continue;
+            }
+            if !asked.dualstack && endpoint.dns_record == Some(DnsRecordType::ServiceDefined) {
+                records.1 = false;
+            }
+            let addresses: Vec<IpAddr> = interfaces
                 .iter()
                 .filter_map(|id| snapshot.intent.get::<NetworkInterface>(id))
                 .filter(|eni| is_in_service(snapshot, eni))
-                .map(|eni| eni.private_ip)
+                .flat_map(|eni| addresses(eni, records))
                 .collect();
             let found = if addresses.is_empty() {
                 Found::NoData
@@ -208,7 +237,7 @@ fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
     };
     match snapshot.service_address(&region) {
         Some(address) => NameAnswer {
-            found: Found::Addresses(vec![address]),
+            found: Found::Addresses(vec![address.into()]),
             reason: NameReason::Public(region),
         },
         None => none,
@@ -217,7 +246,7 @@ fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
 
 /// `ip-10-0-0-5.ec2.internal` and `ip-10-0-0-5.<region>.compute.internal`: every address of the VPC
 /// has one [dns §3].
-fn host_name(snapshot: &Snapshot, vpc: &Vpc, name: &str) -> Option<Ipv4Addr> {
+pub fn host_name(vpc: &Vpc, name: &str) -> Option<Ipv4Addr> {
     let domain = host_domain(&vpc.region);
     let label = name.strip_suffix(&domain)?.strip_suffix('.')?;
     let mut octets = label
@@ -226,7 +255,6 @@ fn host_name(snapshot: &Snapshot, vpc: &Vpc, name: &str) -> Option<Ipv4Addr> {
         .map(|part| part.parse::<u8>());
     let mut next = || octets.next()?.ok();
     let address = Ipv4Addr::new(next()?, next()?, next()?, next()?);
-    let _ = snapshot;
     vpc.contains(address).then_some(address)
 }
 

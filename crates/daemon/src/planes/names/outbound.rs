@@ -1,4 +1,5 @@
-//! Sockets of outbound resolver endpoints: queries leave from the endpoint's own interfaces.
+//! Where queries to other servers leave from: an outbound resolver endpoint's own interfaces, or the
+//! host for the operator's upstream servers.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,6 +17,9 @@ use adit_snapshot::Snapshot;
 
 use super::world::via;
 use crate::planes::net::chain;
+
+/// In place of an outbound endpoint's number: the host's own network.
+pub(super) const HOST: u64 = u64::MAX;
 
 /// Where outbound endpoints are, for the forwarder.
 #[derive(Clone, Default)]
@@ -53,6 +57,13 @@ impl SocketSource for Outbound {
         server: SocketAddr,
         transport: Transport,
     ) -> io::Result<socket2::Socket> {
+        if via == HOST {
+            let kind = match transport {
+                Transport::Udp => socket2::Type::DGRAM,
+                Transport::Tcp => socket2::Type::STREAM,
+            };
+            return socket2::Socket::new(socket2::Domain::for_address(server), kind, None);
+        }
         let (agent, spec) = {
             let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
             let gone = || io::Error::other("the outbound endpoint is not there");

@@ -1,8 +1,9 @@
-//! What VPCs see besides public names, as zones and rules ready to be asked: hosted zones, private
-//! DNS of endpoints, resolver rules.
+//! All names as zones and rules ready to be asked: what everybody sees ([`public`]), and what VPCs
+//! see besides: hosted zones, private DNS of endpoints, resolver rules.
 //!
-//! A change rebuilds the zones it touched and the VPCs that see them; VPCs without private names
-//! cost nothing.
+//! A change rebuilds the names it touched and the VPCs that see them.
+
+pub(super) mod public;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,32 +15,32 @@ use adit_dns::{Name, Upstreams};
 use adit_model::record::RecordValue;
 use adit_model::*;
 use adit_snapshot::Snapshot;
-use adit_snapshot::decide::name::{self, Found, TTL, Viewpoint};
+use adit_snapshot::decide::name::{self, Found, NameReason, TTL, Viewpoint};
 use adit_snapshot::names as spelling;
 use rpds::RedBlackTreeMapSync;
 
 /// Most values in an answer from several sets [Route 53's multivalue answer].
 const MOST_VALUES: usize = 8;
 
-/// The private names of every VPC at one generation.
-#[derive(Default)]
+/// All names at one generation.
 pub(super) struct World {
-    generation: Generation,
-    // A clone of either costs nothing, however many there are.
-    zones: RedBlackTreeMapSync<HostedZoneId, Built>,
-    vpcs: RedBlackTreeMapSync<VpcId, Arc<VpcNames>>,
-}
-
-#[derive(Clone)]
-struct Built {
-    zone: Arc<Zone>,
-    /// Whether addresses of endpoints were copied into it.
-    leans_on_endpoints: bool,
+    /// What they were built from.
+    pub(super) snapshot: Arc<Snapshot>,
+    /// What everybody sees.
+    pub(super) public: Layer,
+    // A clone of these costs nothing, however many there are.
+    zones: RedBlackTreeMapSync<HostedZoneId, Arc<Zone>>,
+    /// The hosted zones into which addresses of endpoints were copied.
+    leaning: RedBlackTreeMapSync<HostedZoneId, ()>,
+    vpcs: RedBlackTreeMapSync<String, Arc<VpcNames>>,
 }
 
 /// What one VPC's resolver knows besides public names.
-#[derive(Default)]
 pub(super) struct VpcNames {
+    /// The VPC.
+    pub(super) vpc: Arc<Vpc>,
+    /// The domain of its host names.
+    pub(super) hosts: Name,
     /// For everybody who asks it.
     pub(super) private: Layer,
     /// For those who ask through an inbound endpoint, besides.
@@ -47,77 +48,113 @@ pub(super) struct VpcNames {
 }
 
 impl World {
-    /// The private names of a VPC, if it has any.
-    pub(super) fn vpc(&self, id: &VpcId) -> Option<&Arc<VpcNames>> {
+    /// What a VPC's resolver knows.
+    pub(super) fn vpc(&self, id: &str) -> Option<&Arc<VpcNames>> {
         self.vpcs.get(id)
     }
 
     /// Everything, from nothing.
-    pub(super) fn build(snapshot: &Snapshot) -> World {
+    pub(super) fn build(snapshot: &Arc<Snapshot>) -> World {
         let mut world = World {
-            generation: snapshot.generation,
-            ..World::default()
+            snapshot: snapshot.clone(),
+            public: public::build(snapshot),
+            zones: RedBlackTreeMapSync::default(),
+            leaning: RedBlackTreeMapSync::default(),
+            vpcs: RedBlackTreeMapSync::default(),
         };
         for zone in snapshot.intent.hosted_zones.values() {
-            world.set_zone(snapshot, &zone.id);
+            world.set_zone(&zone.id);
         }
-        for vpc in snapshot.intent.vpcs.values() {
-            world.set_vpc(snapshot, &vpc.id);
+        for vpc in snapshot.intent.vpcs.keys() {
+            world.set_vpc(vpc);
         }
         world
     }
 
     /// The world of a newer snapshot; what did not change is shared.
-    pub(super) fn next(&self, snapshot: &Snapshot) -> World {
+    pub(super) fn next(&self, snapshot: &Arc<Snapshot>) -> World {
         let intent = &snapshot.intent;
-        let Some(touched) = intent.changed_since(self.generation) else {
+        let Some(touched) = intent.changed_since(self.snapshot.generation) else {
             return World::build(snapshot);
         };
         let mut zones = BTreeSet::new();
         let mut vpcs = BTreeSet::new();
+        let mut endpoints = BTreeSet::new();
+        let mut services = false;
         for change in touched {
             match change.kind {
                 Kind::FailedZone => return World::build(snapshot),
+                Kind::Installation | Kind::RegionInfo => return World::build(snapshot),
+                Kind::PrefixList => services = true,
                 Kind::HostedZone | Kind::ZoneRecord => {
                     let id = change.key.split(' ').next().unwrap_or_default();
                     zones.extend(id.parse::<HostedZoneId>().ok());
                 }
                 Kind::VpcEndpoint => {
-                    let leaning = self.zones.iter().filter(|(_, b)| b.leans_on_endpoints);
-                    zones.extend(leaning.map(|(id, _)| id.clone()));
-                    vpcs.extend(change.vpc.clone());
+                    zones.extend(self.leaning.keys().cloned());
+                    vpcs.extend(change.vpc.as_ref().map(VpcId::to_string));
+                    endpoints.insert(change.key.clone());
+                }
+                Kind::NetworkInterface => {
+                    let eni = intent.get::<NetworkInterface>(&change.key);
+                    if let Some(InterfaceUser::Endpoint { endpoint, .. }) = eni.map(|eni| &eni.user)
+                    {
+                        zones.extend(self.leaning.keys().cloned());
+                        vpcs.extend(change.vpc.as_ref().map(VpcId::to_string));
+                        endpoints.insert(endpoint.to_string());
+                    }
                 }
                 Kind::ResolverRule => {
                     let held = intent.rule_associations.values();
                     let held = held.filter(|a| a.rule.as_str() == change.key);
-                    vpcs.extend(held.map(|a| a.vpc.clone()));
+                    vpcs.extend(held.map(|a| a.vpc.to_string()));
                 }
                 Kind::ZoneAssociation | Kind::RuleAssociation | Kind::Vpc => {
-                    vpcs.extend(change.vpc.clone());
+                    // An endpoint without a VPC has no names.
+                    if let (Kind::Vpc, Some(vpc)) = (change.kind, &change.vpc)
+                        && intent.get::<Vpc>(vpc).is_none()
+                    {
+                        let left = intent.in_vpc::<VpcEndpoint>(vpc);
+                        endpoints.extend(left.map(|endpoint| endpoint.id.to_string()));
+                    }
+                    vpcs.extend(change.vpc.as_ref().map(VpcId::to_string));
                 }
                 _ => {}
             }
         }
         let mut next = World {
-            generation: snapshot.generation,
+            snapshot: snapshot.clone(),
+            public: self.public.clone(),
             zones: self.zones.clone(),
+            leaning: self.leaning.clone(),
             vpcs: self.vpcs.clone(),
         };
+        for endpoint in &endpoints {
+            public::follow(&mut next.public, &self.snapshot, snapshot, endpoint);
+        }
+        if services {
+            public::put_services(&mut next.public, snapshot);
+        }
         for zone in &zones {
-            next.set_zone(snapshot, zone);
-            vpcs.extend(intent.vpcs_of_zone(zone).map(|a| a.vpc.clone()));
+            next.set_zone(zone);
+            vpcs.extend(intent.vpcs_of_zone(zone).map(|a| a.vpc.to_string()));
         }
         for vpc in &vpcs {
-            next.set_vpc(snapshot, vpc);
+            next.set_vpc(vpc);
         }
         next
     }
 
-    fn set_zone(&mut self, snapshot: &Snapshot, id: &HostedZoneId) {
+    fn set_zone(&mut self, id: &HostedZoneId) {
+        self.leaning.remove_mut(id);
+        let snapshot = self.snapshot.clone();
         match snapshot.intent.get::<HostedZone>(id) {
-            Some(zone) => match build_zone(snapshot, zone) {
-                Some(built) => {
-                    self.zones.insert_mut(id.clone(), built);
+            Some(zone) => match build_zone(&snapshot, zone) {
+                Some((zone, leans)) => {
+                    self.zones.insert_mut(id.clone(), Arc::new(zone));
+                    if leans {
+                        self.leaning.insert_mut(id.clone(), ());
+                    }
                 }
                 // The API refuses what cannot be read: this is a state of another version.
                 None => tracing::warn!(zone = id.as_str(), "a hosted zone cannot be served"),
@@ -128,35 +165,34 @@ impl World {
         }
     }
 
-    fn set_vpc(&mut self, snapshot: &Snapshot, id: &VpcId) {
-        let names = snapshot
-            .intent
-            .get::<Vpc>(id)
-            .map(|vpc| self.names_of(snapshot, vpc));
-        match names {
-            Some((names, true)) => {
-                self.vpcs.insert_mut(id.clone(), Arc::new(names));
+    fn set_vpc(&mut self, id: &str) {
+        let vpc = self.snapshot.intent.get::<Vpc>(id);
+        match vpc.and_then(|vpc| self.names_of(vpc)) {
+            Some(names) => {
+                self.vpcs.insert_mut(id.to_string(), Arc::new(names));
             }
-            _ => {
+            None => {
                 self.vpcs.remove_mut(id);
             }
         }
     }
 
-    /// The names of a VPC, and whether there are any.
-    fn names_of(&self, snapshot: &Snapshot, vpc: &Vpc) -> (VpcNames, bool) {
+    /// The names of a VPC.
+    fn names_of(&self, vpc: &Arc<Vpc>) -> Option<VpcNames> {
+        let snapshot = &*self.snapshot;
         let intent = &snapshot.intent;
-        let mut names = VpcNames::default();
-        let mut any = false;
+        let hosts = format!("{}.", name::host_domain(&vpc.region));
+        let mut names = VpcNames {
+            vpc: vpc.clone(),
+            hosts: wire_name(&hosts)?,
+            private: Layer::new(),
+            inbound: Layer::new(),
+        };
         for association in intent.in_vpc::<ZoneAssociation>(&vpc.id) {
             // Hosted zones need both attributes [dns §6].
-            if let Some(built) = self
-                .zones
-                .get(&association.zone)
-                .filter(|_| vpc.dns_hostnames)
-            {
-                names.private.put_zone(built.zone.clone());
-                any = true;
+            let zone = self.zones.get(&association.zone);
+            if let Some(zone) = zone.filter(|_| vpc.dns_hostnames) {
+                names.private.put_zone(zone.clone());
             }
         }
         for endpoint in intent.in_vpc::<VpcEndpoint>(&vpc.id) {
@@ -175,20 +211,18 @@ impl World {
                 true => &mut names.inbound,
                 false => &mut names.private,
             };
-            for domain in spelling::private_names(&vpc.region) {
-                let addresses = match name::name(
-                    snapshot,
-                    &Viewpoint::Inbound(vpc.id.clone()),
-                    &domain,
-                )
-                .found
+            let from = Viewpoint::Inbound(vpc.id.clone());
+            let both = [
+                spelling::private_names(&vpc.region),
+                spelling::dualstack_private_names(&vpc.region),
+            ];
+            for domain in both.concat() {
+                let answer = name::name(snapshot, &from, &domain);
+                // Another endpoint of the VPC may have the name.
+                if answer.reason == NameReason::PrivateDns(endpoint.id.clone())
+                    && let Some(zone) = service_zone(&domain, &answer.found)
                 {
-                    Found::Addresses(addresses) => addresses,
-                    _ => Vec::new(),
-                };
-                if let Some(zone) = service_zone(&domain, &addresses) {
                     layer.put_zone(Arc::new(zone));
-                    any = true;
                 }
             }
         }
@@ -212,17 +246,12 @@ impl World {
             };
             names.private.put_rule(domain, action);
             domains.insert(rule.domain.clone());
-            any = true;
         }
         // Host names stay here even with a rule for `.`, unless a rule names their domain [dns §9.1].
-        let hosts = format!("{}.", name::host_domain(&vpc.region));
-        if !domains.is_empty()
-            && !domains.contains(&hosts)
-            && let Some(domain) = wire_name(&hosts)
-        {
-            names.private.put_rule(domain, Rule::System);
+        if !domains.is_empty() && !domains.contains(&hosts) {
+            names.private.put_rule(names.hosts.clone(), Rule::System);
         }
-        (names, any)
+        Some(names)
     }
 }
 
@@ -263,7 +292,7 @@ fn wire_name(stored: &str) -> Option<Name> {
 }
 
 /// What an endpoint's private name and everything below it leads to.
-fn service_zone(domain: &str, addresses: &[std::net::Ipv4Addr]) -> Option<Zone> {
+fn service_zone(domain: &str, found: &Found) -> Option<Zone> {
     let apex = wire_name(&format!("{domain}."))?;
     let soa = Soa {
         primary: wire_name("ns-1536.awsdns-00.co.uk.")?,
@@ -275,19 +304,13 @@ fn service_zone(domain: &str, addresses: &[std::net::Ipv4Addr]) -> Option<Zone> 
         minimum: TTL,
     };
     let mut zone = Zone::new(apex.clone(), soa, TTL);
-    let set = RecordSet::a(TTL, addresses.iter().copied());
-    zone.put(&apex, &set).ok()?;
-    match addresses.is_empty() {
-        // Names exist even while no address is in service.
-        true => zone
-            .put_alias(&apex.prepend("*").ok()?, RecordType::A, &apex)
-            .ok()?,
-        false => zone.put(&apex.prepend("*").ok()?, &set).ok()?,
-    }
+    public::set(&mut zone, &apex.prepend("*").ok()?, found);
+    public::set(&mut zone, &apex, found);
     Some(zone)
 }
 
-fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<Built> {
+/// A hosted zone as it is asked, and whether addresses of endpoints were copied into it.
+fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, bool)> {
     let intent = &snapshot.intent;
     let apex = wire_name(&zone.name)?;
     let soa_key = record_key(&zone.id, &zone.name, "SOA", None);
@@ -298,63 +321,74 @@ fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<Built> {
     let Some(Rdata::Soa(soa)) = values.first().and_then(|text| rdata("SOA", text)) else {
         return None;
     };
-    let mut built = Zone::new(apex, soa, *ttl);
-    let mut leans_on_endpoints = false;
-    // Sets of the same name and type stand next to each other.
-    let mut pending: Option<(Name, RecordSet)> = None;
-    for record in intent
+    let mut built = Zone::new(apex.clone(), soa, *ttl);
+    let mut leans = false;
+    let records: Vec<&Arc<ZoneRecord>> = intent
         .records_of_zone(&zone.id)
         .filter(|r| r.rtype != "SOA")
-    {
-        let (Some(name), Ok(rtype)) = (wire_name(&record.name), record.rtype.parse()) else {
+        .collect();
+    // Sets of the same name and type stand next to each other.
+    for same in records.chunk_by(|a, b| (&a.name, &a.rtype) == (&b.name, &b.rtype)) {
+        let [first, ..] = same else { continue };
+        let (Some(name), Ok(rtype)) = (wire_name(&first.name), first.rtype.parse()) else {
             continue;
         };
-        let set = match &record.content {
-            RecordContent::Values { ttl, values } => RecordSet {
-                rtype,
-                ttl: *ttl,
-                data: values
-                    .iter()
-                    .filter_map(|text| rdata(&record.rtype, text))
-                    .collect(),
-            },
-            RecordContent::Alias {
+        // A lone alias is followed when it is asked for. What an alias to elsewhere says is copied
+        // where it is one of several, or where the name would be looked for in this zone.
+        if let [one] = same
+            && let RecordContent::Alias {
                 zone: of, target, ..
-            } if *of == zone.id.as_str() => {
-                built.put_alias(&name, rtype, &wire_name(target)?).ok()?;
+            } = &one.content
+        {
+            let target = wire_name(target)?;
+            if *of == zone.id.as_str() || !target.as_ref().is_within(apex.as_ref()) {
+                built.put_alias(&name, rtype, &target).ok()?;
                 continue;
             }
-            RecordContent::Alias { target, .. } => {
-                leans_on_endpoints = true;
-                let found = name::name(snapshot, &Viewpoint::Public, target.trim_end_matches('.'));
-                match found.found {
-                    Found::Addresses(addresses) if rtype == RecordType::A => {
-                        RecordSet::a(TTL, addresses)
+        }
+        let mut all: Option<RecordSet> = None;
+        for record in same {
+            let set = match &record.content {
+                RecordContent::Values { ttl, values } => RecordSet {
+                    rtype,
+                    ttl: *ttl,
+                    data: values
+                        .iter()
+                        .filter_map(|text| rdata(&record.rtype, text))
+                        .collect(),
+                },
+                RecordContent::Alias { target, .. } => {
+                    leans = true;
+                    let target = target.trim_end_matches('.');
+                    match name::name(snapshot, &Viewpoint::Public, target).found {
+                        Found::Addresses(addresses) => {
+                            let (v4, v6) = public::sets(&addresses);
+                            let of_type = [v4, v6].into_iter().find(|set| set.rtype == rtype);
+                            match of_type {
+                                Some(set) => set,
+                                None => continue,
+                            }
+                        }
+                        _ => continue,
                     }
-                    _ => continue,
                 }
-            }
-        };
-        match &mut pending {
-            Some((held, more)) if *held == name && more.rtype == set.rtype => {
-                more.ttl = more.ttl.min(set.ttl);
-                more.data.extend(set.data);
-                more.data.truncate(MOST_VALUES);
-            }
-            _ => {
-                if let Some((name, set)) = pending.replace((name, set)) {
-                    built.put(&name, &set).ok()?;
+            };
+            match &mut all {
+                Some(all) => {
+                    all.ttl = all.ttl.min(set.ttl);
+                    all.data.extend(set.data);
                 }
+                None => all = Some(set),
             }
         }
+        if let Some(mut set) = all {
+            if same.len() > 1 {
+                set.data.truncate(MOST_VALUES);
+            }
+            built.put(&name, &set).ok()?;
+        }
     }
-    if let Some((name, set)) = pending {
-        built.put(&name, &set).ok()?;
-    }
-    Some(Built {
-        zone: Arc::new(built),
-        leans_on_endpoints,
-    })
+    Some((built, leans))
 }
 
 fn rdata(rtype: &str, text: &str) -> Option<Rdata> {
