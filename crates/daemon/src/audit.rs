@@ -20,6 +20,9 @@ pub use rotate::Limits;
 /// The file in its directory; older ones have a number behind it.
 pub const FILE: &str = "audit.jsonl";
 
+/// Bytes of most records.
+const USUAL: usize = 1536;
+
 /// Writes the log.
 #[derive(Debug)]
 pub struct Audit {
@@ -49,9 +52,11 @@ impl Audit {
     }
 
     fn write(&self, event: &impl serde::Serialize) {
+        let mut line = Vec::with_capacity(USUAL);
         // Plain data with string keys: serialising it cannot fail.
-        self.lines
-            .line(&serde_json::to_string(event).unwrap_or_default());
+        if serde_json::to_writer(&mut line, event).is_ok() {
+            self.lines.line(&line);
+        }
     }
 }
 
@@ -88,12 +93,16 @@ impl EventIds {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         // The variant's bits, as RFC 9562 has them.
         let low = (count & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
-        format!(
-            "{}-{:04x}-{:012x}",
-            self.process,
-            low >> 48,
-            low & 0xffff_ffff_ffff
-        )
+        let mut id = String::with_capacity(36);
+        id.push_str(&self.process);
+        for at in 0..16 {
+            if matches!(at, 0 | 4) {
+                id.push('-');
+            }
+            let digit = (low >> (60 - 4 * at) & 15) as u32;
+            id.extend(char::from_digit(digit, 16));
+        }
+        id
     }
 }
 

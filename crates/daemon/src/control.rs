@@ -28,6 +28,7 @@ use adit_wire::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -221,13 +222,14 @@ fn signed_for(head: &http::request::Parts) -> Option<String> {
             .nth(1)?
             .split([',', ' '])
             .next()?
-            .to_string(),
+            .into(),
         None => {
+            const CREDENTIAL: &str = "X-Amz-Credential=";
             let query = head.uri.query()?;
             let value = query
                 .split('&')
-                .find_map(|p| p.strip_prefix("X-Amz-Credential="))?;
-            value.replace("%2F", "/").replace("%2f", "/")
+                .find_map(|piece| piece.strip_prefix(CREDENTIAL))?;
+            percent_decode_str(value).decode_utf8().ok()?
         }
     };
     credential.split('/').nth(3).map(str::to_string)

@@ -54,9 +54,17 @@ impl<'a> Ask<'a> {
     /// # Errors
     /// One that is no UTF-8.
     pub(crate) fn query(&self, name: &str) -> Result<Option<Cow<'a, str>>, ErrorReply> {
-        for pair in self.wire.query.split('&') {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if key == name {
+        let mut rest = self.wire.query;
+        while !rest.is_empty() {
+            let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
+            let (pair, after) = rest.split_at(end);
+            rest = after.get(1..).unwrap_or_default();
+            let value = match pair.strip_prefix(name) {
+                Some("") => Some(""),
+                Some(tail) => tail.strip_prefix('='),
+                None => None,
+            };
+            if let Some(value) = value {
                 let plain = value.contains('+').then(|| value.replace('+', " "));
                 let decoded = match plain {
                     Some(plain) => percent_decode_str(&plain)

@@ -14,7 +14,7 @@ pub(crate) struct Ids {
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId {
     number: u64,
-    text: String,
+    text: [u8; 16],
 }
 
 impl Ids {
@@ -30,29 +30,36 @@ impl Ids {
 
     pub(crate) fn next(&self) -> RequestId {
         let number = mix(self.seed ^ mix(self.next.fetch_add(1, Ordering::Relaxed)));
-        RequestId {
-            number,
-            text: format!("{number:016X}"),
+        let digit = |at: u32| match (number >> (60 - 4 * at) & 15) as u8 {
+            digit @ 0..10 => b'0' + digit,
+            digit => b'A' + digit - 10,
+        };
+        let mut text = [0; 16];
+        for (at, byte) in (0..).zip(&mut text) {
+            *byte = digit(at);
         }
+        RequestId { number, text }
     }
 }
 
 impl RequestId {
     /// 16 hexadecimal digits.
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
 
     /// 76 characters of base64, as S3's host id has.
-    pub(crate) fn host_id(&self) -> String {
+    pub(crate) fn host_id(&self) -> [u8; 76] {
         use base64::Engine as _;
-        let mut bytes = [0u8; 56];
+        let (mut bytes, mut text) = ([0u8; 56], [b'='; 76]);
         let mut state = self.number;
         for chunk in bytes.chunks_mut(8) {
             state = mix(state);
             chunk.copy_from_slice(&state.to_be_bytes());
         }
-        base64::engine::general_purpose::STANDARD.encode(bytes)
+        // 56 bytes are 76 characters: there is room.
+        let _ = base64::engine::general_purpose::STANDARD.encode_slice(bytes, &mut text);
+        text
     }
 }
 
@@ -76,6 +83,8 @@ mod tests {
             .collect();
         assert_eq!(made.len(), 10_000);
         let id = ids.next();
-        assert_eq!((id.as_str().len(), id.host_id().len()), (16, 76));
+        assert_eq!(id.as_str(), format!("{:016X}", id.number));
+        assert!(id.host_id().ends_with(b"="), "padded");
+        assert_ne!(id.host_id(), ids.next().host_id());
     }
 }

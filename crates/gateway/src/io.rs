@@ -8,11 +8,12 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -97,13 +98,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
 }
 
 /// What a [`Guard`] and the requests on its connection tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Exchange {
+    begun: Instant,
     /// Heads seen on the wire, in the low half; whether one is being answered, in the top bit.
     state: AtomicU32,
     verdict: AtomicU32,
-    /// Who waits for bytes of a connection that is being answered.
-    reader: Mutex<Option<Waker>>,
+    /// Milliseconds from `begun` to the end of the last answer.
+    rested: AtomicU64,
+}
+
+impl Default for Exchange {
+    fn default() -> Exchange {
+        Exchange {
+            begun: Instant::now(),
+            state: AtomicU32::new(0),
+            verdict: AtomicU32::new(0),
+            rested: AtomicU64::new(0),
+        }
+    }
 }
 
 /// The client waits for an answer, or its body is on the way.
@@ -136,22 +149,17 @@ impl Exchange {
         }
     }
 
-    /// The answer was handed over in full: what comes next is a head.
+    /// The answer was handed over in full: what comes next is a head, and its time begins to run.
     pub(crate) fn end(&self) {
+        let passed = self.begun.elapsed().as_millis();
+        self.rested
+            .store(u64::try_from(passed).unwrap_or(u64::MAX), Ordering::Release);
         self.state.fetch_and(!BUSY, Ordering::AcqRel);
-        // The time of the next head begins to run, also if nobody sends one.
-        let reader = self
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(reader) = reader {
-            reader.wake();
-        }
     }
 
-    fn wake_at_end(&self, cx: &Context<'_>) {
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+    /// Since when nothing is asked.
+    fn rests_since(&self) -> Instant {
+        self.begun + Duration::from_millis(self.rested.load(Ordering::Acquire))
     }
 
     fn is_busy(&self) -> bool {
@@ -183,8 +191,12 @@ pub(crate) struct Guard<S> {
     inner: S,
     exchange: Arc<Exchange>,
     patience: Patience,
+    /// The begin of a head that has not come to its end.
     head: Vec<u8>,
     max_head: usize,
+    /// When that head must have ended.
+    due: Option<Instant>,
+    /// Rings when it may be time, or earlier: a request that comes and goes moves no timer.
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
 }
@@ -198,6 +210,7 @@ impl<S> Guard<S> {
             patience,
             head: Vec::new(),
             max_head,
+            due: None,
             reading: None,
             writing: None,
         };
@@ -206,17 +219,52 @@ impl<S> Guard<S> {
 
     /// Looks at bytes that came while a head was expected.
     fn look(&mut self, data: &[u8]) {
-        let from = self.head.len().saturating_sub(3);
-        self.head.extend_from_slice(data);
-        if let Some(smell) = smell(&self.head, from) {
+        // Nearly every head comes whole, and is looked at where it is.
+        let found = match self.head.is_empty() {
+            true => smell(data, 0),
+            false => {
+                let from = self.head.len().saturating_sub(3);
+                self.head.extend_from_slice(data);
+                smell(&self.head, from)
+            }
+        };
+        if let Some(smell) = found {
             self.exchange.head_seen(smell);
             self.head = Vec::new();
-            self.reading = None;
+            self.due = None;
+            return;
+        }
+        if self.head.is_empty() && !data.is_empty() {
+            self.head.extend_from_slice(data);
+            // From the first byte on the head's own time runs.
+            self.due = Some(Instant::now() + self.patience.head);
         }
         // A head that does not end is refused by the HTTP library at its own limit.
-        let most = self.max_head.saturating_mul(4);
-        if self.head.len() > most {
-            self.head.truncate(most);
+        self.head.truncate(self.max_head.saturating_mul(4));
+    }
+
+    /// Whether what is waited for should have come by now; else sees to being woken when that is so.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        loop {
+            let busy = self.exchange.is_busy();
+            let due = match self.due {
+                Some(due) => due,
+                None if busy => Instant::now() + self.patience.idle,
+                None => self.exchange.rests_since() + self.patience.idle,
+            };
+            let timer = self
+                .reading
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() > due {
+                timer.as_mut().reset(due);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return false;
+            }
+            if !busy && Instant::now() >= due {
+                return true;
+            }
+            timer.as_mut().reset(due);
         }
     }
 }
@@ -244,31 +292,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
         let before = buf.filled().len();
         let busy = this.exchange.is_busy();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
-            Poll::Ready(Ok(())) if busy => {
-                this.reading = None;
-                Poll::Ready(Ok(()))
-            }
+            Poll::Ready(Ok(())) if busy => Poll::Ready(Ok(())),
             Poll::Ready(Ok(())) => {
-                let data = buf.filled().get(before..).unwrap_or_default();
-                if this.head.is_empty() && !data.is_empty() {
-                    // The first byte: from here on the head's own time runs.
-                    let deadline = Instant::now() + this.patience.head;
-                    match &mut this.reading {
-                        Some(timer) => timer.as_mut().reset(deadline),
-                        None => this.reading = Some(Box::pin(tokio::time::sleep_until(deadline))),
-                    }
-                }
-                this.look(data);
+                this.look(buf.filled().get(before..).unwrap_or_default());
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(why)) => Poll::Ready(Err(why)),
-            Poll::Pending if busy => {
-                this.exchange.wake_at_end(cx);
-                Poll::Pending
-            }
-            Poll::Pending if expired(&mut this.reading, this.patience.idle, cx) => {
-                Poll::Ready(Err(timed_out("no request in time")))
-            }
+            Poll::Pending if this.is_late(cx) => Poll::Ready(Err(timed_out("no request in time"))),
             Poll::Pending => Poll::Pending,
         }
     }
@@ -326,31 +356,30 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 }
 
-/// What is wrong with a head, if `data` holds all of it; `from`: where new bytes begin.
+/// What is wrong with a head, if `data` holds all of it; `from`: where bytes begin that were not looked at.
 fn smell(data: &[u8], from: usize) -> Option<Smell> {
     let skipped = data
         .iter()
         .take_while(|b| matches!(b, b'\r' | b'\n'))
         .count();
     let data = data.get(skipped..)?;
+    // The blank line can have begun in what was seen before.
     let from = from.saturating_sub(skipped + 3);
-    let tail = data.get(from..)?;
-    let end = tail.windows(2).position(|pair| pair == b"\n\n");
-    let crlf = tail.windows(3).position(|three| three == b"\n\r\n");
-    let end = from + end.into_iter().chain(crlf).min()?;
-    let head = data.get(..end)?;
-    let (mut length, mut encoding) = (false, false);
-    for line in head.split(|b| *b == b'\n') {
-        let whole = line.strip_suffix(b"\r");
-        // The last line's own end was cut off with the blank line.
-        let Some(line) = whole else {
+    let ends = |at: &usize| matches!(data.get(at + 1..), Some([b'\n', ..] | [b'\r', b'\n', ..]));
+    let end = memchr_iter(b'\n', data.get(from..)?)
+        .map(|at| from + at)
+        .find(ends)?;
+    let (mut length, mut encoding, mut start) = (false, false, 0);
+    for at in memchr_iter(b'\n', data.get(..=end)?) {
+        let line = data.get(start..at)?;
+        start = at + 1;
+        let Some(line) = line.strip_suffix(b"\r") else {
             return Some(Smell::BareLineFeed);
         };
-        let name = line.split(|b| *b == b':').next().unwrap_or_default();
-        length |= name.eq_ignore_ascii_case(b"content-length");
-        encoding |= name.eq_ignore_ascii_case(b"transfer-encoding");
+        length |= is_field(line, b"content-length");
+        encoding |= is_field(line, b"transfer-encoding");
     }
-    if data.get(end..end + 2) == Some(b"\n\n") {
+    if data.get(end + 1) == Some(&b'\n') {
         return Some(Smell::BareLineFeed);
     }
     Some(if length && encoding {
@@ -358,6 +387,14 @@ fn smell(data: &[u8], from: usize) -> Option<Smell> {
     } else {
         Smell::Clean
     })
+}
+
+/// Whether a line is a field of this name.
+fn is_field(line: &[u8], name: &[u8]) -> bool {
+    match line.split_at_checked(name.len()) {
+        Some((front, [b':', ..])) => front.eq_ignore_ascii_case(name),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -155,19 +155,19 @@ impl JsonLines {
 
 impl Recorder for JsonLines {
     fn record(&self, record: &Record<'_>) {
-        self.line(&record.json());
+        self.line(record.json().as_bytes());
     }
 }
 
 impl JsonLines {
     /// Takes one line, without its end. Never waits.
-    pub fn line(&self, line: &str) {
+    pub fn line(&self, line: &[u8]) {
         let mut state = self.queue.lock();
         if state.lines.len() + line.len() >= WAITING {
             state.lost += 1;
             return;
         }
-        state.lines.extend_from_slice(line.as_bytes());
+        state.lines.extend_from_slice(line);
         state.lines.push(b'\n');
         if std::mem::take(&mut state.asleep) {
             drop(state);

@@ -149,7 +149,8 @@ impl Reply {
     pub(crate) fn new(status: StatusCode) -> Reply {
         Reply {
             status,
-            headers: HeaderMap::new(),
+            // Answers have about a dozen: room for them from the start.
+            headers: HeaderMap::with_capacity(12),
             body: ReplyBody::empty(),
         }
     }
@@ -159,6 +160,11 @@ impl Reply {
         if let Ok(value) = HeaderValue::from_bytes(value.as_ref()) {
             self.headers.insert(name, value);
         }
+    }
+
+    /// Adds a header whose value is always the same.
+    pub(crate) fn set_static(&mut self, name: HeaderName, value: &'static str) {
+        self.headers.insert(name, HeaderValue::from_static(value));
     }
 
     /// Adds a header if there is a value.
@@ -215,7 +221,7 @@ impl Reply {
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             headers.insert(REQUEST_ID, value);
         }
-        if let Ok(value) = HeaderValue::from_str(&id.host_id()) {
+        if let Ok(value) = HeaderValue::from_bytes(&id.host_id()) {
             headers.insert(HOST_ID, value);
         }
         headers.insert(http::header::SERVER, HeaderValue::from_static("AmazonS3"));

@@ -235,19 +235,21 @@ pub fn hoisted(parts: &Parts<'_>) -> Vec<(String, String)> {
         "x-amz-signature",
         "x-amz-signedheaders",
     ];
-    // Nearly all queries hold none.
-    let bytes = parts.query.as_bytes();
-    if !bytes
-        .windows(FAMILY.len())
-        .any(|w| w.eq_ignore_ascii_case(FAMILY.as_bytes()))
-    {
+    let in_family = |name: &str| {
+        let front = name.as_bytes().get(..FAMILY.len());
+        front.is_some_and(|front| front.eq_ignore_ascii_case(FAMILY.as_bytes()))
+    };
+    let signs = |name: &str| SIGNATURE.iter().any(|own| name.eq_ignore_ascii_case(own));
+    // Nearly all queries hold none. An escaped name could be anything.
+    let may_be = |name: &str| name.contains(['%', '+']) || (in_family(name) && !signs(name));
+    if !protocol::text::raw_pairs(parts.query).any(|(name, _)| may_be(name)) {
         return Vec::new();
     }
     let mut found: Vec<(String, String)> = Vec::new();
     for (name, value) in protocol::text::pairs(parts.query, 1000).unwrap_or_default() {
         let name = name.to_ascii_lowercase();
         let given = parts.headers.has(&name) || found.iter().any(|(known, _)| *known == name);
-        if name.starts_with(FAMILY) && !SIGNATURE.contains(&name.as_str()) && !given {
+        if in_family(&name) && !signs(&name) && !given {
             found.push((name, value.into_owned()));
         }
     }

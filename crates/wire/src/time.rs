@@ -61,42 +61,65 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
+/// Appends `number` with `width` digits, which every field of a civil date fits into.
+fn push(out: &mut String, number: i64, width: u32) {
+    for place in (0..width).rev() {
+        let digit = number / 10_i64.pow(place) % 10;
+        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+    }
+}
+
+/// Appends numbers of these widths, with a separator before each but the first.
+fn push_all(out: &mut String, separator: &str, numbers: [(i64, u32); 3]) {
+    for (at, (number, width)) in numbers.into_iter().enumerate() {
+        if at > 0 {
+            out.push_str(separator);
+        }
+        push(out, number, width);
+    }
+}
+
 /// `2017-09-05T20:57:46.307Z`; whole seconds when `always_millis` is false and they are zero.
 pub fn iso8601(millis: i64, always_millis: bool) -> String {
     let c = civil(millis);
-    let head = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        c.year, c.month, c.day, c.hour, c.minute, c.second
-    );
+    let mut out = String::with_capacity(24);
+    push_all(&mut out, "-", [(c.year, 4), (c.month, 2), (c.day, 2)]);
+    out.push('T');
+    push_all(&mut out, ":", [(c.hour, 2), (c.minute, 2), (c.second, 2)]);
     if always_millis || c.milli != 0 {
-        format!("{head}.{:03}Z", c.milli)
-    } else {
-        head + "Z"
+        out.push('.');
+        push(&mut out, c.milli, 3);
     }
+    out.push('Z');
+    out
 }
 
 /// `20130524T000000Z`, the form of `x-amz-date`.
 pub fn amz_date(millis: i64) -> String {
     let c = civil(millis);
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        c.year, c.month, c.day, c.hour, c.minute, c.second
-    )
+    let mut out = String::with_capacity(16);
+    push_all(&mut out, "", [(c.year, 4), (c.month, 2), (c.day, 2)]);
+    out.push('T');
+    push_all(&mut out, "", [(c.hour, 2), (c.minute, 2), (c.second, 2)]);
+    out.push('Z');
+    out
 }
 
 /// `Fri, 24 May 2013 00:00:00 GMT`, the form of HTTP date headers.
 pub fn http_date(millis: i64) -> String {
     let c = civil(millis);
-    format!(
-        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-        WEEKDAYS[c.weekday % 7],
-        c.day,
-        MONTHS[usize::try_from(c.month - 1).unwrap_or(0) % 12],
-        c.year,
-        c.hour,
-        c.minute,
-        c.second
-    )
+    let mut out = String::with_capacity(29);
+    out.push_str(WEEKDAYS[c.weekday % 7]);
+    out.push_str(", ");
+    push(&mut out, c.day, 2);
+    out.push(' ');
+    out.push_str(MONTHS[usize::try_from(c.month - 1).unwrap_or(0) % 12]);
+    out.push(' ');
+    push(&mut out, c.year, 4);
+    out.push(' ');
+    push_all(&mut out, ":", [(c.hour, 2), (c.minute, 2), (c.second, 2)]);
+    out.push_str(" GMT");
+    out
 }
 
 /// Digits of fixed width at the start of `text`, and the rest.

@@ -1,5 +1,7 @@
 //! The shape of one record. Members are CloudTrail's; what Adit knows beside is in `additionalEventData`.
 
+use std::borrow::Cow;
+
 use adit_api::Called;
 use adit_gateway::Record;
 use adit_wire::Service;
@@ -20,18 +22,18 @@ pub(super) struct Event<'a> {
     event_version: &'static str,
     user_identity: Identity<'a>,
     event_time: &'a str,
-    event_source: String,
+    event_source: Cow<'a, str>,
     event_name: &'a str,
     aws_region: &'a str,
     #[serde(rename = "sourceIPAddress")]
-    source_ip_address: String,
+    source_ip_address: Source,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_code: Option<String>,
+    error_code: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<&'a str>,
-    request_parameters: Option<Value>,
+    request_parameters: Option<Parameters<'a>>,
     response_elements: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     additional_event_data: Option<Decided<'a>>,
@@ -67,6 +69,30 @@ struct Identity<'a> {
     access_key_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_name: Option<&'a str>,
+}
+
+/// What a request asked for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Parameters<'a> {
+    /// Of a control call.
+    Shown(Value),
+    /// Of a request of the S3 front door.
+    #[serde(rename_all = "camelCase")]
+    Named {
+        bucket_name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<&'a str>,
+    },
+}
+
+/// Where a request came from.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Source {
+    Address(std::net::IpAddr),
+    /// The installation itself, in a word of CloudTrail's.
+    Own(&'static str),
 }
 
 #[derive(Debug, Serialize)]
@@ -121,9 +147,9 @@ impl Serialize for Owned<'_> {
         let error = call.result.err();
         // EC2's own codes stand behind `Client.` and `Server.`, as in its records on AWS.
         let code = error.map(|error| match (call.service, error.status) {
-            (Service::Ec2, 500..) => format!("Server.{}", error.code),
-            (Service::Ec2, _) => format!("Client.{}", error.code),
-            _ => error.code.to_string(),
+            (Service::Ec2, 500..) => Cow::Owned(format!("Server.{}", error.code)),
+            (Service::Ec2, _) => Cow::Owned(format!("Client.{}", error.code)),
+            _ => Cow::Borrowed(&*error.code),
         });
         let answer = call.result.ok().filter(|_| call.writes);
         let account = call.caller.account.as_str();
@@ -143,17 +169,17 @@ impl Serialize for Owned<'_> {
                 user_name: user,
             },
             event_time: &time,
-            event_source: source_of(call.service),
+            event_source: source_of(call.service).into(),
             event_name: call.operation.map_or("Unknown", |op| op.name()),
             aws_region: call.region.as_str(),
             source_ip_address: call
                 .caller
                 .source
-                .map_or_else(|| "AWS Internal".into(), |s| s.address.to_string()),
+                .map_or(Source::Own("AWS Internal"), |s| Source::Address(s.address)),
             user_agent: call.user_agent,
             error_code: code,
             error_message: error.map(|e| e.message.as_str()),
-            request_parameters: call.input.and_then(hide::shown),
+            request_parameters: call.input.and_then(hide::shown).map(Parameters::Shown),
             response_elements: answer.and_then(hide::shown),
             additional_event_data: None,
             request_id: call.request_id,
@@ -234,10 +260,7 @@ pub(super) fn data<'a>(record: &'a Record<'a>, region: &'a str, id: &'a str) -> 
         },
     };
     let (name, key) = bucket_of(record.resource);
-    let parameters = name.map(|name| match key {
-        Some(key) => json!({ "bucketName": name, "key": key }),
-        None => json!({ "bucketName": name }),
-    });
+    let parameters = name.map(|bucket_name| Parameters::Named { bucket_name, key });
     let resource = record.resource.filter(|arn| arn.starts_with("arn:"));
     let is_object = key.is_some();
     Event {
@@ -247,11 +270,11 @@ pub(super) fn data<'a>(record: &'a Record<'a>, region: &'a str, id: &'a str) -> 
         event_source: "s3.amazonaws.com".into(),
         event_name: operation,
         aws_region: record.region.unwrap_or(region),
-        source_ip_address: record.via.source_ip.to_string(),
+        source_ip_address: Source::Address(record.via.source_ip),
         user_agent: record.user_agent,
         error_code: match by_endpoint {
             true => Some("VpceAccessDenied".into()),
-            false => record.error.map(str::to_string),
+            false => record.error.map(Cow::Borrowed),
         },
         error_message: match by_endpoint {
             true => Some("The request was denied due to a VPC endpoint policy"),

@@ -200,7 +200,7 @@ fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorRepl
         bucket: stored(view),
         key: source.key.clone(),
         version: version(source),
-        conditions: headers::read_conditions(ask, "x-amz-copy-source-"),
+        conditions: headers::read_conditions(ask, headers::SOURCE_CONDITIONS),
     })
 }
 

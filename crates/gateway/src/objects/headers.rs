@@ -155,20 +155,33 @@ pub(super) fn refuse_acl(ask: &Ask<'_>) -> Result<(), ErrorReply> {
     }
 }
 
-/// The conditions of a read, from the headers `<prefix>if-match` and so on.
-pub(super) fn read_conditions(ask: &Ask<'_>, prefix: &str) -> ReadConditions {
-    let tags = |name: &str| ask.header(&format!("{prefix}{name}")).map(EtagMatch::parse);
+/// Names of the headers that hold the conditions of a read, in the order of [`ReadConditions`].
+pub(super) type ConditionNames = [&'static str; 4];
+/// Of a read of the object that is addressed.
+pub(super) const CONDITIONS: ConditionNames = [
+    "if-match",
+    "if-none-match",
+    "if-modified-since",
+    "if-unmodified-since",
+];
+/// Of a read of the source of a copy.
+pub(super) const SOURCE_CONDITIONS: ConditionNames = [
+    "x-amz-copy-source-if-match",
+    "x-amz-copy-source-if-none-match",
+    "x-amz-copy-source-if-modified-since",
+    "x-amz-copy-source-if-unmodified-since",
+];
+
+/// The conditions of a read.
+pub(super) fn read_conditions(ask: &Ask<'_>, names: ConditionNames) -> ReadConditions {
+    let [matches, differs, modified, unmodified] = names.map(|name| ask.header(name));
     // A date that cannot be read is no condition (RFC 9110 §13.1.3).
-    let date = |name: &str| {
-        ask.header(&format!("{prefix}{name}"))
-            .and_then(parse_http_date)
-            .map(UnixMillis)
-    };
+    let date = |text: Option<&str>| text.and_then(parse_http_date).map(UnixMillis);
     ReadConditions {
-        if_match: tags("if-match"),
-        if_none_match: tags("if-none-match"),
-        if_modified_since: date("if-modified-since"),
-        if_unmodified_since: date("if-unmodified-since"),
+        if_match: matches.map(EtagMatch::parse),
+        if_none_match: differs.map(EtagMatch::parse),
+        if_modified_since: date(modified),
+        if_unmodified_since: date(unmodified),
     }
 }
 
@@ -254,13 +267,11 @@ pub(super) fn object(reply: &mut Reply, object: &Object) {
     let kept = &attributes.headers;
     etag(reply, &info.etag);
     reply.set(header::LAST_MODIFIED, http_date(info.last_modified.0));
-    reply.set(header::ACCEPT_RANGES, "bytes");
-    reply.set(
-        header::CONTENT_TYPE,
-        kept.content_type
-            .as_deref()
-            .unwrap_or("binary/octet-stream"),
-    );
+    reply.set_static(header::ACCEPT_RANGES, "bytes");
+    match kept.content_type.as_deref() {
+        Some(kind) => reply.set(header::CONTENT_TYPE, kind),
+        None => reply.set_static(header::CONTENT_TYPE, "binary/octet-stream"),
+    }
     reply.set_some(header::CACHE_CONTROL, kept.cache_control.as_deref());
     reply.set_some(
         header::CONTENT_DISPOSITION,

@@ -23,6 +23,12 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
     ("response-content-encoding", header::CONTENT_ENCODING),
 ];
 
+/// Those that a request can have: nearly none has any.
+fn overrides(ask: &Ask<'_>) -> impl Iterator<Item = (&'static str, HeaderName)> {
+    let any = ask.wire.query.contains("response-");
+    OVERRIDES.into_iter().filter(move |_| any)
+}
+
 pub(super) async fn get(
     ask: &Ask<'_>,
     uses: &mut Uses<'_>,
@@ -31,7 +37,7 @@ pub(super) async fn get(
     let version = ask.version()?;
     authorise(ask, uses, version.as_ref()).await?;
     if !ask.identity.is_signed() {
-        for (parameter, _) in OVERRIDES {
+        for (parameter, _) in overrides(ask) {
             if ask.query(parameter)?.is_some() {
                 return Err(ErrorReply::new(
                     "InvalidRequest",
@@ -49,7 +55,7 @@ pub(super) async fn get(
         version,
         range: ask.header("range").and_then(parse_range),
         part: ask.query_number("partNumber")?,
-        conditions: headers::read_conditions(ask, ""),
+        conditions: headers::read_conditions(ask, headers::CONDITIONS),
     };
     if options.range.is_some() && options.part.is_some() {
         return Err(ErrorReply::new(
@@ -154,7 +160,7 @@ fn shown(
     if wanted && (object.partial.is_none() || length == info.size) {
         headers::checksum(&mut reply, &info.checksum);
     }
-    for (parameter, name) in OVERRIDES {
+    for (parameter, name) in overrides(ask) {
         let Some(value) = ask.query(parameter)? else {
             continue;
         };

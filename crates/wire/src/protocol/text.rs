@@ -7,26 +7,35 @@ use super::WireError;
 /// Decodes `%XX`, and `+` as a space where `plus` says so. `None` for a malformed escape or when
 /// the result is no UTF-8.
 pub(crate) fn percent_decode(text: &str, plus: bool) -> Option<Cow<'_, str>> {
-    if !text.bytes().any(|b| b == b'%' || (plus && b == b'+')) {
-        return Some(Cow::Borrowed(text));
-    }
     let bytes = text.as_bytes();
+    let special = |bytes: &[u8]| match plus {
+        true => memchr::memchr2(b'%', b'+', bytes),
+        false => memchr::memchr(b'%', bytes),
+    };
+    let Some(mut next) = special(bytes) else {
+        return Some(Cow::Borrowed(text));
+    };
     let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        match byte {
-            b'%' => {
-                let high = hex_digit(*bytes.get(at + 1)?)?;
-                let low = hex_digit(*bytes.get(at + 2)?)?;
-                out.push(high << 4 | low);
-                at += 3;
-                continue;
+    let mut rest = bytes;
+    loop {
+        out.extend_from_slice(rest.get(..next)?);
+        rest = match rest.get(next..)? {
+            [b'%', high, low, rest @ ..] => {
+                out.push(hex_digit(*high)? << 4 | hex_digit(*low)?);
+                rest
             }
-            b'+' if plus => out.push(b' '),
-            other => out.push(*other),
+            [b'+', rest @ ..] if plus => {
+                out.push(b' ');
+                rest
+            }
+            _ => return None,
+        };
+        match special(rest) {
+            Some(at) => next = at,
+            None => break,
         }
-        at += 1;
     }
+    out.extend_from_slice(rest);
     String::from_utf8(out).ok().map(Cow::Owned)
 }
 
@@ -56,18 +65,62 @@ pub(crate) fn hex_digit(byte: u8) -> Option<u8> {
 /// Appends `text` percent-encoded as SigV4 wants it: all but `A-Za-z0-9-_.~`, and `/` if `slash`.
 pub(crate) fn percent_encode(out: &mut Vec<u8>, text: &[u8], slash: bool) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text {
-        let plain = byte.is_ascii_alphanumeric()
-            || matches!(byte, b'-' | b'_' | b'.' | b'~')
-            || (slash && byte == b'/');
-        if plain {
-            out.push(byte);
-        } else {
-            out.push(b'%');
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        }
+    let plain = |byte: &u8| is_unreserved(*byte) || (slash && *byte == b'/');
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| !plain(byte)) {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        let Some((byte, tail)) = rest.get(at..).and_then(<[u8]>::split_first) else {
+            return;
+        };
+        out.extend_from_slice(&[
+            b'%',
+            HEX[usize::from(byte >> 4)],
+            HEX[usize::from(byte & 15)],
+        ]);
+        rest = tail;
     }
+    out.extend_from_slice(rest);
+}
+
+/// Bytes that never need an escape (RFC 3986 §2.3).
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < 256 {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+        at += 1;
+    }
+    table
+};
+
+fn is_unreserved(byte: u8) -> bool {
+    UNRESERVED[usize::from(byte)]
+}
+
+/// Whether [`percent_encode`] of what a text stands for is the text itself: as all clients that were made
+/// for signatures send it.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|byte| !is_unreserved(*byte)) {
+        let escape = |high: u8, low: u8| {
+            let upper = |digit: u8| digit.is_ascii_digit() || matches!(digit, b'A'..=b'F');
+            if !upper(high) || !upper(low) {
+                return None;
+            }
+            Some(hex_digit(high)? << 4 | hex_digit(low)?)
+        };
+        rest = match rest.get(at..) {
+            // Longer characters would have to be looked at as a whole.
+            Some([b'%', high, low, rest @ ..])
+                if escape(*high, *low).is_some_and(|b| b.is_ascii() && !is_unreserved(b)) =>
+            {
+                rest
+            }
+            _ => return false,
+        };
+    }
+    true
 }
 
 /// `text` percent-encoded: all but `A-Za-z0-9-_.~` (RFC 3986 §2.3).
@@ -86,12 +139,14 @@ pub(crate) type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 /// # Errors
 /// A malformed escape, or more than `most` pairs.
 pub(crate) fn pairs<'a>(text: &'a str, most: usize) -> Result<Vec<Pair<'a>>, WireError> {
-    let mut out = Vec::new();
-    for piece in text.split('&').filter(|piece| !piece.is_empty()) {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut out = Vec::with_capacity(8);
+    for (name, value) in raw_pairs(text) {
         if out.len() == most {
             return Err(WireError::TooLarge { what: "parameters" });
         }
-        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
         match (percent_decode(name, true), percent_decode(value, true)) {
             (Some(name), Some(value)) => out.push((name, value)),
             _ => {
@@ -102,6 +157,16 @@ pub(crate) fn pairs<'a>(text: &'a str, most: usize) -> Result<Vec<Pair<'a>>, Wir
         }
     }
     Ok(out)
+}
+
+/// The name-value pairs of a query, as they were sent. Pieces that are empty are passed over.
+pub(crate) fn raw_pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    pieces(text, b'&')
+        .filter(|piece| !piece.is_empty())
+        .map(|piece| {
+            let (name, value) = cut(piece, b'=');
+            (name, value.unwrap_or_default())
+        })
 }
 
 /// At most 100 characters of what somebody sent, for messages.

@@ -1,7 +1,11 @@
 //! The canonical request: the bytes that both sides must agree on.
 
+use std::borrow::Cow;
+
 use super::AuthError;
-use crate::protocol::text::{hex_digit, pairs, percent_encode, pieces};
+use crate::protocol::text::{
+    hex_digit, is_canonical, pairs, percent_encode, percent_encoded, pieces, raw_pairs,
+};
 use crate::request::{Headers, Parts};
 use crate::tables::Service;
 
@@ -86,30 +90,59 @@ pub(super) fn query(out: &mut Vec<u8>, text: &str, skip: Option<&str>) -> Result
     if text.is_empty() {
         return Ok(());
     }
-    let all =
-        pairs(text, super::claim::MOST_PARAMETERS).map_err(|error| AuthError::MalformedQuery {
-            reason: error.to_string(),
-        })?;
-    let mut encoded: Vec<(Vec<u8>, Vec<u8>)> = all
-        .iter()
-        .filter(|(name, _)| skip.is_none_or(|skip| skip != name))
-        .map(|(name, value)| {
-            let (mut n, mut v) = (Vec::new(), Vec::new());
-            percent_encode(&mut n, name.as_bytes(), false);
-            percent_encode(&mut v, value.as_bytes(), false);
-            (n, v)
-        })
-        .collect();
+    let mut encoded = match canonical_pairs(text, skip) {
+        Some(pairs) => pairs,
+        None => encoded_pairs(text, skip)?,
+    };
     encoded.sort_unstable();
     for (at, (name, value)) in encoded.iter().enumerate() {
         if at > 0 {
             out.push(b'&');
         }
-        out.extend_from_slice(name);
+        out.extend_from_slice(name.as_bytes());
         out.push(b'=');
-        out.extend_from_slice(value);
+        out.extend_from_slice(value.as_bytes());
     }
     Ok(())
+}
+
+/// Names and values, percent-encoded.
+type Encoded<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// The pairs as they were sent, if that is how they are encoded.
+fn canonical_pairs<'a>(text: &'a str, skip: Option<&str>) -> Option<Encoded<'a>> {
+    let mut pairs = Vec::with_capacity(8);
+    for (name, value) in raw_pairs(text) {
+        if !is_canonical(name) || !is_canonical(value) {
+            return None;
+        }
+        if pairs.len() == super::claim::MOST_PARAMETERS {
+            return None;
+        }
+        if skip.is_none_or(|skip| skip != name) {
+            pairs.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+        }
+    }
+    Some(pairs)
+}
+
+/// The pairs, decoded and encoded again.
+fn encoded_pairs<'a>(text: &str, skip: Option<&str>) -> Result<Encoded<'a>, AuthError> {
+    let all =
+        pairs(text, super::claim::MOST_PARAMETERS).map_err(|error| AuthError::MalformedQuery {
+            reason: error.to_string(),
+        })?;
+    let kept = all
+        .iter()
+        .filter(|(name, _)| skip.is_none_or(|skip| skip != name));
+    Ok(kept
+        .map(|(name, value)| {
+            (
+                Cow::Owned(percent_encoded(name)),
+                Cow::Owned(percent_encoded(value)),
+            )
+        })
+        .collect())
 }
 
 /// Appends a header's value: trimmed, runs of spaces one.
@@ -245,6 +278,20 @@ mod tests {
         };
         assert_eq!(canonical("uploads", None), "uploads=");
         assert_eq!(canonical("b=2&a=%2F&a=+&&A=", None), "A=&a=%20&a=%2F&b=2");
+        // Sent as they are signed, and not: both ways come to the same.
+        for (sent, signed) in [
+            ("b&a=%2F%3D~", "a=%2F%3D~&b="),
+            ("a=%2f", "a=%2F"),
+            ("a=%41", "a=A"),
+            ("a=%C3%A9", "a=%C3%A9"),
+            ("a=/", "a=%2F"),
+            ("a=b=c", "a=b%3Dc"),
+        ] {
+            assert_eq!(canonical(sent, None), signed);
+        }
+        for bad in ["a=%", "a=%2", "a=%zz", "a=%ff"] {
+            query(&mut Vec::new(), bad, None).unwrap_err();
+        }
         assert_eq!(
             canonical("a=1&X-Amz-Signature=x", Some("X-Amz-Signature")),
             "a=1"
