@@ -1,5 +1,7 @@
 //! Which addresses are taken, and which a new interface gets.
 
+pub(crate) mod ipv6;
+
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 

@@ -6,6 +6,7 @@ pub(crate) mod address;
 pub(crate) mod customer_gateway;
 pub(crate) mod default_vpc;
 pub(crate) mod dhcp_options;
+pub(crate) mod egress_only_gateway;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_service;
 pub(crate) mod internet_gateway;

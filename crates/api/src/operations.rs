@@ -7,7 +7,7 @@ use crate::authorise::Touches;
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::{authorise, ec2, iam, own, route53, route53resolver, s3, s3control, sts};
+use crate::{authorise, ec2, iam, own, real, route53, route53resolver, s3, s3control, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
@@ -40,6 +40,11 @@ impl Row {
     /// Whether it changes anything.
     pub fn writes(&self) -> bool {
         matches!(self.run, Run::Write(_))
+    }
+
+    /// Whether packets follow what it makes: one that they do not is built, and refused.
+    pub fn is_real(&self) -> bool {
+        self.service != Service::Ec2 || real::is_real(self.name)
     }
 }
 
@@ -100,6 +105,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DeleteSubnet ec2::subnet::delete;
         Read DescribeSubnets ec2::subnet::describe;
         Write ModifySubnetAttribute ec2::subnet::modify_attribute;
+        Write AssociateSubnetCidrBlock ec2::subnet::ipv6::associate;
+        Write DisassociateSubnetCidrBlock ec2::subnet::ipv6::disassociate => authorise::everything;
 
         Write CreateRouteTable ec2::route_table::create;
         Write DeleteRouteTable ec2::route_table::delete;
@@ -118,6 +125,9 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DetachInternetGateway ec2::internet_gateway::detach;
         Write DeleteInternetGateway ec2::internet_gateway::delete;
         Read DescribeInternetGateways ec2::internet_gateway::describe;
+        Write CreateEgressOnlyInternetGateway ec2::egress_only_gateway::create;
+        Write DeleteEgressOnlyInternetGateway ec2::egress_only_gateway::delete;
+        Read DescribeEgressOnlyInternetGateways ec2::egress_only_gateway::describe;
 
         Write CreateSecurityGroup ec2::security_group::create;
         Write DeleteSecurityGroup ec2::security_group::delete;
@@ -195,6 +205,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write ModifyNetworkInterfaceAttribute ec2::network_interface::modify;
         Write AssignPrivateIpAddresses ec2::network_interface::assign;
         Write UnassignPrivateIpAddresses ec2::network_interface::unassign;
+        Write AssignIpv6Addresses ec2::network_interface::assign_ipv6;
+        Write UnassignIpv6Addresses ec2::network_interface::unassign_ipv6;
         Write AttachNetworkInterface ec2::network_interface::attach;
         Write DetachNetworkInterface ec2::network_interface::detach;
 

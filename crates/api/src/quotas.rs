@@ -114,6 +114,11 @@ quotas! {
         "The maximum number of target IP addresses per resolver rule has been reached.";
     CIDR_BLOCKS_PER_VPC "ipv4-cidr-blocks-per-vpc" Some(5),
         "CidrLimitExceeded" "This network already has the maximum number of CIDR blocks.";
+    IPV6_CIDR_BLOCKS_PER_VPC "ipv6-cidr-blocks-per-vpc" Some(5),
+        "CidrLimitExceeded" "This network already has the maximum number of IPv6 CIDR blocks.";
+    EGRESS_ONLY_GATEWAYS_PER_REGION "egress-only-internet-gateways-per-region" None,
+        "EgressOnlyInternetGatewayLimitExceeded"
+        "The maximum number of egress-only internet gateways has been reached.";
     NETWORK_ACLS_PER_VPC "network-acls-per-vpc" Some(200),
         "NetworkAclLimitExceeded" "The maximum number of network ACLs has been reached.";
     ENTRIES_PER_NETWORK_ACL "rules-per-network-acl" Some(20),
@@ -139,6 +144,18 @@ quotas! {
     ADDRESSES_PER_INTERFACE "private-addresses-per-interface" Some(50),
         "PrivateIpAddressLimitExceeded"
         "The maximum number of private addresses of a network interface has been reached.";
+    IPV6_ADDRESSES_PER_INTERFACE "ipv6-addresses-per-interface" Some(50),
+        "PrivateIpAddressLimitExceeded"
+        "The maximum number of IPv6 addresses of a network interface has been reached.";
+    INTERFACES_PER_REGION "network-interfaces-per-region" None,
+        "NetworkInterfaceLimitExceeded"
+        "The maximum number of network interfaces has been reached.";
+    VPN_GATEWAYS_PER_REGION "vpn-gateways-per-region" None,
+        "VpnGatewayLimitExceeded" "The maximum number of virtual private gateways has been reached.";
+    CUSTOMER_GATEWAYS_PER_REGION "customer-gateways-per-region" None,
+        "CustomerGatewayLimitExceeded" "The maximum number of customer gateways has been reached.";
+    VPN_CONNECTIONS_PER_REGION "vpn-connections-per-region" None,
+        "VpnConnectionLimitExceeded" "The maximum number of VPN connections has been reached.";
     ACCESS_KEYS_PER_USER "access-keys-per-user" Some(2),
         "LimitExceeded" "Cannot exceed quota for AccessKeysPerUser: 2";
     GROUPS_PER_USER "groups-per-user" Some(10),

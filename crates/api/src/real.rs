@@ -20,12 +20,33 @@ const ALWAYS: &[(&str, Feature)] = &[
     ("CreateVpnGateway", Feature::VpnGateways),
     ("CreateVpcPeeringConnection", Feature::Peering),
     ("CreateDhcpOptions", Feature::DhcpOptions),
+    ("AssociateSubnetCidrBlock", Feature::Ipv6),
+    ("DisassociateSubnetCidrBlock", Feature::Ipv6),
+    ("AssignIpv6Addresses", Feature::Ipv6),
+    ("UnassignIpv6Addresses", Feature::Ipv6),
+    (
+        "CreateEgressOnlyInternetGateway",
+        Feature::EgressOnlyGateways,
+    ),
+    (
+        "DeleteEgressOnlyInternetGateway",
+        Feature::EgressOnlyGateways,
+    ),
+    (
+        "DescribeEgressOnlyInternetGateways",
+        Feature::EgressOnlyGateways,
+    ),
 ];
+
+/// Whether packets follow everything that an operation makes: else it is always refused.
+pub(crate) fn is_real(operation: &str) -> bool {
+    let mut needed = ALWAYS.iter().filter(|(name, _)| *name == operation);
+    needed.all(|(_, feature)| feature.is_real())
+}
 
 /// Operations that need a feature when a parameter is given.
 const WITH: &[(&str, &str, Feature)] = &[
     ("CreateVpc", "AmazonProvidedIpv6CidrBlock", Feature::Ipv6),
-    ("CreateVpc", "Ipv6CidrBlock", Feature::Ipv6),
     (
         "AssociateVpcCidrBlock",
         "CidrBlock",
@@ -36,7 +57,6 @@ const WITH: &[(&str, &str, Feature)] = &[
         "AmazonProvidedIpv6CidrBlock",
         Feature::Ipv6,
     ),
-    ("AssociateVpcCidrBlock", "Ipv6CidrBlock", Feature::Ipv6),
     ("CreateSubnet", "Ipv6CidrBlock", Feature::Ipv6),
     ("CreateNetworkInterface", "Ipv6Addresses", Feature::Ipv6),
     ("CreateNetworkInterface", "Ipv6AddressCount", Feature::Ipv6),
@@ -52,6 +72,8 @@ const WITH: &[(&str, &str, Feature)] = &[
         Feature::PrefixListRoutes,
     ),
     ("CreateRoute", "DestinationIpv6CidrBlock", Feature::Ipv6),
+    ("CreateNetworkAclEntry", "Ipv6CidrBlock", Feature::Ipv6),
+    ("ReplaceNetworkAclEntry", "Ipv6CidrBlock", Feature::Ipv6),
 ];
 
 /// Refuses an operation that needs what the planes do not carry.

@@ -82,9 +82,35 @@ pub fn is_reserved_ipv6(subnet: Ipv6Net, address: Ipv6Addr) -> bool {
     offset < 4 || address == subnet.broadcast()
 }
 
+/// The lowest address of a subnet's IPv6 block that is neither reserved nor `taken`; looks at no more
+/// addresses than are taken and a few.
+pub fn first_free_ipv6(subnet: Ipv6Net, taken: impl Fn(Ipv6Addr) -> bool) -> Option<Ipv6Addr> {
+    // Ten is left to the first interface, as with IPv4.
+    let size = 1u128.checked_shl(u32::from(128 - subnet.prefix_len()))?;
+    let base = u128::from(subnet.network());
+    let all = (10..size).map(|n| Ipv6Addr::from(base | n));
+    let mut free = all.filter(|address| !is_reserved_ipv6(subnet, *address) && !taken(*address));
+    free.next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn free_ipv6_addresses_are_found_in_order() {
+        let net: Ipv6Net = "fd00:ad17:0:1::/64".parse().unwrap();
+        let first = first_free_ipv6(net, |_| false).unwrap();
+        assert_eq!(first.to_string(), "fd00:ad17:0:1::a");
+        let next = first_free_ipv6(net, |address| address == first).unwrap();
+        assert_eq!(next.to_string(), "fd00:ad17:0:1::b");
+        let small: Ipv6Net = "fd00::/124".parse().unwrap();
+        let mut taken = std::collections::BTreeSet::new();
+        while let Some(address) = first_free_ipv6(small, |a| taken.contains(&a)) {
+            taken.insert(address);
+        }
+        assert_eq!(taken.len(), 5, "from ten to fourteen");
+    }
 
     #[test]
     fn a_slash_24_has_251_usable_addresses() {

@@ -22,7 +22,7 @@ class Step:
 
     `keep` maps names to JMESPath expressions over the answer; of a text `/hostedzone/Z1` the last part is kept. `times` repeats it. `by` names a kept structure with
     access keys that sign it. `service` is the module's unless given. `refused` is the error code of a call that is
-    made although it cannot succeed here (say why beside it).
+    made although it cannot succeed here (say why beside it). `needs` is another operation without which it rests.
     """
 
     operation: str
@@ -32,6 +32,7 @@ class Step:
     by: str | None = None
     service: str | None = None
     refused: str | None = None
+    needs: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +135,8 @@ class Scenario:
     def _rests(self, service, step):
         named = set(NAMED.findall(json.dumps(step.input, default=str)))
         waits = bool(named & self.resting)
+        needs = getattr(step, "needs", None)
+        waits |= bool(needs) and (service, needs) not in self.built
         if not isinstance(step, Wait):
             waits |= (service, step.operation) not in self.built
         if waits:

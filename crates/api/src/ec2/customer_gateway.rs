@@ -9,6 +9,7 @@ use crate::context::{Answer, Ctx, View};
 use crate::describe::{Describe, tags};
 use crate::ec2::vpn_gateway::{check_type, in_use, without_pages};
 use crate::input::Input;
+use crate::quotas;
 use crate::refusal::Refusal;
 
 /// The autonomous system number of the other side unless it says its own.
@@ -40,11 +41,14 @@ pub(crate) fn create(
             && there.device_name == device_name
             && there.certificate_arn == certificate_arn
     };
-    let mine = draft.customer_gateways.values();
-    let mut mine = mine.filter(|there| ctx.sees(draft, &***there));
-    if let Some(there) = mine.find(|there| is_same(there)) {
+    let mine = || {
+        let all = draft.customer_gateways.values();
+        all.filter(|there| ctx.sees(draft, &***there))
+    };
+    if let Some(there) = mine().find(|there| is_same(there)) {
         return Ok(Answer::from(map! { "CustomerGateway" => show(there) }));
     }
+    quotas::CUSTOMER_GATEWAYS_PER_REGION.check(draft, || mine().count())?;
     let gateway = draft.put(CustomerGateway {
         id: CustomerGatewayId::from_digits(ctx.ids.digits()),
         owner: ctx.caller.account.clone(),

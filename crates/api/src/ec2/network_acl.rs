@@ -34,6 +34,21 @@ pub(crate) fn make_default(draft: &mut Draft, home: &mut Home<'_>, vpc: &VpcId) 
     });
 }
 
+/// Lets IPv6 pass a VPC's default ACL, in directions whose rules are still those of a new one.
+pub(crate) fn open_to_ipv6(draft: &mut Draft, vpc: &VpcId) {
+    let Some(acl) = default_of(draft, vpc) else {
+        return;
+    };
+    let first = allow_all(100, IpNet::V4(Default::default()));
+    let as_new = |egress| {
+        let now = acl.entries.iter().filter(|entry| entry.egress == egress);
+        now.eq(first.iter().filter(|entry| entry.egress == egress))
+    };
+    let opened = allow_all(101, IpNet::V6(Default::default())).into_iter();
+    let opened: Vec<AclEntry> = opened.filter(|entry| as_new(entry.egress)).collect();
+    draft.edit::<NetworkAcl>(&acl.id, |acl| acl.entries.extend(opened));
+}
+
 /// Two rules that let everything pass, one for each direction.
 fn allow_all(number: u16, cidr: IpNet) -> [AclEntry; 2] {
     [true, false].map(|egress| AclEntry {

@@ -2,14 +2,16 @@
 //! [ec2-api §12, §20].
 
 mod change;
+mod ipv6;
 
 pub(crate) use change::{assign, attach, create, detach, modify, unassign};
+pub(crate) use ipv6::{assign as assign_ipv6, unassign as unassign_ipv6};
 
 use std::net::Ipv4Addr;
 
 use adit_model::*;
 use adit_snapshot::decide::name::host_domain;
-use adit_wire::{Map, Value, list, map};
+use adit_wire::{Map, Value, map};
 
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::{Describe, tags, yes};
@@ -154,6 +156,7 @@ fn filter(eni: &NetworkInterface, name: &str, view: View<'_>) -> Option<Vec<Stri
         "attachment.device-index" => attachment.map(|_| use_.device.to_string()).collect(),
         "attachment.instance-owner-id" => attachment.map(|_| use_.instance_owner.clone()).collect(),
         "attachment.status" => attachment.map(|_| "attached".to_string()).collect(),
+        "ipv6-addresses.ipv6-address" => eni.ipv6.iter().map(ToString::to_string).collect(),
         "operator.managed" => yes(false),
         "requester-id" => use_.requester.into_iter().collect(),
         "requester-managed" => yes(use_.managed),
@@ -162,7 +165,6 @@ fn filter(eni: &NetworkInterface, name: &str, view: View<'_>) -> Option<Vec<Stri
         "association.public-dns-name"
         | "attachment.attach-time"
         | "attachment.instance-id"
-        | "ipv6-addresses.ipv6-address"
         | "operator.principal" => Vec::new(),
         _ => return None,
     })
@@ -300,7 +302,8 @@ fn show(eni: &NetworkInterface, view: View<'_>) -> Value {
         "PrivateIpAddress" => eni.private_ip.to_string(),
         "PrivateDnsName" => private_name(eni, intent),
         "PrivateIpAddresses" => eni.private_ips().map(address).collect::<Value>(),
-        "Ipv6Addresses" => list![],
+        "Ipv6Address" => eni.ipv6.first().map(ToString::to_string),
+        "Ipv6Addresses" => ipv6::show(eni),
         "Association" => association(eni, eni.private_ip, intent),
         "Attachment" => attachment,
         "Groups" => groups(eni, intent).map(group).collect::<Value>(),

@@ -5,10 +5,12 @@ pub(crate) mod permission;
 pub(crate) mod rule;
 pub(crate) mod rule_update;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use adit_model::*;
 use adit_wire::{Map, Value, map};
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::{Describe, Query, is_tag_filter, tag_values, tags};
@@ -19,6 +21,18 @@ use crate::refusal::Refusal;
 
 /// The name of the group that every VPC has and that cannot be deleted.
 pub(crate) const DEFAULT: &str = "default";
+
+/// Every IPv4 address.
+const EVERYWHERE: IpNet = IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+
+/// Whether a group's outgoing rules are those of a new one: everything, IPv4 alone.
+pub(crate) fn lets_everything_out(group: &SecurityGroup) -> bool {
+    let mut out = group.rules.iter().filter(|rule| rule.egress);
+    let all = |rule: &SecurityGroupRule| {
+        rule.protocol == IpProtocol::All && rule.peer == RulePeer::Cidr(EVERYWHERE)
+    };
+    out.next().is_some_and(all) && out.next().is_none()
+}
 
 pub(crate) fn create(
     input: &Input<'_>,
@@ -61,13 +75,17 @@ pub(crate) fn create(
     let count = || draft.in_vpc::<SecurityGroup>(&vpc.id).count();
     quotas::SECURITY_GROUPS_PER_VPC.check(draft, count)?;
     let id = SecurityGroupId::from_digits(ctx.ids.digits());
+    let ipv6 = (!vpc.ipv6.is_empty()).then(|| IpNet::V6(Default::default()));
+    let everywhere = std::iter::once(EVERYWHERE).chain(ipv6);
     let group = draft.put(SecurityGroup {
         id,
         vpc: vpc.id.clone(),
         owner: vpc.owner.clone(),
         name: name.to_string(),
         description: description.to_string(),
-        rules: vec![rule::allow_all_egress(&mut ctx.ids)],
+        rules: everywhere
+            .map(|block| rule::allow_all_egress(&mut ctx.ids, block))
+            .collect(),
         tags,
     });
     Ok(Answer::from(map! {

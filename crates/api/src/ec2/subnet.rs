@@ -1,7 +1,9 @@
 //! Subnets [ec2-api §16].
 
+pub(crate) mod ipv6;
+
 use adit_model::*;
-use adit_wire::{Value, list, map};
+use adit_wire::{Value, map};
 use ipnet::Ipv4Net;
 
 use crate::addresses;
@@ -19,16 +21,20 @@ pub(crate) fn create(
 ) -> Result<Answer, Refusal> {
     let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
     input.refuse_unbuilt(&[
-        "Ipv6CidrBlock",
         "OutpostArn",
         "Ipv4IpamPoolId",
         "Ipv6IpamPoolId",
+        "Ipv6NetmaskLength",
     ])?;
     if input.flag("Ipv6Native", false) {
         return Err(Refusal::unsupported("Ipv6Native is not supported."));
     }
     let cidr = vpc::cidr(input.required("CidrBlock")?, "cidrBlock")?;
     check_block(draft, &vpc, cidr)?;
+    let ipv6 = match input.text("Ipv6CidrBlock") {
+        Some(text) => Some(ipv6::check_block(draft, &vpc, text)?),
+        None => None,
+    };
     let zone = choose_zone(input, draft, &vpc)?;
     let tags = input.tags("subnet")?;
     quotas::SUBNETS_PER_VPC.check(draft, || draft.in_vpc::<Subnet>(&vpc.id).count())?;
@@ -38,7 +44,10 @@ pub(crate) fn create(
         owner: vpc.owner.clone(),
         zone,
         cidr,
-        ipv6: None,
+        ipv6: ipv6.map(|cidr| SubnetIpv6Cidr {
+            association: SubnetCidrAssociationId::from_digits(ctx.ids.digits()),
+            cidr,
+        }),
         map_public_ip: false,
         assign_ipv6: false,
         default_for_az: false,
@@ -125,7 +134,6 @@ pub(crate) fn modify_attribute(
     let subnet = ctx.required::<Subnet>(draft, input, "SubnetId")?;
     let attribute = |name: &str| input.get(name).get("Value").bool();
     let unbuilt = [
-        "AssignIpv6AddressOnCreation",
         "EnableDns64",
         "MapCustomerOwnedIpOnLaunch",
         "EnableResourceNameDnsARecordOnLaunch",
@@ -142,11 +150,18 @@ pub(crate) fn modify_attribute(
         ));
     }
     let map_public_ip = attribute("MapPublicIpOnLaunch");
+    let assign_ipv6 = attribute("AssignIpv6AddressOnCreation");
+    if assign_ipv6 == Some(true) && subnet.ipv6.is_none() {
+        return Err(Refusal::invalid_value(
+            "Invalid value 'true' for assignIpv6AddressOnCreation. The subnet does not have an IPv6 CIDR block associated with it.",
+        ));
+    }
     let given = unbuilt
         .iter()
         .filter(|name| attribute(name).is_some())
         .count()
         + usize::from(map_public_ip.is_some())
+        + usize::from(assign_ipv6.is_some())
         + usize::from(input.text("PrivateDnsHostnameTypeOnLaunch").is_some());
     match given {
         0 => return Err(Refusal::missing("MapPublicIpOnLaunch")),
@@ -157,10 +172,13 @@ pub(crate) fn modify_attribute(
             ));
         }
     }
-    if let Some(map_public_ip) = map_public_ip
-        && map_public_ip != subnet.map_public_ip
-    {
-        draft.edit::<Subnet>(&subnet.id, |subnet| subnet.map_public_ip = map_public_ip);
+    let map_public_ip = map_public_ip.unwrap_or(subnet.map_public_ip);
+    let assign_ipv6 = assign_ipv6.unwrap_or(subnet.assign_ipv6);
+    if (map_public_ip, assign_ipv6) != (subnet.map_public_ip, subnet.assign_ipv6) {
+        draft.edit::<Subnet>(&subnet.id, |subnet| {
+            subnet.map_public_ip = map_public_ip;
+            subnet.assign_ipv6 = assign_ipv6;
+        });
     }
     Ok(Answer::done())
 }
@@ -198,6 +216,7 @@ const DESCRIBE: Describe<Subnet> = Describe {
     filters: FILTERS,
     show,
     filter: |subnet, name, view| {
+        let ipv6 = || subnet.ipv6.iter();
         Some(match name {
             "subnet-id" => vec![subnet.id.to_string()],
             "subnet-arn" => vec![subnet_arn(subnet)],
@@ -220,9 +239,13 @@ const DESCRIBE: Describe<Subnet> = Describe {
             | "private-dns-name-options-on-launch.enable-resource-name-dns-aaaa-record" => {
                 yes(false)
             }
-            "ipv6-cidr-block-association.ipv6-cidr-block"
-            | "ipv6-cidr-block-association.association-id"
-            | "ipv6-cidr-block-association.state" => Vec::new(),
+            "ipv6-cidr-block-association.ipv6-cidr-block" => {
+                ipv6().map(|b| b.cidr.to_string()).collect()
+            }
+            "ipv6-cidr-block-association.association-id" => {
+                ipv6().map(|b| b.association.to_string()).collect()
+            }
+            "ipv6-cidr-block-association.state" => ipv6().map(|_| "associated".into()).collect(),
             _ => return None,
         })
     },
@@ -237,6 +260,7 @@ fn subnet_arn(subnet: &Subnet) -> String {
 }
 
 pub(crate) fn show(subnet: &Subnet, view: View<'_>) -> Value {
+    let ipv6 = |block| ipv6::show(block, "associated");
     map! {
         "SubnetId" => subnet.id.as_str(),
         "SubnetArn" => subnet_arn(subnet),
@@ -250,8 +274,8 @@ pub(crate) fn show(subnet: &Subnet, view: View<'_>) -> Value {
         "DefaultForAz" => subnet.default_for_az,
         "MapPublicIpOnLaunch" => subnet.map_public_ip,
         "MapCustomerOwnedIpOnLaunch" => false,
-        "AssignIpv6AddressOnCreation" => false,
-        "Ipv6CidrBlockAssociationSet" => list![],
+        "AssignIpv6AddressOnCreation" => subnet.assign_ipv6,
+        "Ipv6CidrBlockAssociationSet" => subnet.ipv6.iter().map(ipv6).collect::<Value>(),
         "EnableDns64" => false,
         "Ipv6Native" => false,
         "PrivateDnsNameOptionsOnLaunch" => map! {

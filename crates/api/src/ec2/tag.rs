@@ -59,6 +59,7 @@ static TAGGABLE: &[Taggable] = taggable! {
     Subnet SubnetId::PREFIX, "subnet";
     RouteTable RouteTableId::PREFIX, "route-table";
     InternetGateway InternetGatewayId::PREFIX, "internet-gateway";
+    EgressOnlyInternetGateway EgressOnlyInternetGatewayId::PREFIX, "egress-only-internet-gateway";
     SecurityGroup SecurityGroupId::PREFIX, "security-group";
     NetworkInterface NetworkInterfaceId::PREFIX, "network-interface";
     VpcEndpoint VpcEndpointId::PREFIX, "vpc-endpoint";

@@ -1,9 +1,10 @@
 //! VPCs and their DNS attributes [ec2-api §16].
 
 pub(crate) mod block;
+mod ipv6;
 
 use adit_model::*;
-use adit_wire::{Value, list, map};
+use adit_wire::{Value, map};
 use ipnet::Ipv4Net;
 
 use crate::context::{Answer, Ctx, Home, View};
@@ -18,13 +19,8 @@ pub(crate) fn create(
     draft: &mut Draft,
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
-    input.refuse_unbuilt(&[
-        "AmazonProvidedIpv6CidrBlock",
-        "Ipv6CidrBlock",
-        "Ipv4IpamPoolId",
-        "Ipv6IpamPoolId",
-        "Ipv6Pool",
-    ])?;
+    input.refuse_unbuilt(&["Ipv4IpamPoolId"])?;
+    let with_ipv6 = ipv6::wanted(input, &ctx.region)?;
     let cidr = vpc_cidr(input.required("CidrBlock")?)?;
     let tenancy = input
         .text("InstanceTenancy")
@@ -32,7 +28,10 @@ pub(crate) fn create(
         .to_string();
     let tags = input.tags("vpc")?;
     limit(draft, &ctx.region, &ctx.caller.account)?;
-    let vpc = make(draft, &mut ctx.home(), cidr, tenancy, tags, false);
+    let mut vpc = make(draft, &mut ctx.home(), cidr, tenancy, tags, false);
+    if with_ipv6 {
+        vpc.ipv6.push(ipv6::add(draft, &mut ctx.ids, &vpc.id)?);
+    }
     Ok(Answer::later(move |_| map! { "Vpc" => show(&vpc) }))
 }
 
@@ -232,10 +231,18 @@ const DESCRIBE: Describe<Vpc> = Describe {
             "dhcp-options-id" => vec![vpc.dhcp_options.to_string()],
             "is-default" | "isDefault" => yes(vpc.is_default),
             "state" => vec!["available".into()],
-            "ipv6-cidr-block-association.ipv6-cidr-block"
-            | "ipv6-cidr-block-association.ipv6-pool"
-            | "ipv6-cidr-block-association.association-id"
-            | "ipv6-cidr-block-association.state" => Vec::new(),
+            "ipv6-cidr-block-association.ipv6-cidr-block" => {
+                vpc.ipv6.iter().map(|b| b.cidr.to_string()).collect()
+            }
+            "ipv6-cidr-block-association.association-id" => {
+                vpc.ipv6.iter().map(|b| b.association.to_string()).collect()
+            }
+            "ipv6-cidr-block-association.ipv6-pool" => {
+                vpc.ipv6.iter().map(|_| ipv6::POOL.into()).collect()
+            }
+            "ipv6-cidr-block-association.state" => {
+                vpc.ipv6.iter().map(|_| "associated".into()).collect()
+            }
             _ => return None,
         })
     },
@@ -253,13 +260,14 @@ pub(crate) fn show(vpc: &Vpc) -> Value {
             "CidrBlockState" => map! { "State" => "associated" },
         }
     };
+    let ipv6 = |block: &VpcIpv6Cidr| ipv6::show(block, &vpc.region, "associated");
     map! {
         "VpcId" => vpc.id.as_str(),
         "OwnerId" => vpc.owner.as_str(),
         "State" => "available",
         "CidrBlock" => vpc.cidr().to_string(),
         "CidrBlockAssociationSet" => vpc.cidrs.iter().map(association).collect::<Value>(),
-        "Ipv6CidrBlockAssociationSet" => list![],
+        "Ipv6CidrBlockAssociationSet" => vpc.ipv6.iter().map(ipv6).collect::<Value>(),
         "DhcpOptionsId" => vpc.dhcp_options.as_str(),
         "InstanceTenancy" => vpc.tenancy.as_str(),
         "IsDefault" => vpc.is_default,

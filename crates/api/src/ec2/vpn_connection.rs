@@ -18,6 +18,7 @@ use crate::describe::{Describe, tags};
 use crate::ec2::vpc;
 use crate::ec2::vpn_gateway::{check_type, without_pages};
 use crate::input::Input;
+use crate::quotas;
 use crate::refusal::Refusal;
 use crate::tokens;
 
@@ -54,6 +55,11 @@ pub(crate) fn create(
         block("LocalIpv4NetworkCidr")?,
         block("RemoteIpv4NetworkCidr")?,
     );
+    let here = || {
+        let all = draft.vpn_connections.values();
+        all.filter(|there| ctx.sees(draft, &***there)).count()
+    };
+    quotas::VPN_CONNECTIONS_PER_REGION.check(draft, here)?;
     let tunnels = tunnel::make(&options, draft, ctx)?;
     let connection = draft.put(VpnConnection {
         id: VpnConnectionId::from_digits(ctx.ids.digits()),

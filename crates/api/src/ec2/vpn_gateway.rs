@@ -6,6 +6,7 @@ use adit_wire::{Value, map};
 use crate::context::{Answer, Ctx, View};
 use crate::describe::{Describe, tags};
 use crate::input::Input;
+use crate::quotas;
 use crate::refusal::Refusal;
 
 /// The autonomous system number of our side unless another is asked for.
@@ -38,6 +39,11 @@ pub(crate) fn create(
             )));
         }
     };
+    let here = || {
+        let all = draft.vpn_gateways.values();
+        all.filter(|there| ctx.sees(draft, &***there)).count()
+    };
+    quotas::VPN_GATEWAYS_PER_REGION.check(draft, here)?;
     let gateway = draft.put(VpnGateway {
         id: VpnGatewayId::from_digits(ctx.ids.digits()),
         owner: ctx.caller.account.clone(),

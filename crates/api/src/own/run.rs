@@ -51,6 +51,7 @@ pub(super) fn place(
     let groups = groups(input, draft, ctx, &vpc)?;
     let user = user(input)?;
     let private_ip = addresses::private(draft, &subnet)?;
+    let ipv6 = addresses::ipv6::on_creation(draft, &subnet)?;
     let public_ip = match input.get("PublicIp").bool().unwrap_or(subnet.map_public_ip) {
         true => Some(addresses::public(draft, &vpc.region)?),
         false => None,
@@ -62,7 +63,7 @@ pub(super) fn place(
         owner: vpc.owner.clone(),
         private_ip,
         secondary: Vec::new(),
-        ipv6: Vec::new(),
+        ipv6,
         public_ip,
         mac: ctx.ids.mac(),
         groups,

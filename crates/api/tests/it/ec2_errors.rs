@@ -133,7 +133,6 @@ fn vpcs_and_subnets() {
         case!("CreateVpc", { "CidrBlock": "10.0.0.0/33" }, "InvalidParameterValue", "10.0.0.0/33"),
         case!("CreateVpc", { "CidrBlock": "10.0.0.0/8" }, "InvalidVpcRange", "The CIDR '10.0.0.0/8' is invalid."),
         case!("CreateVpc", { "CidrBlock": "10.0.0.0/29" }, "InvalidVpcRange", ""),
-        case!("CreateVpc", { "CidrBlock": "10.9.0.0/16", "AmazonProvidedIpv6CidrBlock": true }, "UnsupportedOperation", ""),
         case!("CreateVpc", { "CidrBlock": "10.9.0.0/16", "TagSpecifications": tagged("subnet", &[("a", "b")]) },
             "InvalidParameterValue", "'subnet' is not a valid taggable resource type for this operation."),
         case!("CreateVpc", { "CidrBlock": "10.9.0.0/16", "TagSpecifications": tagged("vpc", &[("aws:a", "b")]) },
@@ -243,7 +242,6 @@ fn route_tables_and_routes() {
         case!("CreateRoute", { "RouteTableId": table, "DestinationCidrBlock": "1.0.0.0/8", "DestinationPrefixListId": list, "GatewayId": igw },
             "InvalidParameterCombination", "exactly one"),
         case!("CreateRoute", { "RouteTableId": table, "DestinationPrefixListId": list, "VpcEndpointId": gateway }, "RouteNotSupported", ""),
-        case!("CreateRoute", { "RouteTableId": table, "DestinationIpv6CidrBlock": "::/0", "GatewayId": igw }, "UnsupportedOperation", ""),
 
         case!("ReplaceRoute", { "RouteTableId": table, "DestinationCidrBlock": "9.0.0.0/8", "GatewayId": igw }, "InvalidParameterValue", "9.0.0.0/8"),
         case!("ReplaceRoute", { "RouteTableId": used_table, "DestinationPrefixListId": list, "GatewayId": igw }, "InvalidParameterValue", "{list}"),

@@ -15,6 +15,7 @@ mod ec2_errors;
 mod endpoints;
 mod identity;
 mod invariants;
+mod ipv6;
 mod machine;
 mod networks;
 mod own;

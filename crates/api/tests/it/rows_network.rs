@@ -9,6 +9,7 @@ pub(crate) fn all(tour: &mut Tour) {
     let vpc = tour.world.vpc("10.0.0.0/16");
     let subnet = tour.world.subnet(&vpc, "10.0.1.0/24", "a");
     blocks(tour, &vpc);
+    ipv6(tour);
     acls(tour, &vpc);
     let gateway = tour.world.internet_gateway(Some(&vpc));
     addresses(tour, &subnet);
@@ -35,6 +36,50 @@ fn blocks(tour: &mut Tour, vpc: &str) {
     );
     let id = text(made.get("CidrBlockAssociation"), "AssociationId");
     tour.ec2("DisassociateVpcCidrBlock", map! { "AssociationId" => id });
+}
+
+fn ipv6(tour: &mut Tour) {
+    let input = map! { "CidrBlock" => "10.2.0.0/16", "AmazonProvidedIpv6CidrBlock" => true };
+    let made = tour.world.ec2("CreateVpc", input);
+    let vpc = text(made.get("Vpc"), "VpcId");
+    let subnet = tour.world.subnet(&vpc, "10.2.1.0/24", "a");
+    let input = map! { "SubnetId" => subnet.as_str(), "Ipv6CidrBlock" => "fd00:ad17::/64" };
+    let made = tour.ec2("AssociateSubnetCidrBlock", input);
+    let id = text(made.get("Ipv6CidrBlockAssociation"), "AssociationId");
+    let made = tour.world.ec2(
+        "CreateNetworkInterface",
+        map! { "SubnetId" => subnet.as_str() },
+    );
+    let eni = text(made.get("NetworkInterface"), "NetworkInterfaceId");
+    let input = map! { "NetworkInterfaceId" => eni.as_str(), "Ipv6AddressCount" => 1i64 };
+    let added = tour.ec2("AssignIpv6Addresses", input);
+    let input = map! {
+        "NetworkInterfaceId" => eni.as_str(),
+        "Ipv6Addresses" => texts(&added, "AssignedIpv6Addresses"),
+    };
+    tour.ec2("UnassignIpv6Addresses", input);
+    tour.world.ec2(
+        "DeleteNetworkInterface",
+        map! { "NetworkInterfaceId" => eni },
+    );
+    tour.ec2(
+        "DisassociateSubnetCidrBlock",
+        map! { "AssociationId" => id },
+    );
+    let made = tour.ec2(
+        "CreateEgressOnlyInternetGateway",
+        map! { "VpcId" => vpc.as_str() },
+    );
+    let gateway = text(
+        made.get("EgressOnlyInternetGateway"),
+        "EgressOnlyInternetGatewayId",
+    );
+    tour.ec2("DescribeEgressOnlyInternetGateways", map! {});
+    let input = map! { "EgressOnlyInternetGatewayId" => gateway };
+    tour.ec2("DeleteEgressOnlyInternetGateway", input);
+    tour.world
+        .ec2("DeleteSubnet", map! { "SubnetId" => subnet });
+    tour.world.ec2("DeleteVpc", map! { "VpcId" => vpc });
 }
 
 fn acls(tour: &mut Tour, vpc: &str) {

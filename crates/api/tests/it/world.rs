@@ -81,7 +81,7 @@ impl Planes for FakePlanes {
 
     // The control plane alone: whatever the API builds can be made.
     fn carries(&self, feature: Feature) -> bool {
-        !matches!(feature, Feature::Ipv6 | Feature::FlowLogs)
+        feature != Feature::FlowLogs
     }
 
     fn settled(&self, generation: Generation) -> Settled<'_> {

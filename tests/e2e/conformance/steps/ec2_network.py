@@ -18,6 +18,18 @@ CIDRS = [
     Step("AssociateVpcCidrBlock", {"VpcId": "$n_vpc", "CidrBlock": "10.71.0.0/16"},
          keep={"cidr_association": "CidrBlockAssociation.AssociationId"}),
     Step("DisassociateVpcCidrBlock", {"AssociationId": "$cidr_association"}),
+    Step("CreateVpc", {"CidrBlock": "10.72.0.0/16", "AmazonProvidedIpv6CidrBlock": True},
+         keep={"v6_vpc": "Vpc.VpcId"}, needs="AssociateSubnetCidrBlock"),
+    Step("CreateSubnet", {"VpcId": "$v6_vpc", "CidrBlock": "10.72.1.0/24"}, keep={"v6_subnet": "Subnet.SubnetId"}),
+    # The first VPC with IPv6 has the first block of the pool.
+    Step("AssociateSubnetCidrBlock", {"SubnetId": "$v6_subnet", "Ipv6CidrBlock": "fd00:ad17::/64"},
+         keep={"v6_association": "Ipv6CidrBlockAssociation.AssociationId"}),
+    Step("CreateNetworkInterface", {"SubnetId": "$v6_subnet"}, keep={"v6_eni": "NetworkInterface.NetworkInterfaceId"}),
+    Step("AssignIpv6Addresses", {"NetworkInterfaceId": "$v6_eni", "Ipv6AddressCount": 1},
+         keep={"v6_address": "AssignedIpv6Addresses[0]"}),
+    Step("UnassignIpv6Addresses", {"NetworkInterfaceId": "$v6_eni", "Ipv6Addresses": ["$v6_address"]}),
+    Step("DeleteNetworkInterface", {"NetworkInterfaceId": "$v6_eni"}),
+    Step("DisassociateSubnetCidrBlock", {"AssociationId": "$v6_association"}),
     Step("ModifyVpcTenancy", {"VpcId": "$n_vpc", "InstanceTenancy": "default"}),
 ]
 

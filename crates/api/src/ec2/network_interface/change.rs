@@ -7,7 +7,7 @@ use std::sync::Arc;
 use adit_model::*;
 use adit_wire::{Value, map};
 
-use super::show;
+use super::{ipv6, show};
 use crate::addresses;
 use crate::context::{Answer, Ctx};
 use crate::ec2::{address, security_group};
@@ -54,8 +54,6 @@ fn make(
         "Ipv4PrefixCount",
         "Ipv6Prefixes",
         "Ipv6PrefixCount",
-        "Ipv6Addresses",
-        "Ipv6AddressCount",
         "EnablePrimaryIpv6",
         "ConnectionTrackingSpecification",
         "Operator",
@@ -71,6 +69,14 @@ fn make(
     let subnet = ctx.required::<Subnet>(draft, input, "SubnetId")?;
     let groups = groups(input, draft, ctx, &subnet.vpc)?;
     let (private_ip, secondary) = private_addresses(input, draft, &subnet)?;
+    let ipv6 = ipv6::of_new(input, draft, &subnet)?;
+    let mine = || {
+        draft
+            .network_interfaces
+            .values()
+            .filter(|eni| ctx.sees(draft, &***eni))
+    };
+    quotas::INTERFACES_PER_REGION.check(draft, || mine().count())?;
     Ok(draft.put(NetworkInterface {
         id: NetworkInterfaceId::from_digits(ctx.ids.digits()),
         vpc: subnet.vpc.clone(),
@@ -78,7 +84,7 @@ fn make(
         owner: subnet.owner.clone(),
         private_ip,
         secondary,
-        ipv6: Vec::new(),
+        ipv6,
         public_ip: None,
         mac: ctx.ids.mac(),
         groups,
@@ -200,7 +206,11 @@ fn checked_count(intent: &Intent, count: i64, there: usize) -> Result<usize, Ref
 }
 
 /// An interface that its owner may change: not one of a service.
-fn own(input: &Input<'_>, draft: &Draft, ctx: &Ctx) -> Result<Arc<NetworkInterface>, Refusal> {
+pub(super) fn own(
+    input: &Input<'_>,
+    draft: &Draft,
+    ctx: &Ctx,
+) -> Result<Arc<NetworkInterface>, Refusal> {
     let eni = ctx.required::<NetworkInterface>(draft, input, "NetworkInterfaceId")?;
     match eni.user {
         InterfaceUser::Available | InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => {

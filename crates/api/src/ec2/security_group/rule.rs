@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adit_model::*;
 use adit_wire::{Map, Value, map};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 use super::permission::{self, Permission, protocol_name, shown_ports};
 use super::{find, named};
@@ -17,11 +17,11 @@ use crate::quotas;
 use crate::refusal::Refusal;
 
 /// The rule of a new group: everything may leave.
-pub(super) fn allow_all_egress(ids: &mut Ids) -> SecurityGroupRule {
+pub(crate) fn allow_all_egress(ids: &mut Ids, everybody: IpNet) -> SecurityGroupRule {
     let everybody = Permission {
         protocol: IpProtocol::All,
         ports: None,
-        peer: RulePeer::Cidr(IpNet::V4(Ipv4Net::default())),
+        peer: RulePeer::Cidr(everybody),
         description: None,
     };
     made(&everybody, true, Tags::new(), ids)

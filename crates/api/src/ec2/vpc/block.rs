@@ -1,4 +1,4 @@
-//! Secondary blocks of VPCs [ec2-api §16].
+//! Secondary blocks of VPCs, IPv4 and IPv6 [ec2-api §16].
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use adit_model::*;
 use adit_wire::{Value, map};
 use ipnet::Ipv4Net;
 
-use super::vpc_cidr;
+use super::{ipv6, vpc_cidr};
 use crate::context::{Answer, Ctx};
 use crate::input::Input;
 use crate::quotas;
@@ -18,13 +18,15 @@ pub(crate) fn associate(
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
     let vpc = ctx.required::<Vpc>(draft, input, "VpcId")?;
-    input.refuse_unbuilt(&[
-        "AmazonProvidedIpv6CidrBlock",
-        "Ipv6CidrBlock",
-        "Ipv6Pool",
-        "Ipv4IpamPoolId",
-        "Ipv6IpamPoolId",
-    ])?;
+    input.refuse_unbuilt(&["Ipv4IpamPoolId"])?;
+    if ipv6::wanted(input, &vpc.region)? {
+        if input.text("CidrBlock").is_some() {
+            return Err(Refusal::combination(
+                "The request must contain exactly one of cidrBlock and amazonProvidedIpv6CidrBlock",
+            ));
+        }
+        return ipv6::associate(draft, ctx, &vpc);
+    }
     let cidr = vpc_cidr(input.required("CidrBlock")?)?;
     check(draft, &vpc, cidr)?;
     quotas::CIDR_BLOCKS_PER_VPC.check(draft, || vpc.cidrs.len())?;
@@ -130,8 +132,13 @@ pub(crate) fn disassociate(
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
     let id = input.required("AssociationId")?;
-    let mine = draft.vpcs.values().filter(|vpc| ctx.sees(draft, &***vpc));
-    let mut all = mine.flat_map(|vpc| vpc.cidrs.iter().map(move |c| (vpc, c)));
+    let mine = || draft.vpcs.values().filter(|vpc| ctx.sees(draft, &***vpc));
+    let mut all = mine().flat_map(|vpc| vpc.ipv6.iter().map(move |b| (vpc, b)));
+    let found = all.find(|(_, b)| b.association.as_str() == id);
+    if let Some((vpc, block)) = found.map(|(vpc, b)| (vpc.clone(), b.clone())) {
+        return ipv6::disassociate(draft, &vpc, &block);
+    }
+    let mut all = mine().flat_map(|vpc| vpc.cidrs.iter().map(move |c| (vpc, c)));
     let found = all.find(|(_, c)| c.association.as_str() == id);
     let Some((vpc, block)) = found.map(|(vpc, c)| (vpc.clone(), c.clone())) else {
         return Err(Refusal::new(
@@ -149,13 +156,7 @@ pub(crate) fn disassociate(
     }
     let inside = |subnet: &Arc<Subnet>| block.cidr.contains(&subnet.cidr);
     if draft.in_vpc::<Subnet>(&vpc.id).any(inside) {
-        return Err(Refusal::new(
-            "DependencyViolation",
-            format!(
-                "The vpc CIDR block {} has dependencies and cannot be disassociated.",
-                block.cidr
-            ),
-        ));
+        return Err(in_use(&block.cidr));
     }
     draft.edit::<Vpc>(&vpc.id, |vpc| {
         vpc.cidrs.retain(|c| c.association != block.association);
@@ -164,6 +165,14 @@ pub(crate) fn disassociate(
         "VpcId" => vpc.id.as_str(),
         "CidrBlockAssociation" => show(&block, "disassociated"),
     }))
+}
+
+/// The refusal to take away a block in which something stands.
+pub(super) fn in_use(block: &dyn std::fmt::Display) -> Refusal {
+    Refusal::new(
+        "DependencyViolation",
+        format!("The vpc CIDR block {block} has dependencies and cannot be disassociated."),
+    )
 }
 
 fn show(block: &VpcCidr, state: &'static str) -> Value {
