@@ -126,17 +126,8 @@ impl Planes for World {
     }
 
     fn settled(&self, generation: Generation) -> Settled<'_> {
-        Box::pin(async move {
-            // The snapshot first: who made an access key may use it, planes or not.
-            let mut snapshots = self.snapshots.clone();
-            let built = snapshots.wait_for(|newest| {
-                newest
-                    .as_ref()
-                    .is_some_and(|snapshot| snapshot.generation >= generation)
-            });
-            let _ = tokio::time::timeout(self.settle, built).await;
-            self.board.settled(generation, self.settle).await;
-        })
+        // The snapshot is there: it is built before a write returns.
+        Box::pin(self.board.settled(generation, self.settle))
     }
 }
 

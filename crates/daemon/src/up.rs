@@ -308,7 +308,7 @@ async fn serve(
         PlaneChoice::All => &[NET, DNS, GATEWAY],
         PlaneChoice::None => &[],
     });
-    tokio::spawn(adit_plane::build_snapshots(store.subscribe(), publish));
+    store.follow(adit_plane::builder(publish));
 
     let (place, placed) = watch::channel(Placed::default());
     if planes {

@@ -17,24 +17,19 @@ use tokio::sync::watch;
 /// The newest snapshot, for everybody who reads it; none before the first (I11: refuse, never guess).
 pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
 
-/// Builds a snapshot of every newer intent and hands it out, until the store is gone.
-pub async fn build_snapshots(
-    mut intents: watch::Receiver<Arc<Intent>>,
+/// Builds a snapshot of every newer intent and hands it out; for a store to call with each.
+pub fn builder(
     publish: watch::Sender<Option<Arc<Snapshot>>>,
-) {
-    loop {
-        let intent = intents.borrow_and_update().clone();
+) -> impl FnMut(&Arc<Intent>) + Send + 'static {
+    move |intent| {
         let held = publish.borrow().clone();
         let next = match held {
-            None => Some(build(&intent)),
-            Some(held) if intent.generation > held.generation => Some(held.next(&intent)),
+            None => Some(build(intent)),
+            Some(held) if intent.generation > held.generation => Some(held.next(intent)),
             Some(_) => None,
         };
         if let Some(next) = next {
             publish.send_replace(Some(Arc::new(next)));
-        }
-        if intents.changed().await.is_err() {
-            return;
         }
     }
 }
@@ -77,7 +72,10 @@ impl Board {
     /// by then is shown as pending, which is the truth.
     pub async fn settled(&self, generation: Generation, limit: Duration) {
         let mut board = self.sender.subscribe();
-        let reached = board.wait_for(|board| board.is_idle() || board.reached() >= generation);
+        if board.borrow().is_idle() {
+            return;
+        }
+        let reached = board.wait_for(|board| board.reached() >= generation);
         let _ = tokio::time::timeout(limit, reached).await;
     }
 }

@@ -79,6 +79,34 @@ impl Bell {
     }
 }
 
+type Follower = Box<dyn FnMut(&Arc<Intent>) + Send>;
+
+/// Who sees an intent before those who wrote it are told.
+#[derive(Clone, Default)]
+pub(crate) struct Followers(Arc<Mutex<Vec<Follower>>>);
+
+impl Followers {
+    /// Adds one, which begins with what is newest.
+    pub(crate) fn add(&self, mut follower: Follower, newest: impl FnOnce() -> Arc<Intent>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        follower(&newest());
+        all.push(follower);
+    }
+
+    /// Makes an intent visible and shows it to all of them, so that none misses one.
+    fn show(&self, intent: Arc<Intent>, publish: &watch::Sender<Arc<Intent>>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        publish.send_replace(intent.clone());
+        all.iter_mut().for_each(|follower| follower(&intent));
+    }
+}
+
+impl std::fmt::Debug for Followers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Followers")
+    }
+}
+
 /// Most writes that are made durable together; bounds the size of a transaction.
 const BATCH: usize = 1024;
 
@@ -87,12 +115,14 @@ pub(crate) fn start(
     backend: Box<dyn Backend>,
     publish: watch::Sender<Arc<Intent>>,
     head: Arc<Mutex<Head>>,
+    followers: Followers,
 ) -> std::io::Result<Queue> {
     let (sender, receiver) = channel();
     let journal = Journal {
         backend,
         publish,
         head,
+        followers,
         line: 0,
         why: Lost::Overtaken,
     };
@@ -108,6 +138,7 @@ struct Journal {
     backend: Box<dyn Backend>,
     publish: watch::Sender<Arc<Intent>>,
     head: Arc<Mutex<Head>>,
+    followers: Followers,
     /// The line of history that is alive: entries of an older line were built on a lost intent.
     line: u64,
     /// Why the line before was lost.
@@ -147,7 +178,7 @@ impl Journal {
         let (done, stopped) = self.backend.append(&batch);
         let lost = batch.split_off(done.min(batch.len()));
         if let Some(newest) = batch.last() {
-            self.publish.send_replace(newest.intent.clone());
+            self.followers.show(newest.intent.clone(), &self.publish);
         }
         for entry in batch {
             let _ = entry.tell.send(Ok(entry.intent));
@@ -196,6 +227,6 @@ impl Journal {
             head.line = self.line;
         }
         // Wakes also those who only read a lost intent.
-        self.publish.send_replace(intent);
+        self.followers.show(intent, &self.publish);
     }
 }

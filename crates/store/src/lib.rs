@@ -37,6 +37,7 @@ pub struct Store {
     head: Arc<Mutex<Head>>,
     durable: watch::Receiver<Arc<Intent>>,
     journal: journal::Queue,
+    followers: journal::Followers,
 }
 
 #[derive(Debug)]
@@ -119,11 +120,13 @@ impl Store {
         let intent = Arc::new(intent);
         let (publish, durable) = watch::channel(intent.clone());
         let head = Arc::new(Mutex::new(Head { intent, line: 0 }));
-        let journal = journal::start(backend, publish, head.clone())?;
+        let followers = journal::Followers::default();
+        let journal = journal::start(backend, publish, head.clone(), followers.clone())?;
         Ok(Store {
             head,
             durable,
             journal,
+            followers,
         })
     }
 
@@ -135,6 +138,13 @@ impl Store {
     /// Follows the durable intent.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Intent>> {
         self.durable.clone()
+    }
+
+    /// Shows `follower` the newest durable intent, and every later one before whoever wrote it is
+    /// told: what it makes of an intent is there when the write returns. It must be quick, and
+    /// must not write. An intent that another overtook at once is not shown.
+    pub fn follow(&self, follower: impl FnMut(&Arc<Intent>) + Send + 'static) {
+        self.followers.add(Box::new(follower), || self.intent());
     }
 
     /// Runs `work` on a draft and makes the result durable; on refusal nothing happened.

@@ -14,7 +14,7 @@ use crate::journal::Entry;
 const FILE: &str = "state.sqlite";
 
 /// The version of the tables below. A newer file is refused; an older one is migrated.
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -302,14 +302,32 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
             .execute_batch(
                 "BEGIN;
                  CREATE TABLE resource (
-                     kind TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
-                     generation INTEGER NOT NULL, PRIMARY KEY (kind, key)
-                 ) WITHOUT ROWID;
+                     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,
+                     body TEXT NOT NULL, generation INTEGER NOT NULL, UNIQUE (kind, key)
+                 );
                  CREATE TABLE event (
                      generation INTEGER PRIMARY KEY, at INTEGER NOT NULL,
                      who TEXT NOT NULL, operation TEXT NOT NULL
                  );
-                 PRAGMA user_version = 1;
+                 PRAGMA user_version = 2;
+                 COMMIT;",
+            )
+            .map_err(damaged)?;
+    }
+    if version == 1 {
+        // Rows in the order they were made, apart from their keys: a write touches fewer pages.
+        connection
+            .execute_batch(
+                "BEGIN;
+                 ALTER TABLE resource RENAME TO resource_1;
+                 CREATE TABLE resource (
+                     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,
+                     body TEXT NOT NULL, generation INTEGER NOT NULL, UNIQUE (kind, key)
+                 );
+                 INSERT INTO resource (kind, key, body, generation)
+                     SELECT kind, key, body, generation FROM resource_1 ORDER BY generation;
+                 DROP TABLE resource_1;
+                 PRAGMA user_version = 2;
                  COMMIT;",
             )
             .map_err(damaged)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use adit_model::{Account, AccountId, Generation};
 use adit_store::WriteError;
@@ -71,6 +72,27 @@ async fn what_was_deleted_stays_deleted(home: Home) {
     assert_eq!(home.open().intent().dump(), before);
 }
 
+async fn a_follower_sees_an_intent_before_its_writer(home: Home) {
+    let store = home.open();
+    put(&store, 0).await;
+    let newest = Arc::new(AtomicU64::new(0));
+    let shown = newest.clone();
+    store.follow(move |intent| {
+        let before = shown.swap(intent.generation.0, Ordering::SeqCst);
+        assert!(before <= intent.generation.0, "history goes on");
+    });
+    assert_eq!(
+        newest.load(Ordering::SeqCst),
+        1,
+        "it begins with what is there"
+    );
+    for n in 1..20 {
+        let written = put(&store, n).await.intent.generation;
+        let seen = newest.load(Ordering::SeqCst);
+        assert!(seen >= written.0, "{seen} of {written}");
+    }
+}
+
 macro_rules! on_both {
     ($($test:ident as $name:ident;)*) => {
         mod directory {
@@ -90,5 +112,6 @@ on_both! {
     a_refused_write_leaves_no_mark as i1_a_refused_write_leaves_no_mark;
     generations_count_transactions_and_survive as i3_generations_count_transactions_and_survive;
     unchanged_makes_no_generation as unchanged_makes_no_generation;
+    a_follower_sees_an_intent_before_its_writer as a_follower_sees_an_intent_before_its_writer;
     what_was_deleted_stays_deleted as what_was_deleted_stays_deleted;
 }
