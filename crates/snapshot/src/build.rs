@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use adit_model::*;
 use adit_policy::{Policy, PolicyKind};
@@ -11,6 +11,25 @@ use rpds::RedBlackTreeMapSync;
 use crate::bucket::BucketSettings;
 use crate::identity::{IdentityView, KeyView, Named};
 use crate::vpc::{Problem, VpcView, neighbours};
+
+/// A VPC's view, built when somebody first looks at it: what changes again before that costs
+/// nothing. Any intent from its generation on until it is touched again builds the same.
+struct LazyVpc {
+    id: VpcId,
+    generation: Generation,
+    view: OnceLock<Option<Arc<VpcView>>>,
+}
+
+impl LazyVpc {
+    fn get(&self, intent: &Intent) -> Option<&Arc<VpcView>> {
+        let build = || {
+            let mut view = VpcView::build(intent, &self.id)?;
+            view.generation = self.generation;
+            Some(Arc::new(view))
+        };
+        self.view.get_or_init(build).as_ref()
+    }
+}
 
 pub(crate) type Views<V> = RedBlackTreeMapSync<String, Arc<V>>;
 
@@ -21,7 +40,7 @@ pub struct Snapshot {
     pub generation: Generation,
     /// The intent it is built from.
     pub intent: Arc<Intent>,
-    vpcs: Views<VpcView>,
+    vpcs: Views<LazyVpc>,
     endpoints: Views<EndpointView>,
     /// The last generation that changed who may act.
     pub(crate) identities: Generation,
@@ -179,12 +198,12 @@ impl Snapshot {
 
     /// A VPC's view.
     pub fn vpc(&self, id: impl AsRef<str>) -> Option<&Arc<VpcView>> {
-        self.vpcs.get(id.as_ref())
+        self.vpcs.get(id.as_ref())?.get(&self.intent)
     }
 
     /// Every VPC's view.
     pub fn vpcs(&self) -> impl Iterator<Item = &Arc<VpcView>> {
-        self.vpcs.values()
+        self.vpcs.values().filter_map(|vpc| vpc.get(&self.intent))
     }
 
     /// An endpoint as requests meet it.
@@ -249,14 +268,15 @@ impl Snapshot {
 
     /// Everything that could not be realised.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
-        self.vpcs.values().flat_map(|vpc| vpc.problems.iter())
+        self.vpcs().flat_map(|vpc| vpc.problems.iter())
     }
 
     fn set_vpc(&mut self, key: &str) {
-        let view = key
-            .parse()
-            .ok()
-            .and_then(|id| VpcView::build(&self.intent, &id));
+        let view = self.intent.get::<Vpc>(key).map(|vpc| LazyVpc {
+            id: vpc.id.clone(),
+            generation: self.generation,
+            view: OnceLock::new(),
+        });
         put(&mut self.vpcs, key, view);
     }
 

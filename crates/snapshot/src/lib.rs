@@ -18,7 +18,7 @@ pub mod session;
 pub mod status;
 pub mod vpc;
 
-pub use build::{AccessPointView, BucketView, EndpointView, Snapshot, build};
+pub use build::{AccessPointView, BucketView, EndpointView, Snapshot, build, endpoint_policy_kind};
 pub use identity::{IdentityView, KeyView};
 pub use real::{Feature, REAL};
 pub use session::{Sessions, SignerError};
