@@ -150,8 +150,15 @@ pub(crate) fn public_named(
 
 /// The smallest number from one on that is not in use.
 pub(crate) fn number(used: impl Iterator<Item = u16>) -> Option<u16> {
-    let used: BTreeSet<u16> = used.collect();
-    (1..=u16::MAX).find(|number| !used.contains(number))
+    let mut used: Vec<u16> = used.filter(|number| *number > 0).collect();
+    used.sort_unstable();
+    used.dedup();
+    // The first place at which the numbers leave one out.
+    let gap = (1u32..)
+        .zip(&used)
+        .find(|(place, number)| *place != u32::from(**number));
+    let free = gap.map_or(used.len() + 1, |(free, _)| free as usize);
+    u16::try_from(free).ok()
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod context;
 mod describe;
 pub mod document;
 mod ec2;
+mod elbv2;
 mod iam;
 mod ids;
 mod input;

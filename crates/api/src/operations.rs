@@ -7,7 +7,7 @@ use crate::authorise::Touches;
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::{authorise, ec2, iam, own, real, route53, route53resolver, s3, s3control, sts};
+use crate::{authorise, ec2, elbv2, iam, own, real, route53, route53resolver, s3, s3control, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
@@ -215,6 +215,27 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DeleteVpcEndpoints ec2::endpoint::delete::delete;
         Read DescribeVpcEndpoints ec2::endpoint::describe;
         Read DescribeVpcEndpointServices ec2::endpoint_service::describe;
+        Read DescribeVpcEndpointAssociations ec2::endpoint::describe_associations;
+
+        Write CreateVpcEndpointServiceConfiguration ec2::endpoint_service::configuration::create;
+        Write ModifyVpcEndpointServiceConfiguration ec2::endpoint_service::configuration::modify;
+        Write DeleteVpcEndpointServiceConfigurations ec2::endpoint_service::configuration::delete;
+        Read DescribeVpcEndpointServiceConfigurations
+            ec2::endpoint_service::configuration::describe;
+        Write ModifyVpcEndpointServicePermissions ec2::endpoint_service::permission::modify;
+        Read DescribeVpcEndpointServicePermissions ec2::endpoint_service::permission::describe;
+        Write ModifyVpcEndpointServicePayerResponsibility
+            ec2::endpoint_service::private_name::modify_payer;
+        Write StartVpcEndpointServicePrivateDnsVerification
+            ec2::endpoint_service::private_name::start_verification;
+        Write AcceptVpcEndpointConnections ec2::endpoint_service::connection::accept;
+        Write RejectVpcEndpointConnections ec2::endpoint_service::connection::reject;
+        Read DescribeVpcEndpointConnections ec2::endpoint_service::connection::describe;
+        Write CreateVpcEndpointConnectionNotification ec2::endpoint_service::notification::create;
+        Write ModifyVpcEndpointConnectionNotification ec2::endpoint_service::notification::modify;
+        Write DeleteVpcEndpointConnectionNotifications ec2::endpoint_service::notification::delete;
+        Read DescribeVpcEndpointConnectionNotifications
+            ec2::endpoint_service::notification::describe;
 
         Write CreateTags ec2::tag::create;
         Write DeleteTags ec2::tag::delete;
@@ -227,6 +248,11 @@ pub static OPERATIONS: &[Row] = rows! {
         Read DescribeAvailabilityZones ec2::place::describe_zones;
         Read DescribeRegions ec2::place::describe_regions;
         Read DescribeAccountAttributes ec2::account::describe_attributes;
+    }
+    Elbv2 "elasticloadbalancing" {
+        Write CreateLoadBalancer elbv2::load_balancer::create;
+        Write DeleteLoadBalancer elbv2::load_balancer::delete;
+        Read DescribeLoadBalancers elbv2::load_balancer::describe;
     }
     Sts none {
         Read GetCallerIdentity sts::caller_identity;

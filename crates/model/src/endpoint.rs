@@ -78,21 +78,23 @@ impl VpcEndpoint {
         }
     }
 
-    /// What it can be found by besides its VPC: a gateway endpoint by owner and service, a
-    /// connection by the service it is to.
+    /// What it can be found by besides its VPC: the customer's service it is connected to.
     pub(crate) fn relations(&self) -> Vec<String> {
-        match (&self.kind, &self.connection) {
-            (EndpointKind::Gateway { .. }, _) => {
-                vec![VpcEndpoint::gateways_of(&self.owner, &self.service)]
+        let connection = self.connection.iter();
+        connection.map(|c| c.service.to_string()).collect()
+    }
+
+    /// Gateway endpoints are counted, by owner and service.
+    pub(crate) fn counted_as(&self) -> Option<String> {
+        match self.kind {
+            EndpointKind::Gateway { .. } => {
+                Some(VpcEndpoint::gateways_of(&self.owner, &self.service))
             }
-            (EndpointKind::Interface { .. }, Some(connection)) => {
-                vec![connection.service.to_string()]
-            }
-            (EndpointKind::Interface { .. }, None) => Vec::new(),
+            EndpointKind::Interface { .. } => None,
         }
     }
 
-    /// The relation that all gateway endpoints of an account to one service share.
+    /// The text under which all gateway endpoints of an account to one service are counted.
     pub fn gateways_of(owner: &AccountId, service: &str) -> String {
         format!("{owner}/{service}")
     }

@@ -1,5 +1,6 @@
 //! All resources as their owners stated them, at one generation, and the draft of the next one.
 
+use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +32,9 @@ impl std::fmt::Display for Generation {
 /// All resources of one kind, in id order; cloning is O(1).
 pub type Table<R> = RedBlackTreeMapSync<String, Arc<R>>;
 
+/// An `Arc<R>` of whatever kind.
+type Member = Arc<dyn Any + Send + Sync>;
+
 /// A kind of resource that an [`Intent`] holds.
 pub trait Resource: Serialize + for<'a> Deserialize<'a> + Send + Sync + Sized + 'static {
     /// Its kind.
@@ -46,6 +50,8 @@ pub trait Resource: Serialize + for<'a> Deserialize<'a> + Send + Sync + Sized + 
     /// What else it belongs to, by a text of its own choosing: what is related to something is
     /// found without a scan.
     fn relations(&self) -> Vec<String>;
+    /// Under which text it is counted, where a count is wanted and a list is not.
+    fn counted_as(&self) -> Option<String>;
     /// Where an intent keeps it.
     fn table(intent: &Intent) -> &Table<Self>;
     /// Where an intent keeps it, to be changed by a draft.
@@ -73,7 +79,7 @@ pub enum LoadError {
 }
 
 macro_rules! resources {
-    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr $(, $relations:expr)? $(=> $other:expr)?;)*) => {
+    ($($field:ident: $type:ident, $name:literal, |$r:ident| $key:expr, $vpc:expr $(, $relations:expr $(, $counted:expr)?)? $(=> $other:expr)?;)*) => {
         /// The kinds of resources.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {$(
@@ -100,10 +106,13 @@ macro_rules! resources {
                 #[doc = concat!("Every [`", stringify!($type), "`].")]
                 pub $field: Table<$type>,
             )*
-            /// What lives in each VPC: (VPC, kind, key).
-            members: RedBlackTreeMapSync<(VpcId, Kind, String), ()>,
+            /// What lives in each VPC: (VPC, kind, key), with the resource itself, so that a VPC is
+            /// read without looking every member up.
+            members: RedBlackTreeMapSync<(VpcId, Kind, String), Member>,
             /// What belongs to something else: (relation, kind, key).
             related: RedBlackTreeMapSync<(String, Kind, String), ()>,
+            /// How many there are of what is only counted.
+            tallies: RedBlackTreeMapSync<String, usize>,
             /// What each recent transaction changed, for builders that follow.
             recent: RedBlackTreeMapSync<Generation, Arc<[Touched]>>,
         }
@@ -170,6 +179,11 @@ macro_rules! resources {
                 let _ = $r;
                 [Vec::new() $(, $relations)?].concat()
             }
+            fn counted_as(&self) -> Option<String> {
+                let $r = self;
+                let _ = $r;
+                [None $($(, $counted)?)?].into_iter().flatten().next()
+            }
             fn table(intent: &Intent) -> &Table<Self> { &intent.$field }
             fn table_mut(intent: &mut Intent) -> &mut Table<Self> { &mut intent.$field }
         })*
@@ -195,7 +209,7 @@ resources! {
     security_groups: SecurityGroup, "security-group", |r| r.id.to_string(), Some(&r.vpc);
     network_interfaces: NetworkInterface, "network-interface", |r| r.id.to_string(), Some(&r.vpc);
     prefix_lists: PrefixList, "prefix-list", |r| r.id.to_string(), None;
-    vpc_endpoints: VpcEndpoint, "vpc-endpoint", |r| r.id.to_string(), Some(&r.vpc), r.relations();
+    vpc_endpoints: VpcEndpoint, "vpc-endpoint", |r| r.id.to_string(), Some(&r.vpc), r.relations(), r.counted_as();
     endpoint_services: EndpointService, "endpoint-service", |r| r.id.to_string(), None, r.load_balancers.clone();
     connection_notifications: ConnectionNotification, "connection-notification", |r| r.id.to_string(), None, vec![r.subject.id().to_string()];
     load_balancers: LoadBalancer, "load-balancer", |r| r.arn.clone(), Some(&r.vpc);
@@ -266,9 +280,13 @@ impl Intent {
         let vpc = vpc.clone();
         self.members
             .range(from..)
-            .map(|(key, ())| key)
-            .take_while(move |(v, kind, _)| *v == vpc && *kind == R::KIND)
-            .filter_map(|(_, _, key)| R::table(self).get(key))
+            .take_while(move |((v, kind, _), _)| *v == vpc && *kind == R::KIND)
+            .filter_map(|(_, member)| member.downcast_ref::<Arc<R>>())
+    }
+
+    /// How many resources say that they are counted under this text.
+    pub fn tally(&self, what: &str) -> usize {
+        self.tallies.get(what).copied().unwrap_or_default()
     }
 
     /// Every resource of one kind that is related to something, in key order.
@@ -342,11 +360,12 @@ impl Intent {
         if let Some(old) = &old {
             self.forget_places(old, &resource);
         }
-        let there: Vec<&VpcId> = old.iter().flat_map(|old| vpcs(&**old)).collect();
-        for vpc in vpcs(&*resource).filter(|vpc| !there.contains(vpc)) {
+        for vpc in vpcs(&*resource) {
+            let member: Member = Arc::new(resource.clone());
             self.members
-                .insert_mut((vpc.clone(), R::KIND, key.clone()), ());
+                .insert_mut((vpc.clone(), R::KIND, key.clone()), member);
         }
+        self.count(&*resource, |n| n + 1);
         for relation in resource.relations() {
             self.related
                 .insert_mut((relation, R::KIND, key.clone()), ());
@@ -356,6 +375,7 @@ impl Intent {
 
     /// Takes out of the indices what does not hold for the new resource any more.
     fn forget_places<R: Resource>(&mut self, old: &Arc<R>, new: &Arc<R>) {
+        self.count(&**old, |n| n.saturating_sub(1));
         for vpc in vpcs(&**old).filter(|vpc| vpcs(&**new).all(|new| new != *vpc)) {
             self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
         }
@@ -367,7 +387,20 @@ impl Intent {
         }
     }
 
+    fn count<R: Resource>(&mut self, resource: &R, change: impl FnOnce(usize) -> usize) {
+        let Some(what) = resource.counted_as() else {
+            return;
+        };
+        match change(self.tally(&what)) {
+            0 => {
+                self.tallies.remove_mut(&what);
+            }
+            n => self.tallies.insert_mut(what, n),
+        }
+    }
+
     fn forget<R: Resource>(&mut self, old: &Arc<R>) {
+        self.count(&**old, |n| n.saturating_sub(1));
         for vpc in vpcs(&**old) {
             self.members.remove_mut(&(vpc.clone(), R::KIND, old.key()));
         }

@@ -28,7 +28,7 @@ pub struct EndpointService {
     pub ipv6: bool,
     /// The name by which consumers may call it.
     pub private_name: Option<PrivateName>,
-    /// Other Regions whose VPCs may have endpoints to it.
+    /// The Regions whose VPCs may have endpoints to it, its own among them.
     pub regions: BTreeSet<Region>,
     /// Whether the provider pays for the endpoints.
     pub owner_pays: bool,

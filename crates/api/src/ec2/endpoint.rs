@@ -5,45 +5,64 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod interface;
 pub(crate) mod modify;
+pub(crate) mod state;
 
 use std::sync::Arc;
 
 use adit_model::*;
 use adit_snapshot::names;
-use adit_wire::{Value, list, map};
+use adit_wire::{Map, Value, list, map};
 
-use crate::context::{Ctx, Owned, View};
-use crate::describe::{Describe, tags};
-use crate::ec2::endpoint_service;
+use crate::context::{Answer, Ctx, Owned, View};
+use crate::describe::{Describe, Query, is_tag_filter, tags};
+use crate::ec2::endpoint_service::{self, Offer};
 use crate::input::{Input, malformed};
 use crate::refusal::Refusal;
 
 /// The policy of an endpoint that was given none: everything is allowed.
 fn default_policy(gateway: bool) -> &'static str {
-    if gateway {
-        DEFAULT_GATEWAY_POLICY
-    } else {
-        DEFAULT_INTERFACE_POLICY
+    match gateway {
+        true => DEFAULT_GATEWAY_POLICY,
+        false => DEFAULT_INTERFACE_POLICY,
     }
 }
 
 /// The caller's endpoint with this id; an id of the wrong form is told apart.
-fn find(intent: &Intent, ctx: &Ctx, id: &str) -> Result<Arc<VpcEndpoint>, Refusal> {
+pub(super) fn find(intent: &Intent, ctx: &Ctx, id: &str) -> Result<Arc<VpcEndpoint>, Refusal> {
     id.parse::<VpcEndpointId>()
         .map_err(|error| malformed("InvalidVpcEndpointId.Malformed", "Id", &error))?;
     ctx.find::<VpcEndpoint>(intent, id)
 }
 
-fn is_gateway(endpoint: &VpcEndpoint) -> bool {
+pub(super) fn is_gateway(endpoint: &VpcEndpoint) -> bool {
     matches!(endpoint.kind, EndpointKind::Gateway { .. })
 }
 
 fn type_name(endpoint: &VpcEndpoint) -> &'static str {
-    if is_gateway(endpoint) {
-        "Gateway"
-    } else {
-        "Interface"
+    match is_gateway(endpoint) {
+        true => "Gateway",
+        false => "Interface",
     }
+}
+
+/// Does something for each id, and answers with those for which it was refused.
+pub(super) fn unsuccessful(
+    ids: &[&str],
+    mut each: impl FnMut(&str) -> Result<(), Refusal>,
+) -> Answer {
+    let mut unsuccessful = Vec::new();
+    for id in ids {
+        if let Err(refusal) = each(id) {
+            unsuccessful.push(map! {
+                "ResourceId" => *id,
+                "Error" => map! {
+                    "Code" => refusal.code.as_ref(),
+                    "Message" => refusal.message,
+                },
+            });
+        }
+    }
+    Answer::from(map! { "Unsuccessful" => Value::List(unsuccessful) })
 }
 
 const DESCRIBE: Describe<VpcEndpoint> = Describe {
@@ -62,16 +81,15 @@ const DESCRIBE: Describe<VpcEndpoint> = Describe {
     show,
     filter: |endpoint, name, view| {
         Some(match name {
-            "ip-address-type" => vec!["ipv4".into()],
+            "ip-address-type" => vec![endpoint.address_type.as_str().into()],
             "service-name" => vec![endpoint.service.clone()],
-            "service-region" => endpoint
-                .region(view.intent)
+            "service-region" => service_region(endpoint, view.intent)
                 .map(Region::to_string)
                 .into_iter()
                 .collect(),
             "vpc-id" => vec![endpoint.vpc.to_string()],
             "vpc-endpoint-id" => vec![endpoint.id.to_string()],
-            "vpc-endpoint-state" => vec![state(endpoint, view).into()],
+            "vpc-endpoint-state" => vec![state::of(endpoint, view).word.into()],
             "vpc-endpoint-type" => vec![type_name(endpoint).into()],
             _ => return None,
         })
@@ -82,20 +100,44 @@ pub(crate) fn describe(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<V
     DESCRIBE.run_with(input, view, ctx, |id| find(view.intent, ctx, id))
 }
 
-/// What the planes have made of an endpoint (I9): nobody sets this.
-fn state(endpoint: &VpcEndpoint, view: View<'_>) -> &'static str {
-    match view.board.in_force(&endpoint.vpc, endpoint.changed) {
-        true => "available",
-        false => "pending",
+/// Associations are what endpoints of resources and of service networks have; there are none here.
+pub(crate) fn describe_associations(
+    input: &Input<'_>,
+    view: View<'_>,
+    ctx: &Ctx,
+) -> Result<Value, Refusal> {
+    let ids = input.texts("VpcEndpointIds");
+    for id in &ids {
+        find(view.intent, ctx, id)?;
     }
+    let known = [
+        "vpc-endpoint-id",
+        "associated-resource-accessibility",
+        "association-id",
+        "associated-resource-id",
+        "service-network-arn",
+        "resource-configuration-group-arn",
+    ];
+    Query::of(input, false, &(1..=100), |name| {
+        known.contains(&name) || is_tag_filter(name)
+    })?;
+    let mut output = Map::new();
+    output.push("VpcEndpointAssociations", list![]);
+    Ok(Value::Map(output))
+}
+
+/// The Region of the service: the VPC's own unless the endpoint reaches across.
+fn service_region<'a>(endpoint: &'a VpcEndpoint, intent: &'a Intent) -> Option<&'a Region> {
+    endpoint
+        .service_region
+        .as_ref()
+        .or_else(|| endpoint.region(intent))
 }
 
 fn show(endpoint: &VpcEndpoint, view: View<'_>) -> Value {
     let gateway = is_gateway(endpoint);
-    let mut route_tables = Vec::new();
+    let (mut route_tables, mut private_dns, mut inbound_only) = (Vec::new(), false, None);
     let (mut subnets, mut interfaces, mut groups) = (Vec::new(), Vec::new(), Vec::new());
-    let mut private_dns = false;
-    let mut inbound_only = None;
     match &endpoint.kind {
         EndpointKind::Gateway {
             route_tables: tables,
@@ -117,36 +159,33 @@ fn show(endpoint: &VpcEndpoint, view: View<'_>) -> Value {
                 .filter_map(|id| view.intent.get::<SecurityGroup>(id))
                 .collect();
             private_dns = *on;
-            inbound_only = Some(*only);
+            // Only services with both types of endpoint know the option.
+            inbound_only = (endpoint.serves() == Some(Served::S3)).then_some(*only);
         }
     }
     let group = |group: &Arc<SecurityGroup>| {
         map! { "GroupId" => group.id.as_str(), "GroupName" => group.name.as_str() }
     };
-    // A fault of the VPC is why the endpoint is not what it should be.
-    let fault = view.board.fault(&endpoint.vpc);
-    let last_error =
-        fault.map(|fault| map! { "Code" => "InternalError", "Message" => fault.what.as_str() });
+    let state = state::of(endpoint, view);
     // Gateway endpoints have whole seconds, the others milliseconds [ec2-api §1].
-    let created = if gateway {
-        endpoint.created - endpoint.created.rem_euclid(1000)
-    } else {
-        endpoint.created
+    let created = match gateway {
+        true => endpoint.created - endpoint.created.rem_euclid(1000),
+        false => endpoint.created,
     };
     map! {
         "VpcEndpointId" => endpoint.id.as_str(),
         "VpcEndpointType" => type_name(endpoint),
         "VpcId" => endpoint.vpc.as_str(),
         "ServiceName" => endpoint.service.as_str(),
-        "ServiceRegion" => endpoint.region(view.intent).map(Region::to_string),
-        "State" => state(endpoint, view),
+        "ServiceRegion" => service_region(endpoint, view.intent).map(Region::as_str),
+        "State" => state.word,
         "PolicyDocument" => endpoint.policy.as_str(),
         "RouteTableIds" => route_tables,
         "SubnetIds" => subnets,
         "Groups" => groups.into_iter().map(group).collect::<Value>(),
-        "IpAddressType" => "ipv4",
+        "IpAddressType" => endpoint.address_type.as_str(),
         "DnsOptions" => map! {
-            "DnsRecordIpType" => dns_record(endpoint),
+            "DnsRecordIpType" => record_type(endpoint).as_str(),
             "PrivateDnsOnlyForInboundResolverEndpoint" => inbound_only,
         },
         "PrivateDnsEnabled" => private_dns,
@@ -156,20 +195,28 @@ fn show(endpoint: &VpcEndpoint, view: View<'_>) -> Value {
         "CreationTimestamp" => Value::Time { millis: created },
         "Tags" => tags(&endpoint.tags),
         "OwnerId" => endpoint.owner.as_str(),
-        "LastError" => last_error,
+        "LastError" => state.error.as_ref().map(|error| {
+            map! { "Code" => error.code, "Message" => error.message.as_str() }
+        }),
+        "FailureReason" => state.failure_reason(),
     }
 }
 
-fn dns_record(endpoint: &VpcEndpoint) -> &'static str {
-    let default = match is_gateway(endpoint) {
-        true => DnsRecordType::ServiceDefined,
-        false => DnsRecordType::Ipv4,
+/// Which records the names of an endpoint have: what its owner chose, else what goes with its kind
+/// and addresses [dns §5].
+fn record_type(endpoint: &VpcEndpoint) -> DnsRecordType {
+    let default = match (is_gateway(endpoint), endpoint.address_type) {
+        (true, _) => DnsRecordType::ServiceDefined,
+        (false, AddressType::Ipv4) => DnsRecordType::Ipv4,
+        (false, AddressType::Ipv6) => DnsRecordType::Ipv6,
+        (false, AddressType::Dualstack) => DnsRecordType::Dualstack,
     };
-    endpoint.dns_record.unwrap_or(default).as_str()
+    endpoint.dns_record.unwrap_or(default)
 }
 
-/// The names of an interface endpoint: regional, one for each zone, then private ones [dns §1].
-fn dns_entries(endpoint: &VpcEndpoint, intent: &Intent) -> Value {
+/// The names of an interface endpoint: regional, one for each zone, then private ones. One that
+/// reaches into another Region has the regional name alone [dns §1].
+pub(super) fn dns_entries(endpoint: &VpcEndpoint, intent: &Intent) -> Value {
     let EndpointKind::Interface {
         subnets,
         dns_suffix: suffix,
@@ -179,27 +226,33 @@ fn dns_entries(endpoint: &VpcEndpoint, intent: &Intent) -> Value {
     else {
         return list![];
     };
-    let Some(region) = endpoint.region(intent) else {
+    let Some(region) = service_region(endpoint, intent) else {
         return list![];
     };
     let short = endpoint_service::short_name(&endpoint.service);
     let zone_id = endpoint_zone(region);
-    let entry = |name: String, zone: &str| {
-        // S3 shows its names with a wildcard: clients put `bucket` and the like in front.
-        map! { "DnsName" => format!("*.{name}"), "HostedZoneId" => zone }
+    // S3 shows its names with a wildcard: clients put `bucket` and the like in front.
+    let front = match endpoint.serves() {
+        Some(Served::S3) => "*.",
+        _ => "",
     };
-    let mut entries = vec![entry(
-        names::regional(&endpoint.id, suffix, short, region),
-        &zone_id,
-    )];
-    for subnet in subnets.iter().filter_map(|id| intent.get::<Subnet>(id)) {
-        let name = names::zonal(&endpoint.id, suffix, &subnet.zone, short, region);
-        entries.push(entry(name, &zone_id));
+    let entry = |name: String, zone: &str| map! { "DnsName" => name, "HostedZoneId" => zone };
+    let regional = names::regional(&endpoint.id, suffix, short, region);
+    let mut entries = vec![entry(format!("{front}{regional}"), &zone_id)];
+    if endpoint.service_region.is_none() {
+        for subnet in subnets.iter().filter_map(|id| intent.get::<Subnet>(id)) {
+            let name = names::zonal(&endpoint.id, suffix, &subnet.zone, short, region);
+            entries.push(entry(format!("{front}{name}"), &zone_id));
+        }
     }
-    if *private_dns {
-        for name in names::private_names(region) {
+    if *private_dns && let Some(offer) = endpoint_service::of(intent, endpoint) {
+        for name in offer.private_names() {
             let zone = hosted_zone(&format!("{} {name}", endpoint.id));
-            entries.push(entry(name, &zone));
+            let shown = match offer {
+                Offer::Own(..) => format!("*.{name}"),
+                Offer::Customer(_) => name,
+            };
+            entries.push(entry(shown, &zone));
         }
     }
     Value::List(entries)

@@ -138,7 +138,7 @@ pub(crate) fn delete(
     ))
 }
 
-/// Whether an interface, an endpoint or a rule of another group names a group.
+/// Whether an interface, an endpoint, a load balancer or a rule of another group names a group.
 fn is_used(intent: &Intent, group: &SecurityGroup) -> bool {
     let peer = RulePeer::Group(group.id.clone());
     let endpoint_has = |endpoint: &VpcEndpoint| match &endpoint.kind {
@@ -152,6 +152,9 @@ fn is_used(intent: &Intent, group: &SecurityGroup) -> bool {
         || intent
             .in_vpc::<VpcEndpoint>(vpc)
             .any(|endpoint| endpoint_has(endpoint))
+        || intent
+            .in_vpc::<LoadBalancer>(vpc)
+            .any(|balancer| balancer.groups.contains(&group.id))
         || intent
             .in_vpc::<SecurityGroup>(vpc)
             .filter(|other| other.id != group.id)

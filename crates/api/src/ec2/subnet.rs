@@ -110,6 +110,9 @@ pub(crate) fn delete(
     if draft
         .in_vpc::<NetworkInterface>(vpc)
         .any(|eni| eni.subnet == subnet.id)
+        || draft
+            .in_vpc::<LoadBalancer>(vpc)
+            .any(|balancer| balancer.subnets.iter().any(|(id, _)| *id == subnet.id))
     {
         return Err(Refusal::dependency(&format!("subnet '{}'", subnet.id)));
     }

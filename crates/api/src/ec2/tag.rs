@@ -54,6 +54,7 @@ macro_rules! taggable {
     };
 }
 
+/// Of two kinds whose prefixes an id has, the first is its own.
 static TAGGABLE: &[Taggable] = taggable! {
     Vpc VpcId::PREFIX, "vpc";
     Subnet SubnetId::PREFIX, "subnet";
@@ -62,6 +63,7 @@ static TAGGABLE: &[Taggable] = taggable! {
     EgressOnlyInternetGateway EgressOnlyInternetGatewayId::PREFIX, "egress-only-internet-gateway";
     SecurityGroup SecurityGroupId::PREFIX, "security-group";
     NetworkInterface NetworkInterfaceId::PREFIX, "network-interface";
+    EndpointService VpcEndpointServiceId::PREFIX, "vpc-endpoint-service";
     VpcEndpoint VpcEndpointId::PREFIX, "vpc-endpoint";
     NetworkAcl NetworkAclId::PREFIX, "network-acl";
     NatGateway NatGatewayId::PREFIX, "natgateway";
@@ -295,14 +297,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_id_belongs_to_two_kinds() {
+    fn an_id_is_of_the_kind_with_its_whole_prefix() {
         for kind in TAGGABLE {
             let id = format!("{}0123456789abcdef0", kind.prefix);
-            let fits: Vec<_> = TAGGABLE
-                .iter()
-                .filter(|k| id.starts_with(k.prefix))
-                .collect();
-            assert_eq!(fits.len(), 1, "{}", kind.prefix);
+            let first = TAGGABLE.iter().find(|k| id.starts_with(k.prefix));
+            assert_eq!(first.map(|k| k.prefix), Some(kind.prefix));
         }
     }
 }

@@ -27,6 +27,7 @@ mod route53;
 mod rows;
 mod rows_network;
 mod s3;
+mod services;
 mod simulate;
 mod surroundings;
 mod world;

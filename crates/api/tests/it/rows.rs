@@ -41,6 +41,7 @@ fn every_row_answers_in_the_shape_of_its_table() {
     rows_network::all(&mut tour);
     groups(&mut tour);
     endpoints(&mut tour);
+    services(&mut tour);
     own(&mut tour);
     identity(&mut tour);
     buckets(&mut tour);
@@ -52,6 +53,74 @@ fn every_row_answers_in_the_shape_of_its_table() {
     let all: BTreeSet<String> = rows.map(|row| format!("{row:?}")).collect();
     let left: Vec<_> = all.difference(&tour.seen).collect();
     assert!(left.is_empty(), "not driven: {left:?}");
+}
+
+fn services(tour: &mut Tour) {
+    let vpc = tour.world.vpc("10.80.0.0/16");
+    let subnet = tour.world.subnet(&vpc, "10.80.1.0/24", "a");
+    let input = map! {
+        "Name" => "backend", "Type" => "network", "Subnets" => list![subnet.as_str()],
+    };
+    let made = tour.at(Service::Elbv2, "CreateLoadBalancer", input);
+    let balancer = text(one(&made, "LoadBalancers"), "LoadBalancerArn");
+    tour.at(Service::Elbv2, "DescribeLoadBalancers", map! {});
+    let input = map! {
+        "NetworkLoadBalancerArns" => list![balancer.as_str()], "PrivateDnsName" => "a.example.com",
+    };
+    let made = tour.ec2("CreateVpcEndpointServiceConfiguration", input);
+    let made = made.get("ServiceConfiguration");
+    let (id, name) = (text(made, "ServiceId"), text(made, "ServiceName"));
+    let service = |more: &[(&'static str, Value)]| {
+        let mut input = map! { "ServiceId" => id.as_str() };
+        for (name, value) in more {
+            input.map_mut().unwrap().insert(*name, value.clone());
+        }
+        input
+    };
+    let mine = map! { "ServiceIds" => list![id.as_str()] };
+    tour.ec2("DescribeVpcEndpointServiceConfigurations", mine.clone());
+    let required = service(&[("AcceptanceRequired", true.into())]);
+    tour.ec2("ModifyVpcEndpointServiceConfiguration", required);
+    let everybody = service(&[("AddAllowedPrincipals", list!["*"])]);
+    tour.ec2("ModifyVpcEndpointServicePermissions", everybody);
+    tour.ec2("DescribeVpcEndpointServicePermissions", service(&[]));
+    let pays = service(&[("PayerResponsibility", "ServiceOwner".into())]);
+    tour.ec2("ModifyVpcEndpointServicePayerResponsibility", pays);
+    tour.ec2(
+        "StartVpcEndpointServicePrivateDnsVerification",
+        service(&[]),
+    );
+    let input = map! {
+        "VpcId" => vpc.as_str(), "ServiceName" => name.as_str(),
+        "VpcEndpointType" => "Interface", "SubnetIds" => list![subnet.as_str()],
+    };
+    let made = tour.ec2("CreateVpcEndpoint", input);
+    let endpoint = text(made.get("VpcEndpoint"), "VpcEndpointId");
+    let ids = list![endpoint.as_str()];
+    tour.ec2("DescribeVpcEndpointConnections", map! {});
+    let named = service(&[("VpcEndpointIds", ids.clone())]);
+    tour.ec2("AcceptVpcEndpointConnections", named.clone());
+    tour.ec2("RejectVpcEndpointConnections", named);
+    tour.ec2("DescribeVpcEndpointAssociations", map! {});
+    let topic = "arn:aws:sns:us-east-1:123456789012:events";
+    let input = service(&[
+        ("ConnectionNotificationArn", topic.into()),
+        ("ConnectionEvents", list!["Accept"]),
+    ]);
+    let made = tour.ec2("CreateVpcEndpointConnectionNotification", input);
+    let made = made.get("ConnectionNotification");
+    let notification = text(made, "ConnectionNotificationId");
+    let one = map! { "ConnectionNotificationId" => notification.as_str() };
+    tour.ec2("ModifyVpcEndpointConnectionNotification", one.clone());
+    tour.ec2("DescribeVpcEndpointConnectionNotifications", one);
+    let all = map! { "ConnectionNotificationIds" => list![notification.as_str()] };
+    tour.ec2("DeleteVpcEndpointConnectionNotifications", all);
+    tour.ec2("DeleteVpcEndpoints", map! { "VpcEndpointIds" => ids });
+    tour.ec2("DeleteVpcEndpointServiceConfigurations", mine);
+    let arn = map! { "LoadBalancerArn" => balancer.as_str() };
+    tour.at(Service::Elbv2, "DeleteLoadBalancer", arn);
+    tour.ec2("DeleteSubnet", map! { "SubnetId" => subnet });
+    tour.ec2("DeleteVpc", map! { "VpcId" => vpc });
 }
 
 fn networks(tour: &mut Tour) {

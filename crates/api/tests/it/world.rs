@@ -406,11 +406,19 @@ fn check_input(op: &OperationRef, input: &Value) {
     }
 }
 
-/// Two states are spelled otherwise on the wire than the models of the SDKs say [ec2-api §9].
+/// States of endpoints begin with a small letter on the wire, whatever the models of the SDKs say, and an
+/// attachment of an internet gateway is `available` [ec2-api §9].
 fn is_wire_spelling(what: &str) -> bool {
-    let of_endpoint = what.contains("VpcEndpoint") && what.contains(".State: ");
-    let of_gateway = what.contains("Attachments[0].State: `available`");
-    of_gateway || (of_endpoint && (what.contains("`available`") || what.contains("`pending`")))
+    let states = [
+        "pendingAcceptance",
+        "pending",
+        "available",
+        "rejected",
+        "failed",
+    ];
+    let is_state = |state: &&str| what.contains(&format!("State: `{state}`"));
+    let of_endpoint = what.contains("VpcEndpoint") && states.iter().any(is_state);
+    of_endpoint || what.contains("Attachments[0].State: `available`")
 }
 
 /// A text member that must be there.

@@ -18,6 +18,8 @@ ALL = {"ec2": [*ec2.STEPS, *ec2_network.STEPS, *ec2_services.STEPS], "iam": iam.
 
 # Waiters that cannot end before another operation is built.
 WAITERS_THAT_NEED = {
+    # No load balancer is active before one has targets.
+    ("elbv2", "LoadBalancerAvailable"): ("elbv2", "RegisterTargets"),
     # Only an interface that somebody made on its own is ever `available`.
     ("ec2", "NetworkInterfaceAvailable"): ("ec2", "CreateNetworkInterface"),
     # There are no instances to wait for.

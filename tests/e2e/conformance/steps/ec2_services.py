@@ -1,6 +1,6 @@
 """EC2: endpoint services, their permissions, connections and notifications."""
 
-from ..scenario import Pages, Step
+from ..scenario import Pages, Step, Wait
 
 SERVICES = [
     Step("CreateVpc", {"CidrBlock": "10.80.0.0/16"}, keep={"e_vpc": "Vpc.VpcId"}),
@@ -8,7 +8,11 @@ SERVICES = [
          keep={"e_subnet": "Subnet.SubnetId"}),
     Step("CreateLoadBalancer", {"Name": "service", "Type": "network", "Scheme": "internal", "Subnets": ["$e_subnet"]},
          keep={"lb": "LoadBalancers[0].LoadBalancerArn"}, service="elbv2"),
-    Step("CreateVpcEndpointServiceConfiguration", {"NetworkLoadBalancerArns": ["$lb"], "AcceptanceRequired": True},
+    Step("DescribeLoadBalancers", {"LoadBalancerArns": ["$lb"]}, service="elbv2"),
+    Pages("DescribeLoadBalancers", service="elbv2", single=True),
+    Wait("LoadBalancerExists", {"LoadBalancerArns": ["$lb"]}, service="elbv2"),
+    Step("CreateVpcEndpointServiceConfiguration",
+         {"NetworkLoadBalancerArns": ["$lb"], "AcceptanceRequired": True, "PrivateDnsName": "api.example.com"},
          keep={"service": "ServiceConfiguration.ServiceId", "service_name": "ServiceConfiguration.ServiceName"}),
     Step("DescribeVpcEndpointServiceConfigurations", {"ServiceIds": ["$service"]}),
     Step("ModifyVpcEndpointServiceConfiguration", {"ServiceId": "$service", "AcceptanceRequired": True}),
@@ -16,6 +20,7 @@ SERVICES = [
     Step("DescribeVpcEndpointServicePermissions", {"ServiceId": "$service"}),
     Pages("DescribeVpcEndpointServicePermissions", {"ServiceId": "$service"}, single=True),
     Pages("DescribeVpcEndpointServiceConfigurations", single=True),
+    Step("StartVpcEndpointServicePrivateDnsVerification", {"ServiceId": "$service"}),
     Step("ModifyVpcEndpointServicePayerResponsibility", {"ServiceId": "$service", "PayerResponsibility": "ServiceOwner"}),
 ]
 
@@ -27,7 +32,6 @@ CONNECTIONS = [
     Step("AcceptVpcEndpointConnections", {"ServiceId": "$service", "VpcEndpointIds": ["$connection"]}),
     Step("RejectVpcEndpointConnections", {"ServiceId": "$service", "VpcEndpointIds": ["$connection"]}),
     Step("DescribeVpcEndpointAssociations"),
-    Step("CreateTopic", {"Name": "events"}, keep={"topic": "TopicArn"}, service="sns"),
     Step("CreateVpcEndpointConnectionNotification", {
         "ServiceId": "$service", "ConnectionNotificationArn": "arn:aws:sns:us-east-1:123456789012:events",
         "ConnectionEvents": ["Accept", "Reject"],
@@ -38,6 +42,8 @@ CONNECTIONS = [
     Step("DeleteVpcEndpointConnectionNotifications", {"ConnectionNotificationIds": ["$notification"]}),
     Step("DeleteVpcEndpoints", {"VpcEndpointIds": ["$connection"]}),
     Step("DeleteVpcEndpointServiceConfigurations", {"ServiceIds": ["$service"]}),
+    Step("DeleteLoadBalancer", {"LoadBalancerArn": "$lb"}, service="elbv2"),
+    Wait("LoadBalancersDeleted", {"LoadBalancerArns": ["$lb"]}, service="elbv2"),
 ]
 
 STEPS = [*SERVICES, *CONNECTIONS]

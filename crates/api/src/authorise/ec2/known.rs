@@ -99,7 +99,8 @@ pub(super) fn known(intent: &Intent, id: &str) -> Option<Known> {
         }
         "vpce-svc-" => {
             let (service, known) = owned!(EndpointService, intent, id);
-            let known = known.with("ec2:VpceMultiRegion", flag(!service.regions.is_empty()));
+            let away = service.regions.iter().any(|r| *r != service.region);
+            let known = known.with("ec2:VpceMultiRegion", flag(away));
             match &service.private_name {
                 Some(private) => known.with("ec2:VpceServicePrivateDnsName", &private.name),
                 None => known,

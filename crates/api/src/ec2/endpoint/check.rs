@@ -1,13 +1,14 @@
 //! The checks that creating and changing an endpoint share, with AWS's codes [ec2-api §5].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adit_model::*;
-use adit_policy::PolicyKind;
-use adit_snapshot::names;
+use adit_snapshot::Feature;
 use adit_wire::Value;
 
 use crate::context::Ctx;
+use crate::ec2::endpoint_service::{self, Offer};
 use crate::ec2::{prefix_list, route};
 use crate::input::malformed;
 use crate::policies;
@@ -81,8 +82,24 @@ pub(super) fn subnet(
     }
 }
 
-/// One subnet for each zone.
-pub(super) fn zones(subnets: &[Arc<Subnet>]) -> Result<(), Refusal> {
+/// One subnet for each zone, and only zones in which the service is. Across Regions every zone
+/// will do.
+pub(super) fn zones(
+    intent: &Intent,
+    offer: &Offer,
+    region: &Region,
+    subnets: &[Arc<Subnet>],
+) -> Result<(), Refusal> {
+    if offer.region() == region {
+        let served = offer.zones(intent);
+        if let Some(subnet) = subnets.iter().find(|s| !served.contains(&s.zone)) {
+            return Err(Refusal::invalid(format!(
+                "The VPC endpoint service {} does not support the availability zone of the subnet: {}.",
+                offer.name(),
+                subnet.id
+            )));
+        }
+    }
     for (index, subnet) in subnets.iter().enumerate() {
         if subnets
             .iter()
@@ -134,16 +151,15 @@ pub(super) fn group_count(intent: &Intent, groups: &[SecurityGroupId]) -> Result
     quotas::GROUPS_PER_INTERFACE.check_total(intent, || groups.len())
 }
 
-/// A policy that can be enforced: it compiles, and AWS would store it.
-pub(super) fn policy(text: &str, gateway: bool, owner: &AccountId) -> Result<(), Refusal> {
-    let kind = if gateway {
-        PolicyKind::S3_GATEWAY
-    } else {
-        PolicyKind::S3_INTERFACE
-    };
-    match policies::first_error(text, kind, owner, None) {
-        None => Ok(()),
-        Some(finding) => Err(Refusal::new(
+/// A policy that can be enforced: it compiles, and AWS would store it. Services that take none
+/// store the one that allows everything, and nothing else.
+pub(super) fn policy(text: &str, offer: &Offer, endpoint: &VpcEndpoint) -> Result<(), Refusal> {
+    if [DEFAULT_GATEWAY_POLICY, DEFAULT_INTERFACE_POLICY].contains(&text) {
+        return Ok(());
+    }
+    let kind = adit_snapshot::endpoint_policy_kind(endpoint);
+    if let Some(finding) = policies::first_error(text, kind, &endpoint.owner, None) {
+        return Err(Refusal::new(
             "InvalidPolicyDocument",
             format!(
                 "The Policy Document is not valid. {} at position ({},{})",
@@ -151,7 +167,14 @@ pub(super) fn policy(text: &str, gateway: bool, owner: &AccountId) -> Result<(),
                 finding.line,
                 finding.column
             ),
-        )),
+        ));
+    }
+    match offer.takes_policies() {
+        true => Ok(()),
+        false => Err(Refusal::invalid(format!(
+            "Service {} only supports the full-access endpoint policy.",
+            offer.name()
+        ))),
     }
 }
 
@@ -162,8 +185,12 @@ pub(super) struct DnsWish {
     pub(super) inbound_only: Option<bool>,
 }
 
-/// Reads `DnsOptions` for an endpoint of this kind.
-pub(super) fn dns_options(options: &Value, gateway: bool) -> Result<DnsWish, Refusal> {
+/// Reads `DnsOptions` for an endpoint of this kind with these addresses.
+pub(super) fn dns_options(
+    options: &Value,
+    gateway: bool,
+    addresses: AddressType,
+) -> Result<DnsWish, Refusal> {
     let preferences = !options.get("PrivateDnsPreference").is_null()
         || !options.get("PrivateDnsSpecifiedDomains").list().is_empty();
     if preferences {
@@ -181,28 +208,89 @@ pub(super) fn dns_options(options: &Value, gateway: bool) -> Result<DnsWish, Ref
     }
     let record = match options.get("DnsRecordIpType").str() {
         None => None,
-        Some("ipv4") => Some(DnsRecordType::Ipv4),
-        Some("service-defined") if gateway => Some(DnsRecordType::ServiceDefined),
-        Some(other) => {
-            return Err(Refusal::invalid(format!(
-                "DnsRecordIpType {other} does not fit IpAddressType ipv4."
-            )));
-        }
+        Some(text) => Some(text.parse::<DnsRecordType>().map_err(|_| {
+            Refusal::invalid_value(format!(
+                "Value ({text}) for parameter DnsRecordIpType is invalid."
+            ))
+        })?),
     };
+    if let Some(record) = record {
+        record_fits(record, gateway, addresses)?;
+    }
     Ok(DnsWish {
         record,
         inbound_only,
     })
 }
 
-/// Address types other than IPv4 are not built.
-pub(super) fn ip_address_type(wanted: Option<&str>) -> Result<(), Refusal> {
-    match wanted {
-        None | Some("ipv4") => Ok(()),
-        Some(other) => Err(Refusal::unsupported(format!(
-            "IpAddressType {other} is not supported."
+/// Which records the names of an endpoint can have [dns §5].
+pub(super) fn record_fits(
+    record: DnsRecordType,
+    gateway: bool,
+    addresses: AddressType,
+) -> Result<(), Refusal> {
+    let fits = match (record, addresses) {
+        (DnsRecordType::ServiceDefined, AddressType::Dualstack) => true,
+        (DnsRecordType::ServiceDefined, _) => gateway,
+        (DnsRecordType::Ipv4, addresses) => addresses.has_v4(),
+        (DnsRecordType::Ipv6, addresses) => addresses.has_v6(),
+        (DnsRecordType::Dualstack, addresses) => addresses == AddressType::Dualstack,
+    };
+    match fits {
+        true => Ok(()),
+        false => Err(Refusal::invalid(format!(
+            "DnsRecordIpType {} does not fit IpAddressType {}.",
+            record.as_str(),
+            addresses.as_str()
         ))),
     }
+}
+
+/// The type of addresses that a request names: one that packets can have.
+pub(super) fn address_type(text: &str) -> Result<AddressType, Refusal> {
+    let wanted: AddressType = text.parse().map_err(|_| {
+        let text: String = text.chars().take(64).collect();
+        Refusal::invalid_value(format!(
+            "Value ({text}) for parameter IpAddressType is invalid."
+        ))
+    })?;
+    match wanted.has_v6() && !Feature::Ipv6.is_real() {
+        true => Err(Refusal::unsupported(format!(
+            "IpAddressType {text} is not supported."
+        ))),
+        false => Ok(wanted),
+    }
+}
+
+/// Whether service and subnets have addresses of a type.
+pub(super) fn addresses(
+    wanted: AddressType,
+    offer: &Offer,
+    subnets: &[Arc<Subnet>],
+) -> Result<(), Refusal> {
+    if !offer.has(wanted) {
+        return Err(Refusal::invalid(format!(
+            "The VPC endpoint service {} does not support IpAddressType {}.",
+            offer.name(),
+            wanted.as_str()
+        )));
+    }
+    for subnet in subnets {
+        // Every subnet has IPv4 addresses, and `ipv6` wants subnets without.
+        let fits = match wanted {
+            AddressType::Ipv4 => true,
+            AddressType::Dualstack => subnet.ipv6.is_some(),
+            AddressType::Ipv6 => false,
+        };
+        if !fits {
+            return Err(Refusal::invalid(format!(
+                "The subnet {} does not support IpAddressType {}.",
+                subnet.id,
+                wanted.as_str()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Names of its own need both DNS attributes of the VPC.
@@ -216,53 +304,88 @@ pub(super) fn dns_attributes(vpc: &Vpc) -> Result<(), Refusal> {
     }
 }
 
-/// What private DNS of an interface endpoint needs: the VPC's attributes, names that nobody else
-/// has, and for inbound-only a gateway endpoint that carries the rest.
+/// What private DNS of an interface endpoint needs: the VPC's attributes, names that are the
+/// service's and that nobody else has, and for inbound-only a gateway endpoint that carries the
+/// rest.
 pub(super) fn private_dns(
     intent: &Intent,
     vpc: &Vpc,
-    service: &str,
-    own: Option<&VpcEndpointId>,
+    offer: &Offer,
+    endpoint: &VpcEndpoint,
     inbound_only: bool,
 ) -> Result<(), Refusal> {
     dns_attributes(vpc)?;
-    let mut others = intent
-        .in_vpc::<VpcEndpoint>(&vpc.id)
-        .filter(|other| other.service == service && Some(&other.id) != own);
-    let has_names = |other: &VpcEndpoint| {
-        matches!(
-            other.kind,
-            EndpointKind::Interface {
-                private_dns: true,
-                ..
-            }
-        )
-    };
-    let domains = names::private_names(&vpc.region);
-    let in_zone = domains
-        .iter()
-        .find(|name| route53::zone_in_vpc(intent, &vpc.id, &format!("{name}.")).is_some());
-    let by_other = others.any(|other| has_names(other));
-    if let Some(domain) = in_zone.or(domains.first().filter(|_| by_other)) {
+    let names = offer.private_names();
+    if names.is_empty() || !offer.is_verified() {
+        return Err(Refusal::invalid(format!(
+            "Private DNS can't be enabled because the service {} does not provide a private DNS name.",
+            offer.name()
+        )));
+    }
+    if let Some(domain) = conflict(intent, vpc, &names, &endpoint.id) {
         return Err(Refusal::invalid(format!(
             "private-dns-enabled cannot be set because there is already a conflicting DNS domain for {domain} in the VPC {}",
             vpc.id
         )));
     }
-    if inbound_only && !has_gateway(intent, &vpc.id, service, &[]) {
+    if !inbound_only {
+        return Ok(());
+    }
+    let mut gateways = gateways(intent, &vpc.id, &offer.name()).peekable();
+    if gateways.peek().is_none() {
         return Err(Refusal::invalid(format!(
             "To set PrivateDnsOnlyForInboundResolverEndpoint to true, the VPC {} must have a Gateway endpoint for the service.",
             vpc.id
         )));
     }
-    Ok(())
+    // What the VPC itself is answered must be what the gateway endpoint carries [dns §4.2].
+    let own = super::record_type(endpoint);
+    let carries = |gateway: &VpcEndpoint| {
+        let record = super::record_type(gateway);
+        record == DnsRecordType::ServiceDefined || record == own
+    };
+    match gateways.any(|gateway| carries(gateway)) {
+        true => Ok(()),
+        false => Err(Refusal::invalid(format!(
+            "To set PrivateDnsOnlyForInboundResolverEndpoint to true, the DnsRecordIpType of the Gateway endpoint in the VPC {} must be service-defined or {}.",
+            vpc.id,
+            own.as_str()
+        ))),
+    }
 }
 
-/// Whether a VPC has a gateway endpoint for a service, besides some.
-pub(super) fn has_gateway(intent: &Intent, vpc: &VpcId, service: &str, besides: &[&str]) -> bool {
-    intent.in_vpc::<VpcEndpoint>(vpc).any(|endpoint| {
-        super::is_gateway(endpoint)
-            && endpoint.service == service
-            && !besides.contains(&endpoint.id.as_str())
+/// The first of these names that another endpoint of the VPC or a hosted zone there has.
+fn conflict(intent: &Intent, vpc: &Vpc, names: &[String], own: &VpcEndpointId) -> Option<String> {
+    let mut taken = BTreeSet::new();
+    for other in intent.in_vpc::<VpcEndpoint>(&vpc.id) {
+        let has_names = matches!(
+            other.kind,
+            EndpointKind::Interface {
+                private_dns: true,
+                ..
+            }
+        );
+        if has_names && other.id != *own {
+            let offer = endpoint_service::of(intent, other);
+            taken.extend(offer.iter().flat_map(Offer::private_names));
+        }
+    }
+    let apex = |name: &str| name.trim_start_matches("*.").to_string();
+    let taken: BTreeSet<String> = taken.iter().map(|name| apex(name)).collect();
+    names.iter().map(|name| apex(name)).find(|name| {
+        let zone = format!("{name}.");
+        taken.contains(name) || route53::zone_in_vpc(intent, &vpc.id, &zone).is_some()
     })
+}
+
+/// The gateway endpoints of a VPC to a service.
+pub(super) fn gateways<'a>(
+    intent: &'a Intent,
+    vpc: &VpcId,
+    service: &str,
+) -> impl Iterator<Item = &'a Arc<VpcEndpoint>> + use<'a> {
+    let service = service.to_string();
+    intent
+        .in_vpc::<VpcEndpoint>(vpc)
+        .filter(move |endpoint| super::is_gateway(endpoint) && endpoint.service == service)
 }

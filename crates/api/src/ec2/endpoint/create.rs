@@ -1,16 +1,17 @@
 //! `CreateVpcEndpoint`, every check in the order of [ec2-api §5].
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use adit_model::*;
 use adit_wire::map;
 
 use super::check::{self, DnsWish};
-use super::{default_policy, interface, show};
+use super::interface::{self, Addresses};
+use super::{default_policy, is_gateway, modify, show};
 use crate::addresses;
 use crate::context::{Answer, Ctx};
-use crate::ec2::{endpoint_service, security_group};
+use crate::ec2::endpoint_service::{self, Offer};
+use crate::ec2::security_group;
 use crate::input::{Input, malformed};
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -29,51 +30,58 @@ pub(crate) fn create(
         return Ok(answer(made));
     }
     let vpc = vpc(input, draft, ctx)?;
-    let service = service(input, draft, ctx)?;
-    let gateway = is_gateway(input)?;
-    let kind = match gateway {
-        true => Parts::Gateway(route_tables(input, draft, ctx, &vpc, &service)?),
-        false => interface_parts(input, draft, ctx, &vpc)?,
+    let offer = service(input, draft, ctx)?;
+    let gateway = wants_gateway(input, &offer)?;
+    let address_type = match input.text("IpAddressType") {
+        Some(text) => check::address_type(text)?,
+        None => AddressType::default(),
     };
+    let mut places = Vec::new();
+    let kind = match gateway {
+        true => EndpointKind::Gateway {
+            route_tables: route_tables(input, draft, ctx, &vpc, &offer)?,
+        },
+        false => interface_parts(input, draft, ctx, &vpc, &offer, address_type, &mut places)?,
+    };
+    if gateway {
+        check::addresses(address_type, &offer, &[])?;
+    }
     let policy = input
         .text("PolicyDocument")
         .unwrap_or(default_policy(gateway));
-    check::policy(policy, gateway, &vpc.owner)?;
-    let dns = check::dns_options(input.get("DnsOptions"), gateway)?;
-    let names = private_names(input, draft, &vpc, &service, gateway, &dns)?;
-    if gateway && dns.record == Some(DnsRecordType::Ipv4) {
-        check::dns_attributes(&vpc)?;
-    }
-    limits(draft, &vpc, gateway)?;
-    let tags = input.tags("vpc-endpoint")?;
-
-    let id = VpcEndpointId::from_digits(ctx.ids.digits());
-    let used = draft
-        .in_vpc::<VpcEndpoint>(&vpc.id)
-        .map(|endpoint| endpoint.number);
-    let number = addresses::number(used);
-    let kind = realise(kind, names, draft, ctx, &id);
-    let endpoint = draft.put(VpcEndpoint {
-        id: id.clone(),
+    let dns = check::dns_options(input.get("DnsOptions"), gateway, address_type)?;
+    let mut endpoint = VpcEndpoint {
+        id: VpcEndpointId::from_digits(ctx.ids.digits()),
         vpc: vpc.id.clone(),
         owner: vpc.owner.clone(),
-        service,
+        service: offer.name(),
+        service_region: (*offer.region() != vpc.region).then(|| offer.region().clone()),
         kind,
         policy: policy.to_string(),
-        // The limits of a VPC are far below the numbers there are.
-        number: number
-            .ok_or_else(|| Refusal::new("VpcEndpointLimitExceeded", "No number is left."))?,
+        number: 0,
         changed: draft.generation,
         created: ctx.now,
         client_token: token.as_ref().map(|token| token.text.clone()),
-        service_region: None,
-        address_type: AddressType::Ipv4,
+        address_type,
         dns_record: dns.record,
-        connection: None,
-        tags,
-    });
+        connection: connection(&offer, ctx),
+        tags: Tags::new(),
+    };
+    check::policy(policy, &offer, &endpoint)?;
+    private_names(input, draft, &vpc, &offer, &dns, &mut endpoint)?;
+    if gateway
+        && dns
+            .record
+            .is_some_and(|r| r != DnsRecordType::ServiceDefined)
+    {
+        check::dns_attributes(&vpc)?;
+    }
+    endpoint.number = number_within_limits(draft, &vpc, gateway)?;
+    endpoint.tags = input.tags("vpc-endpoint")?;
+    place(&mut endpoint, &places, draft, ctx);
+    let endpoint = draft.put(endpoint);
     if let Some(token) = &token {
-        token.remember(draft, ctx, &id);
+        token.remember(draft, ctx, &endpoint.id);
     }
     Ok(answer(endpoint))
 }
@@ -95,8 +103,8 @@ fn vpc(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<Arc<Vpc>, Refusa
     ctx.find::<Vpc>(intent, id)
 }
 
-/// Checks 3, 4 and 24: the one service that is meant, which exists in this Region.
-fn service(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<String, Refusal> {
+/// Checks 3, 4 and 24: the one service that is meant, which exists for the caller in its Region.
+fn service(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<Offer, Refusal> {
     let selectors = [
         "ServiceName",
         "ResourceConfigurationArn",
@@ -112,51 +120,48 @@ fn service(input: &Input<'_>, intent: &Intent, ctx: &Ctx) -> Result<String, Refu
         ));
     }
     input.refuse_unbuilt(&["ResourceConfigurationArn", "ServiceNetworkArn"])?;
-    let name = input.required("ServiceName")?;
-    let here = input
-        .text("ServiceRegion")
-        .is_none_or(|region| region == ctx.region.as_str());
-    match here && endpoint_service::exists(intent, &ctx.region, name) {
-        true => Ok(name.to_string()),
-        false => Err(endpoint_service::unknown(name)),
-    }
+    let region = input.text("ServiceRegion").filter(|text| !text.is_empty());
+    endpoint_service::find(intent, ctx, input.required("ServiceName")?, region)
 }
 
-/// Checks 5 to 8: the kind, and nothing that belongs to the other kind.
-fn is_gateway(input: &Input<'_>) -> Result<bool, Refusal> {
+/// Checks 5 to 8: a type that the service has, and nothing that belongs to the other type.
+fn wants_gateway(input: &Input<'_>, offer: &Offer) -> Result<bool, Refusal> {
     let kind = input.text("VpcEndpointType").unwrap_or("Gateway");
-    let gateway = match kind {
-        "Gateway" => true,
-        "Interface" => false,
-        "GatewayLoadBalancer" | "Resource" | "ServiceNetwork" => {
-            return Err(Refusal::invalid(format!(
-                "Endpoint type ({kind}) does not match available service types ([Gateway, Interface])."
-            )));
-        }
-        other => {
-            let text = format!("'{other}' is not a valid VPC endpoint type.");
-            return Err(Refusal::new("InvalidVpcEndpointType", text));
-        }
-    };
-    match gateway {
-        true => refuse_interface_parts(input)?,
-        false => refuse_route_tables(input, &["RouteTableIds"])?,
+    let all = [
+        "Gateway",
+        "Interface",
+        "GatewayLoadBalancer",
+        "Resource",
+        "ServiceNetwork",
+    ];
+    if !all.contains(&kind) {
+        let text = format!("'{kind}' is not a valid VPC endpoint type.");
+        return Err(Refusal::new("InvalidVpcEndpointType", text));
     }
-    check::ip_address_type(input.text("IpAddressType"))?;
-    Ok(gateway)
+    if !offer.types().contains(&kind) {
+        return Err(Refusal::invalid(format!(
+            "Endpoint type ({kind}) does not match available service types ([{}]).",
+            offer.types().join(", ")
+        )));
+    }
+    match kind {
+        "Gateway" => refuse_interface_parts(input)?,
+        _ => refuse_route_tables(input, &["RouteTableIds"])?,
+    }
+    Ok(kind == "Gateway")
 }
 
 /// Refuses what only interface endpoints have.
 fn refuse_interface_parts(input: &Input<'_>) -> Result<(), Refusal> {
     let has = |name: &str| !input.get(name).list().is_empty();
     if has("SubnetIds") || has("SubnetConfigurations") {
-        return Err(super::modify::no_subnets());
+        return Err(modify::no_subnets());
     }
     if has("SecurityGroupIds") {
-        return Err(super::modify::no_groups());
+        return Err(modify::no_groups());
     }
     if input.flag("PrivateDnsEnabled", false) {
-        return Err(super::modify::no_private_dns());
+        return Err(modify::no_private_dns());
     }
     Ok(())
 }
@@ -171,26 +176,17 @@ pub(super) fn refuse_route_tables(input: &Input<'_>, names: &[&str]) -> Result<(
     }
 }
 
-/// What an endpoint will have, checked and not made yet.
-enum Parts {
-    Gateway(Vec<RouteTableId>),
-    Interface {
-        places: Vec<(Arc<Subnet>, Ipv4Addr)>,
-        groups: Vec<SecurityGroupId>,
-    },
-}
-
 /// Checks 9 to 11.
 fn route_tables(
     input: &Input<'_>,
     intent: &Intent,
     ctx: &Ctx,
     vpc: &Vpc,
-    service: &str,
+    offer: &Offer,
 ) -> Result<Vec<RouteTableId>, Refusal> {
     let mut tables = Vec::new();
     for id in input.texts("RouteTableIds") {
-        let table = check::route_table(intent, ctx, &vpc.id, service, id)?;
+        let table = check::route_table(intent, ctx, &vpc.id, &offer.name(), id)?;
         if !tables.contains(&table.id) {
             tables.push(table.id.clone());
         }
@@ -198,19 +194,23 @@ fn route_tables(
     Ok(tables)
 }
 
-/// Checks 12, 14 and 15.
+/// Checks 12, 14 and 15; where interfaces are to be goes to `places`.
 fn interface_parts(
     input: &Input<'_>,
     intent: &Intent,
-    ctx: &Ctx,
+    ctx: &mut Ctx,
     vpc: &Vpc,
-) -> Result<Parts, Refusal> {
+    offer: &Offer,
+    address_type: AddressType,
+    places: &mut Vec<(Arc<Subnet>, Addresses)>,
+) -> Result<EndpointKind, Refusal> {
     let wanted = interface::wanted(input, "SubnetIds")?;
     let mut subnets = Vec::new();
-    for (id, _) in &wanted {
-        subnets.push(check::subnet(intent, ctx, &vpc.id, id)?);
+    for wanted in &wanted {
+        subnets.push(check::subnet(intent, ctx, &vpc.id, wanted.subnet)?);
     }
-    check::zones(&subnets)?;
+    check::zones(intent, offer, &vpc.region, &subnets)?;
+    check::addresses(address_type, offer, &subnets)?;
     let mut groups = Vec::new();
     for id in input.texts("SecurityGroupIds") {
         let group = check::group(intent, ctx, &vpc.id, id)?;
@@ -223,90 +223,106 @@ fn interface_parts(
         let default = security_group::by_name(intent, &vpc.id, security_group::DEFAULT);
         groups.extend(default.map(|group| group.id.clone()));
     }
-    let mut places = Vec::new();
-    for (subnet, (_, designated)) in subnets.into_iter().zip(&wanted) {
-        let address = interface::address(intent, &subnet, *designated)?;
-        places.push((subnet, address));
+    for (subnet, wanted) in subnets.into_iter().zip(&wanted) {
+        let addresses = wanted.addresses(intent, &subnet, address_type)?;
+        places.push((subnet, addresses));
     }
-    Ok(Parts::Interface { places, groups })
+    Ok(EndpointKind::Interface {
+        interfaces: Vec::new(),
+        subnets: places.iter().map(|(subnet, _)| subnet.id.clone()).collect(),
+        groups,
+        dns_suffix: ctx.ids.dns_suffix(),
+        private_dns: false,
+        inbound_only: false,
+    })
 }
 
-/// Whether private DNS is on, and whether for inbound queries alone.
-#[derive(Clone, Copy)]
-struct Names {
-    private: bool,
-    inbound_only: bool,
+/// The connection to a customer's service. One that accepts everybody it permits accepts at once.
+fn connection(offer: &Offer, ctx: &mut Ctx) -> Option<Connection> {
+    let service = offer.customer()?;
+    Some(Connection {
+        id: VpcEndpointConnectionId::from_digits(ctx.ids.digits()),
+        service: service.id.clone(),
+        answer: match service.acceptance_required {
+            true => ConnectionAnswer::Awaited,
+            false => ConnectionAnswer::Accepted,
+        },
+    })
 }
 
-/// Checks 17 to 21. Left out, private DNS is off for S3; switched on without saying more, it is for
-/// inbound queries alone.
+/// Checks 17 to 21. Left out, private DNS is off for S3 and customers' services and on for others;
+/// switched on for S3 without saying more, it is for inbound queries alone.
 fn private_names(
     input: &Input<'_>,
     intent: &Intent,
     vpc: &Vpc,
-    service: &str,
-    gateway: bool,
+    offer: &Offer,
     dns: &DnsWish,
-) -> Result<Names, Refusal> {
-    let private = !gateway && input.flag("PrivateDnsEnabled", false);
-    let inbound_only = private && dns.inbound_only.unwrap_or(true);
-    if !private && dns.inbound_only == Some(true) {
-        return Err(super::modify::inbound_needs_private());
+    endpoint: &mut VpcEndpoint,
+) -> Result<(), Refusal> {
+    if is_gateway(endpoint) {
+        return Ok(());
     }
+    let private = input
+        .get("PrivateDnsEnabled")
+        .bool()
+        .unwrap_or_else(|| offer.private_dns_by_default());
+    let both_types = offer.types().contains(&"Gateway");
+    let only = private && dns.inbound_only.unwrap_or(both_types);
+    modify::check_inbound_only(dns.inbound_only, private, offer)?;
     if private {
-        check::private_dns(intent, vpc, service, None, inbound_only)?;
+        check::private_dns(intent, vpc, offer, endpoint, only)?;
     }
-    Ok(Names {
-        private,
+    if let EndpointKind::Interface {
+        private_dns,
         inbound_only,
-    })
+        ..
+    } = &mut endpoint.kind
+    {
+        (*private_dns, *inbound_only) = (private, only);
+    }
+    Ok(())
 }
 
-/// Check 23.
-fn limits(intent: &Intent, vpc: &Vpc, gateway: bool) -> Result<(), Refusal> {
-    let same = |endpoint: &VpcEndpoint| super::is_gateway(endpoint) == gateway;
-    let here = || {
-        intent
-            .in_vpc::<VpcEndpoint>(&vpc.id)
-            .filter(|e| same(e))
-            .count()
-    };
-    if !gateway {
-        return quotas::INTERFACE_ENDPOINTS_PER_VPC.check(intent, here);
+/// Check 23, and a number that no other endpoint of the VPC has: one look at each of them.
+fn number_within_limits(intent: &Intent, vpc: &Vpc, gateway: bool) -> Result<u16, Refusal> {
+    let (mut same, mut numbers) = (0, Vec::new());
+    for endpoint in intent.in_vpc::<VpcEndpoint>(&vpc.id) {
+        same += usize::from(is_gateway(endpoint) == gateway);
+        numbers.push(endpoint.number);
     }
-    quotas::GATEWAY_ENDPOINTS_PER_VPC.check(intent, here)?;
-    quotas::GATEWAY_ENDPOINTS_PER_REGION.check(intent, || {
-        let services = endpoint_service::with_gateways(&vpc.region);
-        let relations = services.map(|service| VpcEndpoint::gateways_of(&vpc.owner, &service));
-        let counts = relations.map(|what| intent.related_to::<VpcEndpoint>(&what).count());
-        counts.sum()
-    })
+    match gateway {
+        false => quotas::INTERFACE_ENDPOINTS_PER_VPC.check(intent, || same)?,
+        true => {
+            quotas::GATEWAY_ENDPOINTS_PER_VPC.check(intent, || same)?;
+            quotas::GATEWAY_ENDPOINTS_PER_REGION.check(intent, || {
+                endpoint_service::with_gateways(&vpc.region)
+                    .map(|service| VpcEndpoint::gateways_of(&vpc.owner, &service))
+                    .map(|what| intent.tally(&what))
+                    .sum()
+            })?;
+        }
+    }
+    // The limits of a VPC are far below the numbers there are.
+    addresses::number(numbers.into_iter())
+        .ok_or_else(|| Refusal::new("VpcEndpointLimitExceeded", "No number is left."))
 }
 
 /// Makes the interfaces.
-fn realise(
-    parts: Parts,
-    names: Names,
+fn place(
+    endpoint: &mut VpcEndpoint,
+    places: &[(Arc<Subnet>, Addresses)],
     draft: &mut Draft,
     ctx: &mut Ctx,
-    id: &VpcEndpointId,
-) -> EndpointKind {
-    match parts {
-        Parts::Gateway(route_tables) => EndpointKind::Gateway { route_tables },
-        Parts::Interface { places, groups } => {
-            let mut interfaces = Vec::new();
-            for (subnet, address) in &places {
-                let made = interface::make(draft, ctx, id, subnet, *address, &groups);
-                interfaces.push(made.id.clone());
-            }
-            EndpointKind::Interface {
-                interfaces,
-                subnets: places.iter().map(|(subnet, _)| subnet.id.clone()).collect(),
-                groups,
-                dns_suffix: ctx.ids.dns_suffix(),
-                private_dns: names.private,
-                inbound_only: names.inbound_only,
-            }
-        }
+) {
+    let EndpointKind::Interface {
+        interfaces, groups, ..
+    } = &mut endpoint.kind
+    else {
+        return;
+    };
+    for (subnet, addresses) in places {
+        let made = interface::make(draft, ctx, &endpoint.id, subnet, *addresses, groups);
+        interfaces.push(made.id.clone());
     }
 }

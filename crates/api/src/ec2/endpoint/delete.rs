@@ -1,10 +1,10 @@
 //! `DeleteVpcEndpoints`: each for itself, with what it had [ec2-api §8].
 
 use adit_model::*;
-use adit_wire::{Value, map};
 
-use super::{check, find, is_gateway};
+use super::{check, find, is_gateway, unsuccessful};
 use crate::context::{Answer, Ctx};
+use crate::ec2::endpoint_service::notification;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -17,21 +17,7 @@ pub(crate) fn delete(
     if ids.is_empty() {
         return Err(Refusal::missing("VpcEndpointId"));
     }
-    let mut unsuccessful = Vec::new();
-    for id in &ids {
-        if let Err(refusal) = delete_one(draft, ctx, id, &ids) {
-            unsuccessful.push(map! {
-                "ResourceId" => *id,
-                "Error" => map! {
-                    "Code" => refusal.code.as_ref(),
-                    "Message" => refusal.message,
-                },
-            });
-        }
-    }
-    Ok(Answer::from(
-        map! { "Unsuccessful" => Value::List(unsuccessful) },
-    ))
+    Ok(unsuccessful(&ids, |id| delete_one(draft, ctx, id, &ids)))
 }
 
 fn delete_one(draft: &mut Draft, ctx: &Ctx, id: &str, also: &[&str]) -> Result<(), Refusal> {
@@ -47,6 +33,7 @@ fn delete_one(draft: &mut Draft, ctx: &Ctx, id: &str, also: &[&str]) -> Result<(
             draft.remove_interface(interface);
         }
     }
+    notification::remove_all(draft, id);
     draft.remove::<VpcEndpoint>(&endpoint.id);
     Ok(())
 }
@@ -67,5 +54,6 @@ fn is_needed(intent: &Intent, gateway: &VpcEndpoint, also: &[&str]) -> bool {
     intent
         .in_vpc::<VpcEndpoint>(&gateway.vpc)
         .any(|endpoint| needs(endpoint))
-        && !check::has_gateway(intent, &gateway.vpc, &gateway.service, also)
+        && check::gateways(intent, &gateway.vpc, &gateway.service)
+            .all(|other| also.contains(&other.id.as_str()))
 }

@@ -1,6 +1,6 @@
 //! The network interfaces of interface endpoints: one for each subnet [ec2-api §12].
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use adit_model::*;
@@ -10,46 +10,160 @@ use crate::context::Ctx;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
+/// A subnet that a request names, and the addresses it designates there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) subnet: &'a str,
+    v4: Option<&'a str>,
+    v6: Option<&'a str>,
+}
+
+/// The addresses of one interface.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    v4: Ipv4Addr,
+    v6: Option<Ipv6Addr>,
+}
+
 /// The subnets a request names, in `parameter` and in `SubnetConfigurations`, each with the
-/// address that is designated for it.
-pub(super) fn wanted<'a>(
-    input: &Input<'a>,
-    parameter: &str,
-) -> Result<Vec<(&'a str, Option<&'a str>)>, Refusal> {
-    let mut wanted: Vec<(&str, Option<&str>)> = Vec::new();
-    for id in input.texts(parameter) {
-        if !wanted.iter().any(|(other, _)| *other == id) {
-            wanted.push((id, None));
+/// addresses that are designated for it.
+pub(super) fn wanted<'a>(input: &Input<'a>, parameter: &str) -> Result<Vec<Wanted<'a>>, Refusal> {
+    let mut all: Vec<Wanted<'_>> = Vec::new();
+    for subnet in input.texts(parameter) {
+        if !all.iter().any(|other| other.subnet == subnet) {
+            all.push(Wanted {
+                subnet,
+                v4: None,
+                v6: None,
+            });
         }
     }
     for configuration in input.get("SubnetConfigurations").list() {
-        let Some(id) = configuration.get("SubnetId").str() else {
+        let Some(subnet) = configuration.get("SubnetId").str() else {
             return Err(Refusal::missing("SubnetConfiguration.SubnetId"));
         };
-        if !configuration.get("Ipv6").is_null() {
-            return Err(Refusal::unsupported(
-                "SubnetConfiguration.Ipv6 is not supported.",
-            ));
-        }
-        let address = configuration.get("Ipv4").str();
-        match wanted.iter_mut().find(|(other, _)| *other == id) {
-            Some((_, designated)) => *designated = address,
-            None => wanted.push((id, address)),
+        let wanted = Wanted {
+            subnet,
+            v4: configuration.get("Ipv4").str(),
+            v6: configuration.get("Ipv6").str(),
+        };
+        match all.iter_mut().find(|other| other.subnet == subnet) {
+            Some(other) => *other = wanted,
+            None => all.push(wanted),
         }
     }
-    Ok(wanted)
+    Ok(all)
 }
 
-/// The address of a new interface: the designated one, else a free one.
-pub(super) fn address(
-    intent: &Intent,
-    subnet: &Subnet,
-    designated: Option<&str>,
-) -> Result<Ipv4Addr, Refusal> {
-    match designated {
-        Some(text) => addresses::designated(intent, subnet, text),
-        None => addresses::private(intent, subnet),
+impl Wanted<'_> {
+    /// Whether it asks for another interface than there is.
+    pub(super) fn differs(&self, there: &NetworkInterface) -> bool {
+        let v4 = self
+            .v4
+            .is_some_and(|text| there.private_ip.to_string() != text);
+        let v6 = self.v6.is_some_and(|text| {
+            let wanted = text.parse::<Ipv6Addr>().ok();
+            wanted.is_none_or(|address| !there.ipv6.contains(&address))
+        });
+        v4 || v6
     }
+
+    /// The addresses of a new interface: designated ones, else free ones.
+    pub(super) fn addresses(
+        &self,
+        intent: &Intent,
+        subnet: &Subnet,
+        types: AddressType,
+    ) -> Result<Addresses, Refusal> {
+        if let Some(text) = self.v6.filter(|_| !types.has_v6()) {
+            return Err(Refusal::invalid(format!(
+                "The IPv6 address {text} does not fit IpAddressType {}.",
+                types.as_str()
+            )));
+        }
+        let v4 = match self.v4 {
+            Some(text) => addresses::designated(intent, subnet, text)?,
+            None => addresses::private(intent, subnet)?,
+        };
+        let v6 = match types.has_v6() {
+            true => Some(v6(intent, subnet, self.v6)?),
+            false => None,
+        };
+        Ok(Addresses { v4, v6 })
+    }
+}
+
+/// An IPv6 address of a subnet: the designated one, else the first that is free.
+fn v6(intent: &Intent, subnet: &Subnet, designated: Option<&str>) -> Result<Ipv6Addr, Refusal> {
+    let Some(block) = subnet.ipv6.as_ref().map(|ipv6| ipv6.cidr) else {
+        return Err(Refusal::invalid(format!(
+            "The subnet {} has no IPv6 CIDR block.",
+            subnet.id
+        )));
+    };
+    let there = intent.in_vpc::<NetworkInterface>(&subnet.vpc);
+    let taken: std::collections::BTreeSet<Ipv6Addr> =
+        there.flat_map(|eni| eni.ipv6.iter().copied()).collect();
+    let Some(text) = designated else {
+        let base = u128::from(block.network());
+        // A block has far more addresses than there can be interfaces.
+        let mut free = (4u128..).map(|n| Ipv6Addr::from(base | n));
+        return free
+            .find(|address| !taken.contains(address))
+            .ok_or_else(|| {
+                let why = format!(
+                    "There are not enough free addresses in subnet '{}'.",
+                    subnet.id
+                );
+                Refusal::new("InsufficientFreeAddressesInSubnet", why)
+            });
+    };
+    let invalid = |why: &str| {
+        Refusal::invalid_value(format!(
+            "Value ({text}) for parameter Ipv6 is invalid. {why}"
+        ))
+    };
+    let address: Ipv6Addr = text
+        .parse()
+        .map_err(|_| invalid("This is not a valid IPv6 address."))?;
+    if !block.contains(&address) {
+        let why = format!("Address does not fall within the subnet's address range {block}.");
+        return Err(invalid(&why));
+    }
+    if net::is_reserved_ipv6(block, address) {
+        return Err(invalid("Address is in subnet's reserved address range."));
+    }
+    match taken.contains(&address) {
+        false => Ok(address),
+        true => Err(Refusal::new(
+            "InvalidIPAddress.InUse",
+            format!("Address {address} is in use."),
+        )),
+    }
+}
+
+/// Gives interfaces that stay the addresses that go with a type, and takes others away.
+pub(super) fn fit(
+    draft: &mut Draft,
+    interfaces: &[NetworkInterfaceId],
+    types: AddressType,
+) -> Result<(), Refusal> {
+    for id in interfaces {
+        let Some(eni) = draft.get::<NetworkInterface>(id).cloned() else {
+            continue;
+        };
+        if types.has_v6() != eni.ipv6.is_empty() {
+            continue;
+        }
+        let mut ipv6 = Vec::new();
+        if types.has_v6()
+            && let Some(subnet) = draft.get::<Subnet>(&eni.subnet).cloned()
+        {
+            ipv6.push(v6(draft, &subnet, None)?);
+        }
+        draft.edit::<NetworkInterface>(id, |eni| eni.ipv6 = ipv6);
+    }
+    Ok(())
 }
 
 /// Makes an endpoint's interface in a subnet.
@@ -58,7 +172,7 @@ pub(super) fn make(
     ctx: &mut Ctx,
     endpoint: &VpcEndpointId,
     subnet: &Subnet,
-    private_ip: Ipv4Addr,
+    addresses: Addresses,
     groups: &[SecurityGroupId],
 ) -> Arc<NetworkInterface> {
     draft.put(NetworkInterface {
@@ -66,9 +180,9 @@ pub(super) fn make(
         vpc: subnet.vpc.clone(),
         subnet: subnet.id.clone(),
         owner: subnet.owner.clone(),
-        private_ip,
+        private_ip: addresses.v4,
         secondary: Vec::new(),
-        ipv6: Vec::new(),
+        ipv6: addresses.v6.into_iter().collect(),
         public_ip: None,
         mac: ctx.ids.mac(),
         groups: groups.to_vec(),

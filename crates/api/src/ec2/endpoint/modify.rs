@@ -8,6 +8,7 @@ use adit_wire::map;
 use super::create::refuse_route_tables;
 use super::{check, default_policy, find, interface, is_gateway};
 use crate::context::{Answer, Ctx};
+use crate::ec2::endpoint_service::{self, Offer};
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -20,26 +21,51 @@ pub(crate) fn modify(
     let Some(vpc) = draft.get::<Vpc>(&old.vpc).cloned() else {
         return Err(Refusal::invalid(format!("VPC {} does not exist.", old.vpc)));
     };
-    check::ip_address_type(input.text("IpAddressType"))?;
+    let Some(offer) = endpoint_service::of(draft, &old) else {
+        return Err(endpoint_service::unknown(&old.service));
+    };
+    let rejected = |connection: &Connection| connection.answer == ConnectionAnswer::Rejected;
+    if old.connection.as_ref().is_some_and(rejected) {
+        return Err(Refusal::new(
+            "IncorrectState",
+            format!(
+                "The VPC endpoint {} is in state rejected and cannot be modified.",
+                old.id
+            ),
+        ));
+    }
     let mut new = VpcEndpoint::clone(&old);
-    policy(input, &mut new)?;
+    policy(input, &offer, &mut new)?;
     let gateway = is_gateway(&old);
-    let dns = check::dns_options(input.get("DnsOptions"), gateway)?;
+    if let Some(text) = input.text("IpAddressType") {
+        new.address_type = check::address_type(text)?;
+        check::addresses(new.address_type, &offer, &[])?;
+    }
+    let dns = check::dns_options(input.get("DnsOptions"), gateway, new.address_type)?;
     new.dns_record = dns.record.or(old.dns_record);
+    // What was chosen before must fit addresses that are chosen now.
+    if let Some(record) = new.dns_record {
+        check::record_fits(record, gateway, new.address_type)?;
+    }
     if gateway {
         refuse_interface_parts(input)?;
         route_tables(input, draft, ctx, &mut new)?;
-        if dns.record == Some(DnsRecordType::Ipv4) {
+        if dns
+            .record
+            .is_some_and(|r| r != DnsRecordType::ServiceDefined)
+        {
             check::dns_attributes(&vpc)?;
         }
     } else {
         refuse_route_tables(input, &["AddRouteTableIds", "RemoveRouteTableIds"])?;
         groups(input, draft, ctx, &mut new)?;
-        subnets(input, draft, ctx, &mut new)?;
-        private_dns(input, draft, &vpc, dns.inbound_only, &mut new)?;
+        subnets(input, draft, ctx, &offer, &vpc, &mut new)?;
+        private_dns(input, draft, &vpc, &offer, dns.inbound_only, &mut new)?;
     }
-    let same =
-        (&new.kind, &new.policy, &new.dns_record) == (&old.kind, &old.policy, &old.dns_record);
+    let same = new.kind == old.kind
+        && new.policy == old.policy
+        && new.dns_record == old.dns_record
+        && new.address_type == old.address_type;
     if !same {
         new.changed = draft.generation;
         draft.put(new);
@@ -47,25 +73,23 @@ pub(crate) fn modify(
     Ok(Answer::from(map! { "Return" => true }))
 }
 
-fn policy(input: &Input<'_>, new: &mut VpcEndpoint) -> Result<(), Refusal> {
-    let gateway = is_gateway(new);
-    match (
-        input.text("PolicyDocument"),
-        input.flag("ResetPolicy", false),
-    ) {
-        (Some(_), true) => {
-            return Err(Refusal::combination(
-                "PolicyDocument and ResetPolicy cannot be used in the same request",
-            ));
-        }
+fn policy(input: &Input<'_>, offer: &Offer, new: &mut VpcEndpoint) -> Result<(), Refusal> {
+    let text = input.text("PolicyDocument");
+    match (text, input.flag("ResetPolicy", false)) {
+        (Some(_), true) => Err(Refusal::combination(
+            "PolicyDocument and ResetPolicy cannot be used in the same request",
+        )),
         (Some(text), false) => {
-            check::policy(text, gateway, &new.owner)?;
+            check::policy(text, offer, new)?;
             new.policy = text.to_string();
+            Ok(())
         }
-        (None, true) => new.policy = default_policy(gateway).to_string(),
-        (None, false) => {}
+        (None, true) => {
+            new.policy = default_policy(is_gateway(new)).to_string();
+            Ok(())
+        }
+        (None, false) => Ok(()),
     }
-    Ok(())
 }
 
 fn route_tables(
@@ -148,14 +172,16 @@ fn groups(
     Ok(())
 }
 
-/// Removes, adds and moves interfaces. One whose address changes is replaced by a new one.
+/// Removes, adds and moves interfaces. One whose addresses change is replaced by a new one.
 fn subnets(
     input: &Input<'_>,
     draft: &mut Draft,
     ctx: &mut Ctx,
+    offer: &Offer,
+    vpc: &Vpc,
     new: &mut VpcEndpoint,
 ) -> Result<(), Refusal> {
-    let (id, vpc) = (new.id.clone(), new.vpc.clone());
+    let (id, types) = (new.id.clone(), new.address_type);
     let EndpointKind::Interface {
         interfaces,
         subnets,
@@ -174,18 +200,15 @@ fn subnets(
         subnets.remove(at);
         draft.remove_interface(interfaces.remove(at));
     }
-    for (wanted, designated) in interface::wanted(input, "AddSubnetIds")? {
-        let subnet = check::subnet(draft, ctx, &vpc, wanted)?;
+    for wanted in interface::wanted(input, "AddSubnetIds")? {
+        let subnet = check::subnet(draft, ctx, &vpc.id, wanted.subnet)?;
         let at = subnets.iter().position(|there| *there == subnet.id);
-        let old = at
-            .and_then(|at| interfaces.get(at))
-            .and_then(|eni| draft.get(eni))
-            .cloned();
-        if !moves(old.as_ref(), designated) {
+        let old = at.and_then(|at| draft.get::<NetworkInterface>(interfaces.get(at)?));
+        if old.is_some_and(|old| !wanted.differs(old)) {
             continue;
         }
-        let address = interface::address(draft, &subnet, designated)?;
-        let made = interface::make(draft, ctx, &id, &subnet, address, groups);
+        let addresses = wanted.addresses(draft, &subnet, types)?;
+        let made = interface::make(draft, ctx, &id, &subnet, addresses, groups);
         match at.and_then(|at| interfaces.get_mut(at)) {
             Some(slot) => {
                 draft.remove_interface(std::mem::replace(slot, made.id.clone()));
@@ -201,52 +224,72 @@ fn subnets(
         .filter_map(|id| draft.get::<Subnet>(id))
         .cloned()
         .collect();
-    check::zones(&places)
-}
-
-/// Whether a wish for a subnet asks for another interface than there is.
-fn moves(old: Option<&Arc<NetworkInterface>>, designated: Option<&str>) -> bool {
-    match (old, designated) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(eni), Some(address)) => eni.private_ip.to_string() != address,
-    }
+    check::zones(draft, offer, &vpc.region, &places)?;
+    check::addresses(types, offer, &places)?;
+    interface::fit(draft, interfaces, types)
 }
 
 fn private_dns(
     input: &Input<'_>,
     intent: &Intent,
     vpc: &Vpc,
+    offer: &Offer,
     wish: Option<bool>,
     new: &mut VpcEndpoint,
 ) -> Result<(), Refusal> {
-    let (id, service) = (new.id.clone(), new.service.clone());
     let EndpointKind::Interface {
+        private_dns: was,
+        inbound_only: was_only,
+        ..
+    } = new.kind
+    else {
+        return Ok(());
+    };
+    let on = input.get("PrivateDnsEnabled").bool().unwrap_or(was);
+    check_inbound_only(wish, on, offer)?;
+    let only = match (on, wish) {
+        (false, _) => false,
+        (true, Some(only)) => only,
+        (true, None) if was => was_only,
+        // Switched on without saying more.
+        (true, None) => offer.types().contains(&"Gateway"),
+    };
+    if on && (on, only) != (was, was_only) {
+        check::private_dns(intent, vpc, offer, new, only)?;
+    }
+    if let EndpointKind::Interface {
         private_dns,
         inbound_only,
         ..
     } = &mut new.kind
-    else {
-        return Ok(());
-    };
-    let before = (*private_dns, *inbound_only);
-    let on = input
-        .get("PrivateDnsEnabled")
-        .bool()
-        .unwrap_or(*private_dns);
-    let only = match (on, wish) {
-        (false, Some(true)) => return Err(inbound_needs_private()),
-        (false, _) => false,
-        (true, Some(only)) => only,
-        (true, None) if *private_dns => *inbound_only,
-        // Switched on without saying more.
-        (true, None) => true,
-    };
-    if on && (on, only) != before {
-        check::private_dns(intent, vpc, &service, Some(&id), only)?;
+    {
+        (*private_dns, *inbound_only) = (on, only);
     }
-    (*private_dns, *inbound_only) = (on, only);
     Ok(())
+}
+
+/// Only private DNS can be for inbound queries alone, and only where a gateway endpoint carries
+/// the rest.
+pub(super) fn check_inbound_only(
+    wish: Option<bool>,
+    private: bool,
+    offer: &Offer,
+) -> Result<(), Refusal> {
+    if wish != Some(true) {
+        return Ok(());
+    }
+    if !private {
+        return Err(Refusal::invalid(
+            "PrivateDnsOnlyForInboundResolverEndpoint can be set to true only when private DNS is enabled.",
+        ));
+    }
+    match offer.types().contains(&"Gateway") {
+        true => Ok(()),
+        false => Err(Refusal::invalid(format!(
+            "PrivateDnsOnlyForInboundResolverEndpoint is not supported by the service {}.",
+            offer.name()
+        ))),
+    }
 }
 
 /// Refuses what only interface endpoints have.
@@ -276,10 +319,4 @@ pub(super) fn no_groups() -> Refusal {
 
 pub(super) fn no_private_dns() -> Refusal {
     Refusal::invalid("Private DNS can only be enabled for Interface type VPC Endpoints.")
-}
-
-pub(super) fn inbound_needs_private() -> Refusal {
-    Refusal::invalid(
-        "PrivateDnsOnlyForInboundResolverEndpoint can be set to true only when private DNS is enabled.",
-    )
 }
