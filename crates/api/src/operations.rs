@@ -443,6 +443,14 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DisassociateResolverRule route53resolver::rule_association::disassociate;
         Read GetResolverRuleAssociation route53resolver::rule_association::get;
         Read ListResolverRuleAssociations route53resolver::rule_association::list;
+        Write CreateResolverQueryLogConfig route53resolver::query_log::create;
+        Write DeleteResolverQueryLogConfig route53resolver::query_log::delete;
+        Read GetResolverQueryLogConfig route53resolver::query_log::get;
+        Read ListResolverQueryLogConfigs route53resolver::query_log::list;
+        Write AssociateResolverQueryLogConfig route53resolver::query_log::associate;
+        Write DisassociateResolverQueryLogConfig route53resolver::query_log::disassociate;
+        Read GetResolverQueryLogConfigAssociation route53resolver::query_log::get_association;
+        Read ListResolverQueryLogConfigAssociations route53resolver::query_log::list_associations;
         Read GetResolverConfig route53resolver::config::get;
         Write UpdateResolverConfig route53resolver::config::update;
         Read ListResolverConfigs route53resolver::config::list;

@@ -109,6 +109,12 @@ quotas! {
         "LimitExceededException" "The maximum number of resolver rules has been reached.";
     RULE_ASSOCIATIONS_PER_REGION "resolver-rule-associations-per-region" Some(2000),
         "LimitExceededException" "The maximum number of resolver rule associations has been reached.";
+    QUERY_LOG_CONFIGS_PER_REGION "query-log-configs-per-region" Some(20),
+        "LimitExceededException"
+        "The maximum number of query logging configurations has been reached.";
+    QUERY_LOG_ASSOCIATIONS_PER_REGION "query-log-associations-per-region" Some(100),
+        "LimitExceededException"
+        "The maximum number of query logging configuration associations has been reached.";
     TARGETS_PER_RULE "target-ip-addresses-per-resolver-rule" Some(6),
         "LimitExceededException"
         "The maximum number of target IP addresses per resolver rule has been reached.";

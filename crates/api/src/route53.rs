@@ -57,7 +57,7 @@ pub(crate) fn zone_in_vpc(intent: &Intent, vpc: &VpcId, name: &str) -> Option<Ar
     zones.into_iter().find(|zone| zone.name == name).cloned()
 }
 
-/// Takes a VPC that is being deleted out of zones and rules.
+/// Takes a VPC that is being deleted out of zones, rules and query logs.
 pub(crate) fn forget_vpc(draft: &mut Draft, vpc: &VpcId) {
     fn drop_all<R: Resource>(draft: &mut Draft, vpc: &VpcId) {
         let keys: Vec<String> = draft.in_vpc::<R>(vpc).map(|r| r.key()).collect();
@@ -67,6 +67,7 @@ pub(crate) fn forget_vpc(draft: &mut Draft, vpc: &VpcId) {
     }
     drop_all::<ZoneAssociation>(draft, vpc);
     drop_all::<RuleAssociation>(draft, vpc);
+    drop_all::<QueryLogAssociation>(draft, vpc);
 }
 
 /// How many items a page may have: `MaxItems` is text on this wire.

@@ -1,8 +1,9 @@
-//! Route 53 Resolver: endpoints and rules [dns §9].
+//! Route 53 Resolver: endpoints, rules and query logs [dns §9].
 
 pub(crate) mod address;
 pub(crate) mod config;
 pub(crate) mod endpoint;
+pub(crate) mod query_log;
 pub(crate) mod rule;
 pub(crate) mod rule_association;
 pub(crate) mod tag;
@@ -164,6 +165,21 @@ fn page<T>(
     output.push("NextToken", next);
     output.push(member, Value::List(shown));
     Ok(output)
+}
+
+/// How many of these pass the filters.
+fn matching(
+    input: &Input<'_>,
+    filters: &[(&str, &str)],
+    items: &[Value],
+) -> Result<usize, Refusal> {
+    let wanted = wanted(input, filters)?;
+    let passes = |item: &&Value| {
+        wanted
+            .iter()
+            .all(|(member, values)| has(item, member, values))
+    };
+    Ok(items.iter().filter(passes).count())
 }
 
 /// The members that filters look at, with the values of which one must be there.

@@ -5,7 +5,6 @@
 
 mod event;
 mod hide;
-mod rotate;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use adit_api::{Called, Observer};
 use adit_gateway::{JsonLines, Record, Recorder};
 
+use crate::rotate::{Limits, Rotating};
+
 pub use event::Refused;
-pub use rotate::Limits;
 
 /// The file in its directory; older ones have a number behind it.
 pub const FILE: &str = "audit.jsonl";
@@ -38,7 +38,7 @@ impl Audit {
     /// # Errors
     /// If it cannot be opened or its thread cannot be made.
     pub fn open(state: &Path, limits: Limits, region: String) -> std::io::Result<Arc<Audit>> {
-        let file = rotate::Rotating::open(&state.join(FILE), limits)?;
+        let file = Rotating::open(&state.join(FILE), limits)?;
         Ok(Arc::new(Audit {
             lines: JsonLines::new(file)?,
             region,

@@ -37,7 +37,7 @@ pub struct Config {
     /// Names.
     pub dns: DnsConfig,
     /// The audit log.
-    pub audit: AuditConfig,
+    pub audit: LogConfig,
     /// Numbers for monitoring.
     pub metrics: MetricsConfig,
     /// Upstreams that keep objects of some buckets.
@@ -48,10 +48,10 @@ pub struct Config {
     pub dynamodb: Option<DynamoDbConfig>,
 }
 
-/// The audit log: when a file begins anew, and how many older ones stay.
+/// A log of lines: when a file begins anew, and how many older ones stay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct AuditConfig {
+pub struct LogConfig {
     /// Megabytes in one file.
     pub megabytes: u32,
     /// Hours in one file.
@@ -60,9 +60,9 @@ pub struct AuditConfig {
     pub keep: u32,
 }
 
-impl Default for AuditConfig {
-    fn default() -> AuditConfig {
-        AuditConfig {
+impl Default for LogConfig {
+    fn default() -> LogConfig {
+        LogConfig {
             megabytes: 100,
             hours: 24,
             keep: 10,
@@ -70,10 +70,10 @@ impl Default for AuditConfig {
     }
 }
 
-impl AuditConfig {
+impl LogConfig {
     /// As limits of the log.
-    pub fn limits(&self) -> crate::audit::Limits {
-        crate::audit::Limits {
+    pub fn limits(&self) -> crate::rotate::Limits {
+        crate::rotate::Limits {
             size: u64::from(self.megabytes.max(1)) << 20,
             age: std::time::Duration::from_secs(u64::from(self.hours.max(1)) * 3600),
             keep: self.keep.min(10_000),
@@ -81,13 +81,15 @@ impl AuditConfig {
     }
 }
 
-/// Names that Adit does not know itself.
+/// Names: what Adit does not know itself, and who asked for what.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DnsConfig {
     /// Servers that are asked for them, in this order, from the host's own network: addresses, with
     /// port 53 where none is given. None: there are no other names (the network is isolated).
     pub upstream: Vec<UpstreamServer>,
+    /// The files of query logs.
+    pub log: LogConfig,
 }
 
 /// The most upstream servers: each may cost a query its patience.

@@ -16,6 +16,7 @@ pub mod origins;
 pub mod places;
 pub mod planes;
 pub mod restore;
+pub mod rotate;
 mod up;
 mod uses;
 mod verify;

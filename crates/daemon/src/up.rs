@@ -329,7 +329,11 @@ async fn serve(
         tokio::spawn(planes::names::run(
             placed.clone(),
             board.clone(),
-            config.dns.upstreams(),
+            planes::names::Manners {
+                upstream: config.dns.upstreams(),
+                log_folder: state.join("query-logs"),
+                log_limits: config.dns.log.limits(),
+            },
         ));
         tokio::spawn(leases::run(store.clone()));
     }

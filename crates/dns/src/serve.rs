@@ -33,6 +33,8 @@ pub type QueryLog = dyn Fn(&QueryRecord<'_>) + Send + Sync;
 pub struct QueryRecord<'a> {
     /// Which listener was asked.
     pub listener: &'a Listener,
+    /// At which of its addresses.
+    pub address: SocketAddr,
     /// Who asked.
     pub peer: SocketAddr,
     /// How.
@@ -110,6 +112,7 @@ struct Shared<N> {
 struct Context<N> {
     shared: Arc<Shared<N>>,
     listener: Listener,
+    address: SocketAddr,
     counters: Arc<Counters>,
     forwards: Arc<Semaphore>,
     /// Take no new queries.
@@ -240,6 +243,7 @@ impl<N: Names> Server<N> {
         let context = Context {
             shared: Arc::clone(&self.shared),
             listener,
+            address,
             counters: Arc::clone(&serving.counters),
             forwards: Arc::new(Semaphore::new(limits.forwards.min(Semaphore::MAX_PERMITS))),
             stop: serving.stop.clone(),

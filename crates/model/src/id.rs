@@ -161,6 +161,10 @@ ids! {
     ResolverRuleId "rslvr-rr-";
     /// An association of a resolver rule with a VPC.
     RuleAssociationId "rslvr-rrassoc-";
+    /// A query logging configuration of the resolver.
+    QueryLogConfigId "rqlc-";
+    /// An association of a query logging configuration with a VPC.
+    QueryLogAssociationId "rqlca-";
     /// A VPC's resolver settings.
     ResolverConfigId "rdsc-";
 }

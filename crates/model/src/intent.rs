@@ -12,6 +12,7 @@ use crate::id::*;
 use crate::identity::*;
 use crate::names::*;
 use crate::network::*;
+use crate::query_log::*;
 use crate::resources::*;
 use crate::s3::*;
 use crate::service::*;
@@ -246,6 +247,9 @@ resources! {
     resolver_endpoints: ResolverEndpoint, "resolver-endpoint", |r| r.id.to_string(), Some(&r.vpc);
     resolver_rules: ResolverRule, "resolver-rule", |r| r.id.to_string(), None;
     rule_associations: RuleAssociation, "rule-association", |r| r.id.to_string(), Some(&r.vpc);
+    query_log_configs: QueryLogConfig, "query-log-config", |r| r.id.to_string(), None;
+    query_log_associations: QueryLogAssociation, "query-log-association", |r| r.id.to_string(),
+        Some(&r.vpc), vec![r.config.to_string()];
     failed_zones: FailedZone, "failed-zone", |r| r.zone.to_string(), None;
 }
 

@@ -1,9 +1,9 @@
-//! Tags of endpoints and rules, by ARN.
+//! Tags of endpoints, rules and query logging configurations, by ARN.
 
 use adit_model::*;
 use adit_wire::{Value, map};
 
-use super::{endpoint, invalid, invalid_tag, not_found, page, rule_association, said};
+use super::{endpoint, invalid, invalid_tag, not_found, page, query_log, rule_association, said};
 use crate::context::{Answer, Ctx, View};
 use crate::input::{Input, check_tag_count, tag_of};
 use crate::refusal::Refusal;
@@ -12,6 +12,7 @@ use crate::refusal::Refusal;
 enum Tagged {
     Endpoint(ResolverEndpointId),
     Rule(ResolverRuleId),
+    QueryLog(QueryLogConfigId),
 }
 
 /// The caller's resource with this ARN, and its tags.
@@ -28,6 +29,8 @@ fn find(intent: &Intent, ctx: &Ctx, arn: &str) -> Result<(Tagged, Tags), Refusal
             .map(|found| (Tagged::Endpoint(found.id.clone()), found.tags.clone())),
         Some(("resolver-rule", id)) => rule_association::rule_of(intent, ctx, id)
             .map(|found| (Tagged::Rule(found.id.clone()), found.tags.clone())),
+        Some((query_log::KIND, id)) => query_log::find(intent, ctx, id)
+            .map(|found| (Tagged::QueryLog(found.id.clone()), found.tags.clone())),
         Some(_) => Err(not_found(format!(
             "Resource \"{}\" does not exist.",
             said(arn)
@@ -46,6 +49,9 @@ fn write(draft: &mut Draft, what: &Tagged, tags: Tags) {
         }
         Tagged::Rule(id) => {
             draft.edit::<ResolverRule>(id, |rule| rule.tags = tags);
+        }
+        Tagged::QueryLog(id) => {
+            draft.edit::<QueryLogConfig>(id, |config| config.tags = tags);
         }
     }
 }

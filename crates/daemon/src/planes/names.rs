@@ -6,10 +6,12 @@
 //! own interfaces (`outbound`).
 
 mod outbound;
+mod query_log;
 mod world;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -30,7 +32,9 @@ use tokio::sync::watch;
 use super::DNS;
 use super::net::{Placed, chain};
 use super::sockets::{Desk, desks};
+use crate::rotate;
 use outbound::Outbound;
+use query_log::QueryLog;
 use world::public::authority;
 use world::{VpcNames, World};
 
@@ -206,19 +210,40 @@ fn negative(name: NameRef<'_>, reply: &mut Reply<'_>) {
 /// How long a socket that could not be opened waits before it is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// What the operator decides about names.
+pub struct Manners {
+    /// Servers that are asked for names which nobody here knows.
+    pub upstream: Vec<SocketAddr>,
+    /// Where the files of query logs are.
+    pub log_folder: PathBuf,
+    /// When such a file begins anew.
+    pub log_limits: rotate::Limits,
+}
+
 /// The loop: sockets follow what the network plane has placed.
-pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, upstream: Vec<SocketAddr>) {
+pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, manners: Manners) {
     let (publish, world) = watch::channel(None::<Arc<World>>);
     let outbound = Outbound::default();
     let forwarder = Forwarder::new(Arc::new(outbound.clone()), ForwardLimits::default());
-    let upstream = (!upstream.is_empty()).then(|| {
+    let upstream = (!manners.upstream.is_empty()).then(|| {
         Arc::new(Upstreams {
-            servers: upstream,
+            servers: manners.upstream,
             via: outbound::HOST,
         })
     });
+    let log = Arc::new(QueryLog::new(
+        manners.log_folder,
+        manners.log_limits,
+        world.clone(),
+    ));
+    let logging = log.clone();
     let names = WorldNames { world, upstream };
-    let server = Server::new(names, Some(forwarder), None, Limits::default());
+    let server = Server::new(
+        names,
+        Some(forwarder),
+        Some(Box::new(move |record| logging.record(record))),
+        Limits::default(),
+    );
     let mut open: BTreeMap<(Desk, Ipv4Addr), Vec<Serving>> = BTreeMap::new();
     let mut agent_was: Option<Arc<Agent>> = None;
     let mut next_id = 0;
@@ -241,6 +266,9 @@ pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, upstream: Ve
                 None => World::build(&snapshot),
             };
             publish.send_replace(Some(Arc::new(next)));
+            let (log, of) = (log.clone(), snapshot.clone());
+            let files = tokio::task::spawn_blocking(move || log.follow(&of.intent)).await;
+            faults.extend(files.unwrap_or_default());
             let wanted = desks(&snapshot);
             open.retain(|key, _| wanted.contains_key(key));
             let missing: Vec<_> = wanted

@@ -189,6 +189,7 @@ impl<N: Names> Context<N> {
         let Some(log) = &self.shared.log else { return };
         log(&QueryRecord {
             listener: &self.listener,
+            address: self.address,
             peer,
             transport,
             name: query.question.name,

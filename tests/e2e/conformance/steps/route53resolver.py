@@ -1,9 +1,11 @@
-"""Route 53 Resolver: endpoints, rules, settings."""
+"""Route 53 Resolver: endpoints, rules, query logs, settings."""
 
 from ..scenario import Pages, Step
 
 IN, RULE = {"ResolverEndpointId": "$inbound"}, {"ResolverRuleId": "$rule"}
 LINK = RULE | {"VPCId": "$resolver_vpc"}
+LOG = {"ResolverQueryLogConfigId": "$query_log"}
+LOG_LINK = LOG | {"ResourceId": "$resolver_vpc"}
 
 
 def endpoint(direction, **more):
@@ -33,6 +35,13 @@ def rule(domain, **more):
             "TargetIps": [{"Ip": "192.168.0.1"}], "ResolverEndpointId": "$outbound",
         },
         **more,
+    )
+
+
+def query_log(name, **more):
+    destination = "arn:aws:logs:us-east-1:123456789012:log-group:/adit/queries"
+    return Step(
+        "CreateResolverQueryLogConfig", {"Name": name, "DestinationArn": destination, "CreatorRequestId": name}, **more
     )
 
 
@@ -68,6 +77,20 @@ STEPS = [
     Pages("ListResolverRuleAssociations", single=True),
     Step("DisassociateResolverRule", LINK),
     Step("DeleteResolverRule", RULE),
+    query_log("one", keep={"query_log": "ResolverQueryLogConfig.Id"}),
+    query_log("two"),
+    query_log("three"),
+    query_log("three", refused="ResourceExistsException"),
+    Step("GetResolverQueryLogConfig", LOG),
+    Step("ListResolverQueryLogConfigs"),
+    Pages("ListResolverQueryLogConfigs"),
+    Step("AssociateResolverQueryLogConfig", LOG_LINK, keep={"query_log_link": "ResolverQueryLogConfigAssociation.Id"}),
+    Step("GetResolverQueryLogConfigAssociation", {"ResolverQueryLogConfigAssociationId": "$query_log_link"}),
+    Step("ListResolverQueryLogConfigAssociations"),
+    Pages("ListResolverQueryLogConfigAssociations", single=True),
+    Step("DeleteResolverQueryLogConfig", LOG, refused="InvalidRequestException"),
+    Step("DisassociateResolverQueryLogConfig", LOG_LINK),
+    Step("DeleteResolverQueryLogConfig", LOG),
     Step("GetResolverConfig", {"ResourceId": "$resolver_vpc"}),
     Step("UpdateResolverConfig", {"ResourceId": "$resolver_vpc", "AutodefinedReverseFlag": "DISABLE"}),
     Step("ListResolverConfigs"),

@@ -41,6 +41,8 @@ pub(super) struct VpcNames {
     pub(super) vpc: Arc<Vpc>,
     /// The domain of its host names.
     pub(super) hosts: Name,
+    /// The log groups that its queries are logged to.
+    pub(super) logs: Vec<LogGroupName>,
     /// For everybody who asks it.
     pub(super) private: Layer,
     /// For those who ask through an inbound endpoint, besides.
@@ -109,7 +111,10 @@ impl World {
                     let held = held.filter(|a| a.rule.as_str() == change.key);
                     vpcs.extend(held.map(|a| a.vpc.to_string()));
                 }
-                Kind::ZoneAssociation | Kind::RuleAssociation | Kind::Vpc => {
+                Kind::ZoneAssociation
+                | Kind::RuleAssociation
+                | Kind::QueryLogAssociation
+                | Kind::Vpc => {
                     // An endpoint without a VPC has no names.
                     if let (Kind::Vpc, Some(vpc)) = (change.kind, &change.vpc)
                         && intent.get::<Vpc>(vpc).is_none()
@@ -185,6 +190,7 @@ impl World {
         let mut names = VpcNames {
             vpc: vpc.clone(),
             hosts: wire_name(&hosts)?,
+            logs: log_groups(intent, &vpc.id),
             private: Layer::new(),
             inbound: Layer::new(),
         };
@@ -253,6 +259,15 @@ impl World {
         }
         Some(names)
     }
+}
+
+/// The log groups of a VPC, each once.
+fn log_groups(intent: &Intent, vpc: &VpcId) -> Vec<LogGroupName> {
+    let configs = intent
+        .in_vpc::<QueryLogAssociation>(vpc)
+        .filter_map(|association| intent.get::<QueryLogConfig>(&association.config));
+    let groups: BTreeSet<&LogGroupName> = configs.map(|config| &config.log_group).collect();
+    groups.into_iter().cloned().collect()
 }
 
 /// The number by which the sockets of an outbound endpoint are found again: its digits.

@@ -19,7 +19,7 @@ pub struct Limits {
 
 /// Such a file. A write that fails leaves no half line.
 #[derive(Debug)]
-pub(super) struct Rotating {
+pub(crate) struct Rotating {
     path: PathBuf,
     limits: Limits,
     file: File,
@@ -28,7 +28,7 @@ pub(super) struct Rotating {
 }
 
 impl Rotating {
-    pub(super) fn open(path: &Path, limits: Limits) -> std::io::Result<Rotating> {
+    pub(crate) fn open(path: &Path, limits: Limits) -> std::io::Result<Rotating> {
         let (file, length, begun) = append_to(path)?;
         let mut rotating = Rotating {
             path: path.to_path_buf(),

@@ -1,0 +1,205 @@
+//! Query logs: one JSON line for each query of a VPC that has a query logging configuration, in the
+//! shape of Route 53 Resolver's, in a file for each log group.
+//!
+//! Queries never wait for a file: what cannot be kept is counted there, as in the audit log.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use adit_dns::Transport;
+use adit_dns::serve::QueryRecord;
+use adit_gateway::JsonLines;
+use adit_model::*;
+use adit_snapshot::PlaneFault;
+use adit_wire::time;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::world::World;
+use crate::planes::net::chain;
+use crate::rotate::{Limits, Rotating};
+use crate::up::now_millis;
+
+/// The version of the records that have all of these members.
+const VERSION: &str = "1.100000";
+
+/// The files of all log groups that queries go to now.
+pub(super) struct QueryLog {
+    folder: PathBuf,
+    limits: Limits,
+    world: watch::Receiver<Option<Arc<World>>>,
+    /// Whether any file is open: most installations log no queries, and then a query costs nothing.
+    any: AtomicBool,
+    files: RwLock<BTreeMap<LogGroupName, Arc<JsonLines>>>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    version: &'static str,
+    account_id: &'a str,
+    region: &'a str,
+    vpc_id: &'a str,
+    query_timestamp: String,
+    query_name: String,
+    query_type: String,
+    query_class: String,
+    rcode: String,
+    answers: Vec<Answered>,
+    srcaddr: IpAddr,
+    srcport: String,
+    transport: &'static str,
+    srcids: Sources<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answered {
+    rdata: String,
+    r#type: String,
+    class: String,
+}
+
+/// What the query passed on its way.
+#[derive(Default, Serialize)]
+struct Sources<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolver_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolver_network_interface: Option<&'a str>,
+}
+
+impl QueryLog {
+    pub(super) fn new(
+        folder: PathBuf,
+        limits: Limits,
+        world: watch::Receiver<Option<Arc<World>>>,
+    ) -> QueryLog {
+        QueryLog {
+            folder,
+            limits,
+            world,
+            any: AtomicBool::new(false),
+            files: RwLock::default(),
+        }
+    }
+
+    /// Opens and closes files as configurations come and go; blocking. What could not be opened is
+    /// a fault of the VPCs that it belongs to.
+    pub(super) fn follow(&self, intent: &Intent) -> Vec<PlaneFault> {
+        let mut wanted: BTreeMap<&LogGroupName, BTreeSet<&VpcId>> = BTreeMap::new();
+        for association in intent.query_log_associations.values() {
+            if let Some(config) = intent.get::<QueryLogConfig>(&association.config) {
+                let vpcs = wanted.entry(&config.log_group).or_default();
+                vpcs.insert(&association.vpc);
+            }
+        }
+        let mut held = self.held();
+        // Closing one waits for its last lines, and must not keep queries waiting.
+        let mut faults = Vec::new();
+        held.retain(|group, _| wanted.contains_key(group));
+        for (group, vpcs) in &wanted {
+            if held.contains_key(*group) {
+                continue;
+            }
+            match self.open(group) {
+                Ok(file) => drop(held.insert((*group).clone(), Arc::new(file))),
+                Err(error) => {
+                    let what = format!(
+                        "cannot log queries to `{}`: {}",
+                        group.as_str(),
+                        chain(&error)
+                    );
+                    faults.extend(vpcs.iter().map(|vpc| PlaneFault {
+                        vpc: Some((*vpc).clone()),
+                        what: what.clone(),
+                    }));
+                }
+            }
+        }
+        self.any.store(!held.is_empty(), Ordering::Release);
+        let before = {
+            let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *files, held)
+        };
+        drop(before);
+        faults
+    }
+
+    fn held(&self) -> BTreeMap<LogGroupName, Arc<JsonLines>> {
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        files.clone()
+    }
+
+    fn open(&self, group: &LogGroupName) -> std::io::Result<JsonLines> {
+        use std::os::unix::fs::DirBuilderExt;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&self.folder)?;
+        let path = self.folder.join(format!("{}.jsonl", group.file_name()));
+        JsonLines::new(Rotating::open(&path, self.limits)?)
+    }
+
+    /// Takes an answered query.
+    pub(super) fn record(&self, record: &QueryRecord<'_>) {
+        if !self.any.load(Ordering::Acquire) {
+            return;
+        }
+        let Some(world) = self.world.borrow().clone() else {
+            return;
+        };
+        let label = &*record.listener.label;
+        let inbound = world.snapshot.intent.get::<ResolverEndpoint>(label);
+        let vpc = inbound.map_or(label, |endpoint| endpoint.vpc.as_str());
+        let Some(names) = world.vpc(vpc).filter(|names| !names.logs.is_empty()) else {
+            return;
+        };
+        // Plain data with string keys: serialising it cannot fail.
+        let line = serde_json::to_vec(&line(record, &names.vpc, inbound.map(|e| &**e)))
+            .unwrap_or_default();
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        for file in names.logs.iter().filter_map(|group| files.get(group)) {
+            file.line(&line);
+        }
+    }
+}
+
+fn line<'a>(
+    record: &QueryRecord<'_>,
+    vpc: &'a Vpc,
+    inbound: Option<&'a ResolverEndpoint>,
+) -> Line<'a> {
+    let class = record.class.to_string();
+    let answers = record.answers().map(|answer| Answered {
+        rdata: answer.to_string(),
+        r#type: answer.rtype.to_string(),
+        class: class.clone(),
+    });
+    let interface = inbound.and_then(|endpoint| {
+        let mut addresses = endpoint.addresses.iter();
+        addresses.find(|address| IpAddr::V4(address.ip) == record.address.ip())
+    });
+    Line {
+        version: VERSION,
+        account_id: vpc.owner.as_str(),
+        region: vpc.region.as_str(),
+        vpc_id: vpc.id.as_str(),
+        query_timestamp: time::iso8601(now_millis() / 1000 * 1000, false),
+        query_name: record.name.to_string(),
+        query_type: record.rtype.to_string(),
+        query_class: class.clone(),
+        rcode: record.rcode.to_string(),
+        answers: answers.collect(),
+        srcaddr: record.peer.ip(),
+        srcport: record.peer.port().to_string(),
+        transport: match record.transport {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        },
+        srcids: Sources {
+            resolver_endpoint: inbound.map(|endpoint| endpoint.id.as_str()),
+            resolver_network_interface: interface.map(|address| address.interface.as_str()),
+        },
+    }
+}
