@@ -19,6 +19,7 @@ mod before;
 mod groups;
 mod mend;
 mod open;
+mod parts;
 mod serve;
 mod state;
 mod watch;

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::desired::{Link, LinkKind};
 use crate::namespace::Held;
 use crate::netlink::rt::{self, End};
-use crate::netlink::{KernelError, Netlink, Writer};
+use crate::netlink::{KernelError, Message, Netlink, Writer};
 use crate::nft::InvalidTable;
 use crate::nft::change::Change;
 use crate::observe::{self, sysctl_path};
@@ -43,6 +43,7 @@ pub(crate) trait Place {
 
 /// Carries out all steps in order; stops at the first that fails.
 pub(crate) fn apply(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+    let mut open = Open::default();
     let mut rest = steps;
     while let Some(first) = rest.first() {
         let same = |step: &&Step| step.ns == first.ns && kind(&step.act) == kind(&first.act);
@@ -52,12 +53,22 @@ pub(crate) fn apply(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyEr
             Kind::Namespace => namespaces(place, now)?,
             Kind::Setting => settings(place, now)?,
             Kind::Filter => filters(place, now)?,
-            Kind::Route => routes(place, now)?,
+            Kind::Route => open.routes(place, now)?,
         }
         rest = later;
     }
     Ok(())
 }
+
+/// Sockets kept open between visits to a namespace, and the numbers of devices that were just made.
+#[derive(Default)]
+struct Open {
+    sockets: BTreeMap<String, Netlink>,
+    indexes: BTreeMap<(String, String), u32>,
+}
+
+/// Sockets kept open at the same time.
+const MOST_OPEN: usize = 16;
 
 #[derive(PartialEq, Eq)]
 enum Kind {
@@ -163,70 +174,179 @@ impl From<InvalidTable> for KernelError {
     }
 }
 
-fn routes(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
-    let Some(first) = steps.first() else {
-        return Ok(());
-    };
-    let socket = held(place, first)?.inside(place.home(), Netlink::route);
-    let mut socket = socket.flatten().map_err(|error| failed(first, error))?;
-    let mut rest = steps;
-    // Numbers of devices made in a row are known only after it.
-    while !rest.is_empty() {
-        let links = rest
-            .iter()
-            .take_while(|s| matches!(s.act, Act::AddLink(_)))
-            .count();
-        let count = if links > 0 {
-            links
-        } else {
-            rest.iter()
-                .take_while(|s| !matches!(s.act, Act::AddLink(_)))
-                .count()
+impl Open {
+    fn routes(&mut self, place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+        let Some(first) = steps.first() else {
+            return Ok(());
         };
-        let (now, later) = rest.split_at(count);
-        row(place, &mut socket, now)?;
-        rest = later;
-    }
-    Ok(())
-}
-
-fn row(place: &dyn Place, socket: &mut Netlink, steps: &[Step]) -> Result<(), ApplyError> {
-    let indexes = indexes(socket, steps)?;
-    let mut row = Writer::default();
-    let mut sent = Vec::with_capacity(steps.len());
-    for step in steps {
-        let index = match step.act.device() {
-            None => None,
-            Some(device) => match indexes.get(device) {
-                Some(index) => Some(*index),
-                // The device is gone, and what was on it too.
-                None if step.act.removes() => continue,
-                None => {
-                    let message = Some(format!("no device `{device}`"));
-                    return Err(failed(
-                        step,
-                        KernelError {
-                            errno: libc::ENODEV,
-                            message,
-                        },
-                    ));
-                }
-            },
+        let mut socket = match self.sockets.remove(&first.ns) {
+            Some(socket) => socket,
+            None => {
+                let opened = held(place, first)?.inside(place.home(), Netlink::route);
+                opened.flatten().map_err(|error| failed(first, error))?
+            }
         };
-        encode(place, &mut row, step, index)?;
-        sent.push(step);
-    }
-    let results = socket
-        .execute(&row)
-        .map_err(|error| failed_row(&sent, error))?;
-    for (step, result) in sent.iter().zip(results) {
-        if let Some(error) = result
-            && !acceptable(&step.act, error.errno)
-        {
-            return Err(failed(step, error));
+        let mut rest = steps;
+        // Numbers of devices made in a row are known only after it.
+        while let Some(next) = rest.first() {
+            let makes = matches!(next.act, Act::AddLink(_));
+            let same = |step: &&Step| matches!(step.act, Act::AddLink(_)) == makes;
+            let (now, later) = rest.split_at(rest.iter().take_while(same).count());
+            self.row(place, &mut socket, now)?;
+            rest = later;
         }
+        if self.sockets.len() < MOST_OPEN {
+            self.sockets.insert(first.ns.clone(), socket);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn row(
+        &mut self,
+        place: &dyn Place,
+        socket: &mut Netlink,
+        steps: &[Step],
+    ) -> Result<(), ApplyError> {
+        self.find_indexes(socket, steps)?;
+        let mut row = Writer::default();
+        let mut sent = Vec::with_capacity(steps.len());
+        for step in steps {
+            let index = match step.act.device() {
+                None => None,
+                Some(device) => match self.index(&step.ns, device) {
+                    Some(index) => Some(index),
+                    // The device is gone, and what was on it too.
+                    None if step.act.removes() => continue,
+                    None => {
+                        let message = Some(format!("no device `{device}`"));
+                        let errno = libc::ENODEV;
+                        return Err(failed(step, KernelError { errno, message }));
+                    }
+                },
+            };
+            self.encode(place, &mut row, step, index)?;
+            sent.push(step);
+        }
+        let results = socket
+            .execute(&row)
+            .map_err(|error| failed_row(&sent, error))?;
+        for (step, result) in sent.iter().zip(results) {
+            if let Some(error) = result
+                && !acceptable(&step.act, error.errno)
+            {
+                return Err(failed(step, error));
+            }
+        }
+        Ok(())
+    }
+
+    fn index(&self, ns: &str, device: &str) -> Option<u32> {
+        let key = (ns.to_owned(), device.to_owned());
+        self.indexes.get(&key).copied()
+    }
+
+    /// Numbers of the devices that the steps name, where they are not known yet.
+    fn find_indexes(&mut self, socket: &mut Netlink, steps: &[Step]) -> Result<(), ApplyError> {
+        let Some(first) = steps.first() else {
+            return Ok(());
+        };
+        let mut names: Vec<&str> = steps.iter().filter_map(|s| s.act.device()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| self.index(&first.ns, name).is_none());
+        let indexes = &mut self.indexes;
+        let mut keep = |message: &Message<'_>| {
+            if let Some(link) = rt::link(message) {
+                indexes.insert((first.ns.clone(), link.name), link.index);
+            }
+        };
+        if names.len() > FEW_DEVICES {
+            let dumped = socket.dump(&rt::dump_links(), keep);
+            return dumped.map_err(|error| failed(first, error));
+        }
+        for name in names {
+            match socket.get(&rt::get_link(name), &mut keep) {
+                Err(error) if error.errno != libc::ENODEV => return Err(failed(first, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn encode(
+        &mut self,
+        place: &dyn Place,
+        w: &mut Writer,
+        step: &Step,
+        index: Option<u32>,
+    ) -> Result<(), ApplyError> {
+        let device = index.unwrap_or(0);
+        match &step.act {
+            Act::AddLink(link) => self.add_link(place, w, step, link)?,
+            Act::RemoveLink(name) => {
+                // The number of its other end may go to another one as well.
+                self.indexes.clear();
+                rt::remove_link(w, name);
+            }
+            Act::RemoveLinks { far } => {
+                self.indexes.clear();
+                rt::remove_links(w, *far);
+            }
+            Act::SetLink { name, mac, mtu } => rt::set_link(w, name, true, *mac, *mtu),
+            Act::AddAltname { name, alt } => rt::alt_name(w, name, alt, true),
+            Act::RemoveAltname { name, alt } => rt::alt_name(w, name, alt, false),
+            Act::AddAddress(a) => rt::put_address(w, device, &a.address, true),
+            Act::RemoveAddress(a) => rt::put_address(w, device, &a.address, false),
+            Act::PutNeighbour(n) => rt::put_neighbour(w, device, n.address, n.mac, true),
+            Act::RemoveNeighbour(n) => rt::put_neighbour(w, device, n.address, n.mac, false),
+            Act::PutNexthop(n) => rt::put_nexthop(w, n.id, &n.target, index),
+            Act::RemoveNexthop(id) => rt::remove_nexthop(w, *id),
+            Act::PutRoute(route) => rt::put_route(w, route, index, true),
+            Act::RemoveRoute(route) => rt::put_route(w, route, None, false),
+            Act::AddRule(rule) => rt::put_rule(w, rule, true),
+            Act::RemoveRule(rule) => rt::put_rule(w, rule, false),
+            Act::AddNamespace | Act::RemoveNamespace | Act::Set { .. } | Act::Filter(_) => {}
+        }
+        Ok(())
+    }
+
+    fn add_link(
+        &mut self,
+        place: &dyn Place,
+        w: &mut Writer,
+        step: &Step,
+        link: &Link,
+    ) -> Result<(), ApplyError> {
+        let LinkKind::Veth {
+            peer_ns,
+            peer_name,
+            peer_mac,
+        } = &link.kind;
+        let Some(far_ns) = place.get(peer_ns) else {
+            let message = Some(format!("no namespace `{peer_ns}`"));
+            let errno = libc::ENOENT;
+            return Err(failed(step, KernelError { errno, message }));
+        };
+        let (near, far) = place.numbers();
+        let ends = [(&step.ns, &link.name, near), (peer_ns, peer_name, far)];
+        for (ns, name, index) in ends {
+            self.indexes.insert((ns.clone(), name.clone()), index);
+        }
+        let near = End {
+            index: near,
+            name: &link.name,
+            mac: link.mac,
+            mtu: link.mtu,
+        };
+        let far = End {
+            index: far,
+            name: peer_name,
+            mac: *peer_mac,
+            mtu: link.mtu,
+        };
+        rt::add_veth(w, near, far, far_ns.fd.as_fd());
+        Ok(())
+    }
 }
 
 fn failed_row(sent: &[&Step], error: io::Error) -> ApplyError {
@@ -246,98 +366,4 @@ fn acceptable(act: &Act, errno: i32) -> bool {
         Act::AddRule(_) => errno == libc::EEXIST,
         _ => false,
     }
-}
-
-/// Numbers of the devices that the steps name.
-fn indexes(socket: &mut Netlink, steps: &[Step]) -> Result<BTreeMap<String, u32>, ApplyError> {
-    let mut names: Vec<&str> = steps.iter().filter_map(|s| s.act.device()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let mut indexes = BTreeMap::new();
-    let Some(first) = steps.first() else {
-        return Ok(indexes);
-    };
-    if names.len() > FEW_DEVICES {
-        let dumped = socket.dump(&rt::dump_links(), |message| {
-            if let Some(link) = rt::link(message) {
-                indexes.insert(link.name, link.index);
-            }
-        });
-        dumped.map_err(|error| failed(first, error))?;
-        return Ok(indexes);
-    }
-    for name in names {
-        let found = socket.get(&rt::get_link(name), |message| {
-            if let Some(link) = rt::link(message) {
-                indexes.insert(link.name, link.index);
-            }
-        });
-        match found {
-            Err(error) if error.errno != libc::ENODEV => return Err(failed(first, error)),
-            _ => {}
-        }
-    }
-    Ok(indexes)
-}
-
-fn encode(
-    place: &dyn Place,
-    w: &mut Writer,
-    step: &Step,
-    index: Option<u32>,
-) -> Result<(), ApplyError> {
-    let device = index.unwrap_or(0);
-    match &step.act {
-        Act::AddLink(link) => add_link(place, w, step, link)?,
-        Act::RemoveLink(name) => rt::remove_link(w, name),
-        Act::RemoveLinks { far } => rt::remove_links(w, *far),
-        Act::SetLink { name, mac, mtu } => rt::set_link(w, name, true, *mac, *mtu),
-        Act::AddAltname { name, alt } => rt::alt_name(w, name, alt, true),
-        Act::RemoveAltname { name, alt } => rt::alt_name(w, name, alt, false),
-        Act::AddAddress(a) => rt::put_address(w, device, &a.address, true),
-        Act::RemoveAddress(a) => rt::put_address(w, device, &a.address, false),
-        Act::PutNeighbour(n) => rt::put_neighbour(w, device, n.address, n.mac, true),
-        Act::RemoveNeighbour(n) => rt::put_neighbour(w, device, n.address, n.mac, false),
-        Act::PutNexthop(n) => rt::put_nexthop(w, n.id, &n.target, index),
-        Act::RemoveNexthop(id) => rt::remove_nexthop(w, *id),
-        Act::PutRoute(route) => rt::put_route(w, route, index, true),
-        Act::RemoveRoute(route) => rt::put_route(w, route, None, false),
-        Act::AddRule(rule) => rt::put_rule(w, rule, true),
-        Act::RemoveRule(rule) => rt::put_rule(w, rule, false),
-        Act::AddNamespace | Act::RemoveNamespace | Act::Set { .. } | Act::Filter(_) => {}
-    }
-    Ok(())
-}
-
-fn add_link(place: &dyn Place, w: &mut Writer, step: &Step, link: &Link) -> Result<(), ApplyError> {
-    let LinkKind::Veth {
-        peer_ns,
-        peer_name,
-        peer_mac,
-    } = &link.kind;
-    let Some(far_ns) = place.get(peer_ns) else {
-        let message = Some(format!("no namespace `{peer_ns}`"));
-        return Err(failed(
-            step,
-            KernelError {
-                errno: libc::ENOENT,
-                message,
-            },
-        ));
-    };
-    let (near, far) = place.numbers();
-    let near = End {
-        index: near,
-        name: &link.name,
-        mac: link.mac,
-        mtu: link.mtu,
-    };
-    let far = End {
-        index: far,
-        name: peer_name,
-        mac: *peer_mac,
-        mtu: link.mtu,
-    };
-    rt::add_veth(w, near, far, far_ns.fd.as_fd());
-    Ok(())
 }

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{
-    Attachment, Desired, IpFamily, LinkKind, Namespace, NexthopTarget, Route, RouteKind,
+    Attachment, Desired, IpFamily, Link, LinkKind, Namespace, NexthopTarget, Route, RouteKind,
 };
 use crate::nft::InvalidTable;
+use crate::patch::Patch;
 
 /// What is wrong with a desired state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +59,65 @@ impl Desired {
     pub(crate) fn check_parts(
         &self,
         only: Option<&BTreeSet<String>>,
+    ) -> Result<(), InvalidDesired> {
+        self.check_some(only, &BTreeMap::new())
+    }
+
+    /// Checks a state that was valid before these changes were made to it.
+    pub(crate) fn check_change(
+        &self,
+        patched: &BTreeMap<String, Patch>,
+        made: &BTreeSet<String>,
+    ) -> Result<(), InvalidDesired> {
+        let mut only = made.clone();
+        only.extend(patched.keys().cloned());
+        // What stays must not hang on what goes.
+        let mut by_part = patched.clone();
+        for (ns, patch) in patched {
+            let links = patch.gone.links.iter();
+            let others = links.map(|Link { kind, .. }| {
+                let LinkKind::Veth { peer_ns, .. } = kind;
+                peer_ns
+            });
+            let others: Vec<_> = others.cloned().collect();
+            let tables = patch.gone.nft.iter().zip(&patch.come.nft);
+            let mut chains = tables.flat_map(|(gone, come)| {
+                let names = gone.chains.keys();
+                names.filter(|name| !come.chains.contains_key(*name))
+            });
+            if chains.next().is_some() || !others.is_empty() || !patch.gone.nexthops.is_empty() {
+                by_part.remove(ns);
+            }
+            others.iter().for_each(|ns| drop(by_part.remove(ns)));
+            only.extend(others);
+        }
+        self.check_some(Some(&only), &by_part)?;
+        for (ns, patch) in patched {
+            let Some(namespace) = self.namespaces.get(ns) else {
+                continue;
+            };
+            for come in &patch.come.routes {
+                let key = crate::observe::route_key(come);
+                let same = |route: &&Route| crate::observe::route_key(route) == key;
+                let alone = namespace
+                    .routes
+                    .iter()
+                    .filter(same)
+                    .all(|route| route == come);
+                let part = At {
+                    ns,
+                    part: || format!("route {come}"),
+                };
+                part.must(alone, "another route of the same table, prefix and metric")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_some(
+        &self,
+        only: Option<&BTreeSet<String>>,
+        patched: &BTreeMap<String, Patch>,
     ) -> Result<(), InvalidDesired> {
         let mut altnames: BTreeSet<(&str, &str)> = BTreeSet::new();
         let mut devices: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -113,7 +173,7 @@ impl Desired {
                 known,
                 nexthops: nexthop_families(ns, namespace)?,
             }
-            .namespace(namespace)?;
+            .namespace(patched.get(ns).map_or(namespace, |patch| &patch.come))?;
         }
         let far_ends = self.far_ends();
         for (ns, attachment) in &self.attachments {

@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use crate::desired::Desired;
 use crate::exec::NamespaceHandle;
+use crate::patch::Patch;
 use crate::protocol::{
-    Applied, Change, Connections, Counters, Flows, Hello, Listen, Mended, Reply, Request, SOCKET,
-    SocketSpec, Transport, VERSION,
+    Applied, Change, Connections, Counters, Flows, Hello, Listen, MAX_SOCKETS, Mended, Reply,
+    Request, SOCKET, SocketSpec, Transport, VERSION,
 };
 use crate::wire::{self, WireError};
 
@@ -227,6 +228,7 @@ impl Agent {
             group: group.to_owned(),
             base: None,
             desired: Desired::clone(desired),
+            patches: BTreeMap::new(),
             removed: Vec::new(),
             check,
         };
@@ -349,8 +351,7 @@ impl Agent {
             transport: Transport::Tcp,
             ..spec.clone()
         };
-        self.socket_from(Request::Listen(spec))
-            .map(TcpListener::from)
+        self.listen_one(spec).map(TcpListener::from)
     }
 
     /// A bound UDP socket inside a namespace; non-blocking. `spec.transport` is ignored.
@@ -362,7 +363,38 @@ impl Agent {
             transport: Transport::Udp,
             ..spec.clone()
         };
-        self.socket_from(Request::Listen(spec)).map(UdpSocket::from)
+        self.listen_one(spec).map(UdpSocket::from)
+    }
+
+    fn listen_one(&self, spec: Listen) -> Result<OwnedFd, AgentError> {
+        let mut opened = self.listen(&[spec]).into_iter();
+        opened.next().unwrap_or(Err(AgentError::Confused))
+    }
+
+    /// Bound and, for TCP, listening sockets inside namespaces, in the order of `specs`; non-blocking.
+    /// Each fails by itself: when its namespace or device are unknown, or its address is in use.
+    pub fn listen(&self, specs: &[Listen]) -> Vec<Result<OwnedFd, AgentError>> {
+        let mut opened = Vec::with_capacity(specs.len());
+        for some in specs.chunks(MAX_SOCKETS) {
+            let end = opened.len() + some.len();
+            match self.request(&Request::Listen(some.to_vec())) {
+                Ok((Reply::Sockets(said), fds)) => {
+                    let mut fds = fds.into_iter();
+                    let one = |why: Option<String>| match why {
+                        Some(why) => Err(AgentError::Failed(why)),
+                        None => fds.next().ok_or(AgentError::Confused),
+                    };
+                    opened.extend(said.into_iter().map(one).take(some.len()));
+                }
+                Ok(_) => opened.push(Err(AgentError::Confused)),
+                Err(error) => opened.push(Err(error)),
+            }
+            // One error stands for all that it kept from being asked for.
+            while opened.len() < end {
+                opened.push(Err(AgentError::Confused));
+            }
+        }
+        opened
     }
 
     /// A fresh unconnected socket inside a namespace; non-blocking.
@@ -513,14 +545,17 @@ impl Options {
 
 /// What the agent has to be told when it has `old` at revision `base`.
 fn difference(group: &str, base: u64, old: &Desired, new: &Desired, check: bool) -> Change {
-    let differs =
-        |(name, ns): &(&String, &crate::desired::Namespace)| old.namespaces.get(*name) != Some(*ns);
-    let namespaces = new
-        .namespaces
-        .iter()
-        .filter(differs)
-        .map(|(n, ns)| (n.clone(), ns.clone()))
-        .collect();
+    let (mut namespaces, mut patches) = (BTreeMap::new(), BTreeMap::new());
+    for (name, ns) in &new.namespaces {
+        let before = old.namespaces.get(name);
+        if before == Some(ns) {
+            continue;
+        }
+        match before.and_then(|before| Patch::between(before, ns)) {
+            Some(patch) => drop(patches.insert(name.clone(), patch)),
+            None => drop(namespaces.insert(name.clone(), ns.clone())),
+        }
+    }
     let gone = |name: &&String| !new.namespaces.contains_key(*name);
     Change {
         group: group.to_owned(),
@@ -529,6 +564,7 @@ fn difference(group: &str, base: u64, old: &Desired, new: &Desired, check: bool)
             namespaces,
             attachments: new.attachments.clone(),
         },
+        patches,
         removed: old.namespaces.keys().filter(gone).cloned().collect(),
         check,
     }

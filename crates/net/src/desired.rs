@@ -86,7 +86,7 @@ pub struct Attachment {
 }
 
 /// A network device and what it is connected to. It is always set up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// Kernel name, 1 to 15 bytes of `[a-zA-Z0-9._-]`, unique in its namespace.
@@ -105,7 +105,7 @@ pub struct Link {
 }
 
 /// The kinds of device that the agent can make.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LinkKind {
@@ -122,7 +122,7 @@ pub enum LinkKind {
 }
 
 /// An address of a device.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Address {
     /// The device's name.
@@ -132,7 +132,7 @@ pub struct Address {
 }
 
 /// A route. Within a namespace (table, destination, metric) is unique.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// The prefix; host bits must be zero.
@@ -229,7 +229,7 @@ impl IpFamily {
 }
 
 /// A rule that sends packets to a routing table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyRule {
     /// Order among the rules; the kernel's own are 0 (local), 32766 (main) and 32767 (default).
@@ -257,7 +257,7 @@ pub struct PolicyRule {
 }
 
 /// A nexthop object: one message re-points all routes that name it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Nexthop {
     /// Its number in the namespace, not 0.
@@ -267,7 +267,7 @@ pub struct Nexthop {
 }
 
 /// Where a [`Nexthop`] leads.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NexthopTarget {
     /// To a router behind a device.
@@ -294,7 +294,7 @@ pub enum NexthopTarget {
 }
 
 /// A permanent neighbour entry.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Neighbour {
     /// The device behind which the neighbour is.

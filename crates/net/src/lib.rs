@@ -25,6 +25,7 @@ pub mod client;
 pub mod desired;
 pub mod exec;
 pub mod nft;
+pub mod patch;
 pub mod protocol;
 pub mod render;
 

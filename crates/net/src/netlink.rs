@@ -7,5 +7,5 @@ pub(crate) mod rt;
 pub(crate) mod socket;
 
 pub(crate) use changes::disturbs;
-pub(crate) use message::{Attrs, Writer};
+pub(crate) use message::{Attrs, Message, Writer};
 pub(crate) use socket::{KernelError, Netlink};

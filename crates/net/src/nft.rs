@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) mod change;
 mod expr;
+pub(crate) mod part;
 mod raw;
 pub(crate) mod tally;
 mod text;

@@ -9,13 +9,17 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::Desired;
+use crate::patch::Patch;
 
 /// Version of the protocol; an agent that speaks another one is replaced, not spoken to.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 /// Largest frame in bytes: a VPC of 20,000 ports fits.
 pub const MAX_FRAME: u32 = 64 * 1024 * 1024;
 /// File name of the agent's socket inside the state directory.
 pub const SOCKET: &str = "net-agent.sock";
+
+/// Most sockets that one answer brings.
+pub const MAX_SOCKETS: usize = 16;
 
 /// What the daemon asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +68,8 @@ pub enum Request {
         /// The group.
         group: String,
     },
-    /// A bound and, for TCP, listening socket.
-    Listen(Listen),
+    /// Bound and, for TCP, listening sockets, at most [`MAX_SOCKETS`].
+    Listen(Vec<Listen>),
     /// A fresh unconnected socket.
     Socket(SocketSpec),
     /// Descriptors of a namespace.
@@ -100,12 +104,16 @@ pub enum Request {
 pub struct Change {
     /// The group: at most 64 bytes of `[a-z0-9-]`.
     pub group: String,
-    /// With a number: `desired.namespaces` holds only the namespaces that differ from what the
-    /// group had at this revision, and the reply is [`Reply::Stale`] when the agent is elsewhere.
+    /// With a number: `desired.namespaces` holds only namespaces that differ from what the group had
+    /// at this revision, `patches` the others, and the reply is [`Reply::Stale`] when the agent is
+    /// elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<u64>,
     /// The desired state.
     pub desired: Desired,
+    /// With `base`: what differs in namespaces that are not stated as a whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub patches: BTreeMap<String, Patch>,
     /// With `base`: namespaces that go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<String>,
@@ -221,6 +229,9 @@ pub enum Reply {
     },
     /// One descriptor comes along: a socket.
     Socket,
+    /// Descriptors come along: the sockets that could be made, in the order asked for. For the others
+    /// it says why not.
+    Sockets(Vec<Option<String>>),
     /// Descriptors come along: the network namespace, and when rootless its user namespace.
     Namespace,
     /// To [`Request::Counters`].

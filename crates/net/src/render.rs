@@ -290,17 +290,20 @@ pub(crate) fn forwarding() -> BTreeMap<String, String> {
 /// Settings of every namespace: no reverse-path filter (marks choose routes, which it does not
 /// understand), no redirects, no IPv6 that nobody asked for.
 pub(crate) fn quiet() -> BTreeMap<String, String> {
-    [
+    settings(&[
         ("ipv4/conf/all/rp_filter", "0"),
         ("ipv4/conf/default/rp_filter", "0"),
         ("ipv4/conf/all/send_redirects", "0"),
         ("ipv4/conf/default/send_redirects", "0"),
         ("ipv6/conf/all/disable_ipv6", "1"),
         ("ipv6/conf/default/disable_ipv6", "1"),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_string(), value.to_string()))
-    .collect()
+    ])
+}
+
+fn settings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let pairs = pairs.iter();
+    let owned = pairs.map(|(key, value)| (key.to_string(), value.to_string()));
+    owned.collect()
 }
 
 fn device_sysctls(device: &str) -> [(String, String); 1] {
@@ -338,13 +341,16 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
             peer_mac: Some(Mac(eni.mac)),
         },
     });
-    router.sysctls.extend(device_sysctls(&device));
-    router
-        .sysctls
-        .insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
-    router
-        .sysctls
-        .insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
+    // Others' namespaces know nobody but the router, by its permanent neighbour entry.
+    if matches!(port.user, PortUser::Instance) {
+        router.sysctls.extend(device_sysctls(&device));
+        router
+            .sysctls
+            .insert(format!("ipv4/conf/{device}/proxy_arp"), "1".into());
+        router
+            .sysctls
+            .insert(format!("ipv4/neigh/{device}/proxy_delay"), "0".into());
+    }
     for address in eni.private_ips() {
         router.routes.push(Route {
             device: Some(device.clone()),
@@ -399,13 +405,17 @@ fn interface_namespace(
     view: &VpcView,
     interfaces: &[std::sync::Arc<NetworkInterface>],
 ) -> Namespace {
+    // It forwards nothing and sends no redirects; each setting more costs as much as a route.
+    let sysctls = [
+        ("ipv4/conf/all/rp_filter", "0"),
+        ("ipv4/conf/default/rp_filter", "0"),
+        ("ipv4/conf/all/arp_ignore", "1"),
+        ("ipv6/conf/all/disable_ipv6", "1"),
+    ];
     let mut space = Namespace {
-        sysctls: quiet(),
+        sysctls: settings(&sysctls),
         ..Namespace::default()
     };
-    space
-        .sysctls
-        .insert("ipv4/conf/all/arp_ignore".into(), "1".into());
     for eni in interfaces {
         let Some(port) = view.port(&eni.id) else {
             continue;

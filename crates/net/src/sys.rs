@@ -10,7 +10,7 @@ use std::path::Path;
 use std::ptr;
 
 /// Most descriptors that one message carries.
-const MAX_FDS: usize = 4;
+const MAX_FDS: usize = crate::protocol::MAX_SOCKETS;
 
 /// Turns the C convention "-1 and errno" into a result.
 pub(crate) fn check(result: libc::c_int) -> io::Result<libc::c_int> {

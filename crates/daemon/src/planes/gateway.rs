@@ -110,13 +110,11 @@ fn fault(snapshot: &adit_snapshot::Snapshot, door: &Door, what: String) -> Plane
 type Opened = Vec<((Door, u16), Result<TcpListener, String>)>;
 
 fn open_doors(agent: &Agent, wanted: Vec<((Door, u16), Listen)>) -> Opened {
-    wanted
-        .into_iter()
-        .map(|(door, listen)| {
-            (
-                door,
-                agent.listen_tcp(&listen).map_err(|error| chain(&error)),
-            )
-        })
-        .collect()
+    let (doors, specs): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+    let opened = agent.listen(&specs).into_iter();
+    let opened = opened.map(|socket| {
+        let socket = socket.map(TcpListener::from);
+        socket.map_err(|error| chain(&error))
+    });
+    doors.into_iter().zip(opened).collect()
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::before::Before;
 use super::mend::Round;
+use super::parts::Done;
 use super::state::{RequestError, locked};
 use super::watch::Watch;
 use crate::apply::{self, Place};
@@ -36,14 +37,16 @@ pub(super) struct Groups {
     /// Hears what others change.
     pub(super) watch: Watch,
     pub(super) round: Round,
+    /// Namespaces that were just made: what we do there ourselves need not be heard.
+    unheard: Vec<(String, Arc<Held>)>,
     /// Namespaces that others made, waiting for the apply that names them.
     lent: BTreeMap<String, Held>,
 }
 
 pub(super) struct Entry {
     held: Arc<Held>,
-    group: String,
-    memory: Memory,
+    pub(super) group: String,
+    pub(super) memory: Memory,
 }
 
 #[derive(Default)]
@@ -77,6 +80,7 @@ impl Groups {
             number: AtomicU32::new(FIRST_NUMBER),
             watch: Watch::new()?,
             round: Round::default(),
+            unheard: Vec::new(),
             lent: BTreeMap::new(),
         };
         groups.adopt()?;
@@ -302,7 +306,7 @@ impl Groups {
         Ok(plan::plan(&task, seen))
     }
 
-    pub(super) fn apply(&mut self, change: Change) -> Result<Reply, RequestError> {
+    pub(super) fn apply(&mut self, mut change: Change) -> Result<Reply, RequestError> {
         check::name(&change.group)?;
         let known = self.groups.get(&change.group);
         if change.base.is_some() && change.base != known.map(|g| g.revision) {
@@ -310,6 +314,13 @@ impl Groups {
         }
         let mut group = self.groups.remove(&change.group).unwrap_or_default();
         let trusted = group.trusted && !change.check;
+        if trusted && self.is_partial(&change.group, &group.desired, &change) {
+            return self.apply_parts(change, group);
+        }
+        if !whole_again(&mut change, &group.desired) {
+            self.groups.insert(change.group, group);
+            return Ok(Reply::Stale);
+        }
         let before = group
             .desired
             .change(change.base.is_some(), change.desired, &change.removed);
@@ -326,17 +337,52 @@ impl Groups {
             }
             return Err(error);
         }
+        let scope = before.scope(&group.desired);
+        let steps = trusted.then(|| self.steps_from_memory(&change.group, &group.desired, &before));
+        self.carry_out(change.group, group, steps, &scope)
+    }
+
+    /// Applies a change of what is trusted by its parts.
+    fn apply_parts(&mut self, change: Change, mut group: Group) -> Result<Reply, RequestError> {
+        let Some(done) = Done::change(&mut group.desired, &change) else {
+            // Half changed: the next apply states the whole.
+            group.trusted = false;
+            group.revision = 0;
+            self.groups.insert(change.group, group);
+            return Ok(Reply::Stale);
+        };
+        let (patched, made) = done.parts();
+        let valid = group.desired.check_change(patched, made);
+        let valid = valid.map_err(RequestError::from);
+        if let Err(error) = valid.and_then(|()| self.check_owners(&change.group, &group.desired)) {
+            done.undo(&mut group.desired);
+            self.groups.insert(change.group, group);
+            return Err(error);
+        }
+        let steps = self.steps_of_parts(&group.desired, &done);
+        let scope = steps.iter().map(|step| step.ns.clone()).collect();
+        self.carry_out(change.group, group, Some(steps), &scope)
+    }
+
+    /// Makes a group's desired state true, by steps if it is known which, and keeps it.
+    fn carry_out(
+        &mut self,
+        name: String,
+        mut group: Group,
+        steps: Option<Vec<Step>>,
+        scope: &BTreeSet<String>,
+    ) -> Result<Reply, RequestError> {
         group.trusted = false;
         // What was heard until now is not our own doing.
         self.watch.take_in(&BTreeSet::new());
-        let result = self.reach(&change.group, &group.desired, trusted, &before);
-        let scope = before.scope(&group.desired);
-        let own = self.touched(result.as_deref().unwrap_or_default(), &scope);
+        let result = self.reach(&name, &group.desired, steps);
+        self.listen_to_new();
+        let own = self.touched(result.as_deref().unwrap_or_default(), scope);
         self.watch.take_in(&own);
         group.trusted = result.is_ok();
         self.revision += 1;
         group.revision = self.revision;
-        self.groups.insert(change.group, group);
+        self.groups.insert(name, group);
         let steps = result?;
         let touched: BTreeSet<_> = steps.iter().map(|step| step.ns.clone()).collect();
         let touched = touched.into_iter().collect();
@@ -347,16 +393,23 @@ impl Groups {
         }))
     }
 
+    /// Begins to listen to the namespaces that were made.
+    pub(super) fn listen_to_new(&mut self) {
+        for (ns, held) in std::mem::take(&mut self.unheard) {
+            if self.namespaces.contains_key(&ns) {
+                self.watch.listen(&ns, &held, &self.home);
+            }
+        }
+    }
+
     /// Makes the desired state true and returns what that took.
     fn reach(
         &mut self,
         group: &str,
         desired: &Desired,
-        trusted: bool,
-        before: &Before,
+        known: Option<Vec<Step>>,
     ) -> Result<Vec<Step>, RequestError> {
-        if trusted {
-            let steps = self.steps_from_memory(group, desired, before);
+        if let Some(steps) = known {
             match apply::apply(&mut Site { state: self, group }, &steps) {
                 Ok(()) => return Ok(steps),
                 // The kernel is not as it was left: look, and do what is really needed.
@@ -371,10 +424,7 @@ impl Groups {
         for (ns, namespace) in &desired.namespaces {
             if let (Some(entry), Some(table)) = (self.namespaces.get_mut(ns), &namespace.nft) {
                 // Found as it should be: as good as loaded by ourselves.
-                entry
-                    .memory
-                    .table
-                    .get_or_insert_with(|| Arc::new(table.clone()));
+                entry.memory.found(table);
             }
         }
         Ok(steps)
@@ -472,6 +522,21 @@ impl Groups {
     }
 }
 
+/// States namespaces as a whole of which a change has only what differs. Whether it fits to the
+/// state that it is about.
+fn whole_again(change: &mut Change, desired: &Desired) -> bool {
+    for (name, patch) in std::mem::take(&mut change.patches) {
+        let Some(mut namespace) = desired.namespaces.get(&name).cloned() else {
+            return false;
+        };
+        if !patch.apply(&mut namespace) {
+            return false;
+        }
+        change.desired.namespaces.insert(name, namespace);
+    }
+    true
+}
+
 /// The state as steps of one group act on it.
 pub(super) struct Site<'a> {
     pub(super) state: &'a mut Groups,
@@ -488,7 +553,7 @@ impl Place for Site<'_> {
         if let Some(shelf) = &self.state.shelf {
             shelf.keep(self.group, ns, &held)?;
         }
-        self.state.watch.listen(ns, &held, &self.state.home);
+        self.state.unheard.push((ns.to_owned(), Arc::clone(&held)));
         locked(&self.state.directory).insert(ns.to_owned(), Arc::clone(&held));
         let entry = Entry {
             held,
@@ -521,13 +586,8 @@ impl Place for Site<'_> {
     }
 
     fn filtered(&mut self, ns: &str, change: &TableChange, generation: Option<u32>) {
-        let Some(entry) = self.state.namespaces.get_mut(ns) else {
-            return;
-        };
-        let table = match change {
-            TableChange::Replace(table) | TableChange::Update(_, table) => Some(Arc::clone(table)),
-            TableChange::Remove(..) => None,
-        };
-        entry.memory = Memory { table, generation };
+        if let Some(entry) = self.state.namespaces.get_mut(ns) {
+            entry.memory.take_in(change, generation);
+        }
     }
 }

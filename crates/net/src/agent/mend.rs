@@ -136,6 +136,7 @@ impl Groups {
             return Ok(Vec::new());
         };
         let result = self.mend_namespaces(group, &desired, names);
+        self.listen_to_new();
         self.give_back(group, desired, result.is_ok());
         result
     }

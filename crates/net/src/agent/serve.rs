@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::state::Agent;
-use crate::protocol::{Hello, MAX_FRAME, Reply, Request, SOCKET, VERSION};
+use crate::protocol::{Hello, Listen, MAX_FRAME, MAX_SOCKETS, Reply, Request, SOCKET, VERSION};
 use crate::{sys, wire};
 
 /// Connections at the same time; more are closed at once.
@@ -108,7 +108,7 @@ fn converse(stream: &UnixStream, path: &Path, agent: &Agent) {
 fn answer(agent: &Agent, request: Request, fds: Vec<OwnedFd>) -> (Reply, Vec<OwnedFd>) {
     let result = match request {
         Request::Hello { .. } => Ok((hello(agent), Vec::new())),
-        Request::Listen(spec) => agent.listen(&spec).map(|fd| (Reply::Socket, vec![fd])),
+        Request::Listen(specs) => Ok(listen(agent, &specs)),
         Request::Socket(spec) => agent.socket(&spec).map(|fd| (Reply::Socket, vec![fd])),
         Request::NamespaceHandle { ns } => agent.handle(&ns).map(|fds| (Reply::Namespace, fds)),
         Request::Apply(change) => agent.apply(change).map(alone),
@@ -140,6 +140,20 @@ fn answer(agent: &Agent, request: Request, fds: Vec<OwnedFd>) -> (Reply, Vec<Own
             message: error.to_string(),
         })
     })
+}
+
+fn listen(agent: &Agent, specs: &[Listen]) -> (Reply, Vec<OwnedFd>) {
+    let (mut said, mut sockets) = (Vec::new(), Vec::new());
+    for spec in specs.iter().take(MAX_SOCKETS) {
+        match agent.listen(spec) {
+            Ok(socket) => {
+                said.push(None);
+                sockets.push(socket);
+            }
+            Err(error) => said.push(Some(error.to_string())),
+        }
+    }
+    (Reply::Sockets(said), sockets)
 }
 
 fn alone(reply: Reply) -> (Reply, Vec<OwnedFd>) {

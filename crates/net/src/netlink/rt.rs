@@ -172,7 +172,7 @@ pub(crate) fn add_veth(w: &mut Writer, near: End<'_>, far: End<'_>, far_ns: Borr
     w.message(
         NEWLINK,
         CREATE | EXCLUSIVE | ACK,
-        &link_header(0, IFF_UP, IFF_UP),
+        &link_header(near.index, IFF_UP, IFF_UP),
         |w| {
             plain_link(near.name, near.mac, near.mtu, NEAR, w);
             w.nest(IFLA_LINKINFO, |w| {

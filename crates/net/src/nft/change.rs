@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::expr::RuleWriter;
+use super::part::Fingerprint;
 use super::raw::{RawKey, RawSet, RawValue};
 use super::{Base, Chain, ChainKind, Family, Hook, InvalidTable, Rule, Table, Value, Verdict};
 use crate::netlink::Writer;
@@ -24,8 +24,20 @@ pub(crate) enum Change {
     Replace(Arc<Table>),
     /// Turn the first table, which the kernel has, into the second.
     Update(Arc<Table>, Arc<Table>),
+    /// Change what a part of the table says, which is all that is known here.
+    Part(Box<Part>),
     /// Remove the table.
     Remove(Family, String),
+}
+
+/// What goes from a table and what comes into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) gone: Table,
+    pub(crate) come: Table,
+    /// The whole table's fingerprint before and after.
+    pub(crate) from: Fingerprint,
+    pub(crate) to: Fingerprint,
 }
 
 impl fmt::Display for Change {
@@ -33,6 +45,7 @@ impl fmt::Display for Change {
         match self {
             Self::Replace(table) => write!(f, "load table {}", table.name),
             Self::Update(_, table) => write!(f, "change table {}", table.name),
+            Self::Part(part) => write!(f, "change table {}", part.come.name),
             Self::Remove(_, name) => write!(f, "remove table {name}"),
         }
     }
@@ -108,15 +121,7 @@ impl Table {
 
     /// A fingerprint of the content, kept in the kernel's table to recognise it later.
     pub(crate) fn marker(&self) -> String {
-        // Two runs of SipHash with different beginnings. If another version of the compiler or of
-        // this crate hashes differently, tables are loaded once more, nothing else.
-        let part = |seed: u8| {
-            let mut hasher = DefaultHasher::new();
-            hasher.write_u8(seed);
-            self.hash(&mut hasher);
-            hasher.finish()
-        };
-        format!("{MARKER}{:016x}{:016x}", part(1), part(2))
+        marker(self.fingerprint())
     }
 
     /// How many elements the kernel should show for each set.
@@ -133,6 +138,10 @@ impl Table {
             .map(|(n, s)| Ok((n.as_str(), RawSet::named(n, s)?)))
             .collect()
     }
+}
+
+fn marker(fingerprint: Fingerprint) -> String {
+    format!("{MARKER}{}", fingerprint.digits())
 }
 
 fn check_name(name: &str) -> Result<(), InvalidTable> {
@@ -173,9 +182,17 @@ impl Change {
                 batch.table(table.family, &table.name, NEWTABLE, CREATE);
                 batch.table(table.family, &table.name, DELTABLE, 0);
                 batch.table(table.family, &table.name, NEWTABLE, CREATE);
-                batch.update(&Table::empty_like(table), table, true)?;
+                batch.update(&Table::empty_like(table), table)?;
+                batch.mark(table, None, table.fingerprint());
             }
-            Self::Update(old, new) => batch.update(old, new, false)?,
+            Self::Update(old, new) => {
+                batch.update(old, new)?;
+                batch.mark(new, Some(old.fingerprint()), new.fingerprint());
+            }
+            Self::Part(part) => {
+                batch.update(&part.gone, &part.come)?;
+                batch.mark(&part.come, Some(part.from), part.to);
+            }
             Self::Remove(family, name) => batch.table(*family, name, DELTABLE, ACK),
         }
         end(&mut batch.w);
@@ -188,9 +205,7 @@ impl Change {
             new.chains.get(name).is_none_or(|n| n.base == chain.base)
         };
         let same_shape = |(name, set): (&String, &super::Set)| {
-            new.sets.get(name).is_none_or(|n| {
-                n.key == set.key && n.value == set.value && n.interval == set.interval
-            })
+            new.sets.get(name).is_none_or(|n| set.same_shape(n))
         };
         let same_tally = |(name, tally): (&String, &super::Tally)| {
             let set = new.sets.contains_key(name);
@@ -226,7 +241,7 @@ impl Batch {
         });
     }
 
-    fn update(&mut self, old: &Table, new: &Table, fresh: bool) -> Result<(), InvalidTable> {
+    fn update(&mut self, old: &Table, new: &Table) -> Result<(), InvalidTable> {
         let (old_sets, new_sets) = (old.raw_sets()?, new.raw_sets()?);
         for name in new.counters.difference(&old.counters) {
             self.counter(new, name, NEWOBJ, CREATE);
@@ -283,11 +298,15 @@ impl Batch {
         for name in old.counters.difference(&new.counters) {
             self.counter(new, name, DELOBJ, 0);
         }
-        if !fresh {
-            self.chain(new, &old.marker(), None, DELCHAIN, 0);
-        }
-        self.chain(new, &new.marker(), None, NEWCHAIN, CREATE | ACK);
         Ok(())
+    }
+
+    /// Puts the new marker in the place of the old one; this answers for the whole transaction.
+    fn mark(&mut self, table: &Table, old: Option<Fingerprint>, new: Fingerprint) {
+        if let Some(old) = old.filter(|old| *old != new) {
+            self.chain(table, &marker(old), None, DELCHAIN, 0);
+        }
+        self.chain(table, &marker(new), None, NEWCHAIN, CREATE | ACK);
     }
 
     fn counter(&mut self, table: &Table, name: &str, kind: u16, flags: u16) {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use super::named;
 use crate::netlink::nf::*;
 use crate::netlink::{Attrs, KernelError, Netlink};
-use crate::nft::change::MARKER;
+use crate::nft::change::{Change, MARKER};
+use crate::nft::part::Fingerprint;
 use crate::nft::{Family, TABLE_PREFIX, Table};
 
 /// What the agent remembers of its last transaction in a namespace.
@@ -16,8 +17,44 @@ use crate::nft::{Family, TABLE_PREFIX, Table};
 pub(crate) struct Memory {
     /// The table it left.
     pub(crate) table: Option<Arc<Table>>,
+    fingerprint: Fingerprint,
     /// The namespace's transaction number right after.
     pub(crate) generation: Option<u32>,
+}
+
+impl Memory {
+    /// The fingerprint of the table.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
+    }
+
+    /// Takes in a transaction that was carried out.
+    pub(crate) fn take_in(&mut self, change: &Change, generation: Option<u32>) {
+        self.generation = generation;
+        match change {
+            Change::Replace(table) | Change::Update(_, table) => {
+                self.fingerprint = table.fingerprint();
+                self.table = Some(Arc::clone(table));
+            }
+            Change::Part(part) => {
+                let table = self.table.as_mut().map(Arc::make_mut);
+                let fits = table.is_some_and(|table| table.patch(&part.gone, &part.come));
+                self.fingerprint = part.to;
+                if !fits {
+                    *self = Self::default();
+                }
+            }
+            Change::Remove(..) => self.table = None,
+        }
+    }
+
+    /// Takes in that a table was found; what is remembered is as good.
+    pub(crate) fn found(&mut self, table: &Table) {
+        if self.table.is_none() {
+            self.fingerprint = table.fingerprint();
+            self.table = Some(Arc::new(table.clone()));
+        }
+    }
 }
 
 /// Our tables in a namespace.
