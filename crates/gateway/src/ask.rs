@@ -163,7 +163,16 @@ impl<'a> Ask<'a> {
     /// What the codec does not take.
     pub(crate) fn decode(&self, body: &[u8]) -> Result<Value, ErrorReply> {
         let parts = Parts { body, ..self.wire };
-        s3::decode(self.op, self.address(), &parts).map_err(|why| why.reply(self.op.service()))
+        s3::decode(self.op, self.address(), &parts).map_err(|why| {
+            let mut reply = why.reply(self.op.service());
+            // Lists have a name of their own for it.
+            if reply.code == "MalformedXML"
+                && matches!(self.op.name(), "PutBucketAcl" | "PutObjectAcl")
+            {
+                reply.code = "MalformedACLError".into();
+            }
+            reply
+        })
     }
 
     /// The answer by the codec's table.
@@ -181,7 +190,12 @@ impl<'a> Ask<'a> {
 
     /// The canonical id of the bucket owner's account.
     pub(crate) fn owner(&self) -> Option<String> {
-        let owner = &self.place.bucket.as_ref()?.bucket.owner;
+        self.owner_of(self.place.bucket.as_ref()?)
+    }
+
+    /// The canonical id of the account that owns a bucket.
+    pub(crate) fn owner_of(&self, view: &BucketView) -> Option<String> {
+        let owner = &view.bucket.owner;
         Some(
             self.snapshot
                 .intent

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use adit_policy::actions::{Need, On};
-use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
+use adit_policy::{Action, Context, Value as Fact, actions, keys};
 use adit_snapshot::build::PolicyState;
 use adit_snapshot::decide::control::principal_keys;
 use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
@@ -12,6 +12,7 @@ use adit_wire::{ErrorReply, Value};
 use percent_encoding::percent_decode_str;
 
 use crate::account::Account;
+use crate::acl::{self, Subject};
 use crate::ask::Ask;
 use crate::connection::Via;
 use crate::copy_source::CopySource;
@@ -31,6 +32,9 @@ pub(crate) struct Said<'a> {
     pub(crate) existing: &'a [(String, String)],
     /// What is copied.
     pub(crate) source: Option<&'a CopySource>,
+    /// The object, and the one that is copied, where their buckets have ACLs.
+    pub(crate) subject: Subject,
+    pub(crate) source_subject: Subject,
     /// The ARN that an operation of S3 Control is about.
     pub(crate) control: &'a str,
 }
@@ -243,6 +247,8 @@ pub(crate) struct Question<'q> {
     pub(crate) bucket: Option<&'q BucketView>,
     /// The access point, and the resource as it names it.
     pub(crate) access_point: Option<(&'q AccessPointView, &'q str)>,
+    /// The object, where its bucket has ACLs.
+    pub(crate) subject: Option<&'q Subject>,
 }
 
 /// Asks whether the caller may.
@@ -255,6 +261,7 @@ pub(crate) fn may<'q>(
     question: Question<'q>,
     account: &mut Account,
 ) -> Result<(), ErrorReply> {
+    let (grant, object_owner) = acl::granted(ask, &question);
     let facts = RequestFacts {
         endpoint: ask.way.endpoint.as_deref(),
         key: ask.identity.key.as_deref(),
@@ -262,7 +269,8 @@ pub(crate) fn may<'q>(
         action: question.action,
         resource: question.resource,
         context,
-        acl: AclGrant::None,
+        acl: grant,
+        object_owner,
         access_point: question.access_point,
     };
     // Fail closed: a way through an endpoint without that endpoint's view is no way.
@@ -370,6 +378,11 @@ fn one(
         resource: &resource,
         bucket,
         access_point: point.zip(named.as_deref()),
+        subject: match need.on {
+            On::Object => Some(&said.subject),
+            On::SourceObject => Some(&said.source_subject),
+            _ => None,
+        },
     };
     let allowed = may(ask, context, question, account);
     if actions::is_owner_only(need.action.name())
@@ -448,6 +461,7 @@ pub(crate) fn may_know(
             resource: &resource,
             bucket: Some(view),
             access_point: point.map(|point| (point, point.arn.as_str())),
+            subject: None,
         },
         account,
     )

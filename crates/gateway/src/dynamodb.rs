@@ -304,6 +304,7 @@ impl Asked<'_> {
             resource,
             context: &context,
             acl: AclGrant::None,
+            object_owner: None,
             access_point: None,
         };
         let decision = request::request(&facts, None);

@@ -27,6 +27,7 @@
 
 mod access_point;
 mod account;
+mod acl;
 mod activity;
 mod address;
 mod ask;

@@ -1,6 +1,7 @@
 //! Operations on objects, against the store. The hot ones (GetObject, HeadObject, PutObject, UploadPart)
 //! are typed from the head to the answer; the others take the codec's input and give its output.
 
+mod acl;
 mod copy;
 mod delete;
 mod errors;
@@ -71,8 +72,8 @@ pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Option<Result<Rep
         "PutObjectTagging" => tags::put(ask, uses).await,
         "DeleteObjectTagging" => tags::delete(ask, uses).await,
         "GetObjectAttributes" => tags::attributes(ask, uses).await,
-        "GetObjectAcl" => tags::acl(ask, uses).await,
-        "PutObjectAcl" => tags::put_acl(ask, uses).await,
+        "GetObjectAcl" => acl::get(ask, uses).await,
+        "PutObjectAcl" => acl::put(ask, uses).await,
         "GetObjectRetention"
         | "PutObjectRetention"
         | "GetObjectLegalHold"

@@ -39,6 +39,17 @@ impl Permission {
         })
     }
 
+    /// The name that the XML has.
+    pub fn name(self) -> &'static str {
+        match self {
+            Permission::Read => "READ",
+            Permission::Write => "WRITE",
+            Permission::ReadAcp => "READ_ACP",
+            Permission::WriteAcp => "WRITE_ACP",
+            Permission::FullControl => "FULL_CONTROL",
+        }
+    }
+
     /// Whether the permission, in a bucket's ACL, stands for the action (`s3:ListBucket`).
     pub fn allows_on_bucket(self, action: &str) -> bool {
         let actions: &[&str] = match self {

@@ -508,6 +508,12 @@ fn granted(
     let foreign_object = half
         .object_owner
         .is_some_and(|owner| Some(owner) != half.owner);
+    // What belongs to somebody else is theirs to give: the bucket's owner is a stranger to it.
+    let owner = if foreign_object {
+        half.object_owner
+    } else {
+        half.owner
+    };
     let by_policy = if foreign_object {
         Grant::None
     } else {
@@ -543,7 +549,7 @@ fn granted(
             _ => Decision::Allow,
         };
     };
-    if half.owner != Some(account) {
+    if owner != Some(account) {
         return match (identity_side, resource) {
             (Some(layer), _) => half.implicit(layer),
             (None, Grant::None) => half.implicit(half.layer),

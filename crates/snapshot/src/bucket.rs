@@ -5,9 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use adit_policy::acl::Permission;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::acl::{self, Grant};
 
 /// The settings of one bucket.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -132,96 +133,6 @@ pub struct KeyFormat {
     pub partitioned_prefix: Option<BTreeMap<String, String>>,
 }
 
-/// One grant of an ACL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Grant {
-    /// To whom.
-    pub grantee: Grantee,
-    /// What.
-    pub permission: Permission,
-}
-
-/// To whom an ACL grants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Grantee {
-    /// An account, by canonical id.
-    Account(String),
-    /// Everybody.
-    AllUsers,
-    /// Everybody who signs.
-    AuthenticatedUsers,
-    /// The service that writes access logs.
-    LogDelivery,
-}
-
-/// The groups of ACLs, by their URIs.
-const GROUPS: [(&str, Grantee); 3] = [
-    (
-        "http://acs.amazonaws.com/groups/global/AllUsers",
-        Grantee::AllUsers,
-    ),
-    (
-        "http://acs.amazonaws.com/groups/global/AuthenticatedUsers",
-        Grantee::AuthenticatedUsers,
-    ),
-    (
-        "http://acs.amazonaws.com/groups/s3/LogDelivery",
-        Grantee::LogDelivery,
-    ),
-];
-
-impl Grantee {
-    /// The group with this URI.
-    pub fn group(uri: &str) -> Option<Grantee> {
-        let found = GROUPS.into_iter().find(|(known, _)| *known == uri);
-        found.map(|(_, group)| group)
-    }
-
-    /// The URI of a group; none for an account.
-    pub fn uri(&self) -> Option<&'static str> {
-        let found = GROUPS.into_iter().find(|(_, group)| group == self);
-        found.map(|(uri, _)| uri)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct AclDocument {
-    grants: Vec<GrantDocument>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct GrantDocument {
-    grantee: GranteeDocument,
-    permission: String,
-}
-
-#[derive(Deserialize)]
-struct GranteeDocument {
-    #[serde(rename = "ID")]
-    id: Option<String>,
-    #[serde(rename = "URI")]
-    uri: Option<String>,
-}
-
-/// The grants of an ACL as it is kept; none when it cannot be read.
-pub fn read_grants(document: &[u8]) -> Option<Vec<Grant>> {
-    let document: AclDocument = serde_json::from_slice(document).ok()?;
-    let grants = document.grants.into_iter().map(|grant| {
-        let grantee = match (grant.grantee.id, grant.grantee.uri) {
-            (Some(id), None) => Grantee::Account(id),
-            (None, Some(uri)) => Grantee::group(&uri)?,
-            _ => return None,
-        };
-        Some(Grant {
-            grantee,
-            permission: Permission::parse(&grant.permission)?,
-        })
-    });
-    grants.collect()
-}
-
 #[derive(Deserialize)]
 struct Rules<R> {
     #[serde(rename = "Rules", alias = "CORSRules")]
@@ -257,7 +168,7 @@ impl BucketSettings {
                 .iter()
                 .any(|rule| rule.apply_server_side_encryption_by_default.is_some()),
             logging,
-            grants: rules("acl").and_then(|text| read_grants(text.as_bytes())),
+            grants: rules("acl").and_then(|text| acl::read_kept(text.as_bytes())),
         }
     }
 }
@@ -271,6 +182,7 @@ fn read_rules<R: DeserializeOwned>(text: Option<&str>) -> Vec<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::acl::Grantee;
 
     fn read(documents: &[(&str, &str)]) -> BucketSettings {
         let documents = documents
@@ -317,15 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_grants_nothing() {
-        for text in [
-            "",
-            "{}",
-            r#"{"Grants":[{"Grantee":{"URI":"http://x"},"Permission":"READ"}]}"#,
-            r#"{"Grants":[{"Grantee":{"ID":"a"},"Permission":"ALL"}]}"#,
-        ] {
-            assert_eq!(read(&[("acl", text)]).grants, None, "{text}");
-            assert_eq!(read(&[("cors", text)]).cors, []);
+    fn what_cannot_be_read_is_not_there() {
+        for text in ["", "{}"] {
+            assert_eq!(
+                read(&[("acl", text), ("cors", text)]),
+                BucketSettings::default()
+            );
         }
     }
 }

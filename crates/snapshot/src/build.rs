@@ -126,6 +126,14 @@ pub struct BucketView {
     pub settings: BucketSettings,
 }
 
+impl BucketView {
+    /// Whether the bucket and its objects have access control lists: its ownership setting says so, and
+    /// an upstream's objects have none here.
+    pub fn has_acls(&self) -> bool {
+        self.bucket.ownership != crate::acl::OWNER_ENFORCED && self.bucket.origin.is_none()
+    }
+}
+
 /// An access point and its policy.
 #[derive(Debug, Clone)]
 pub struct AccessPointView {

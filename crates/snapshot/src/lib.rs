@@ -8,6 +8,7 @@
 //! [`decide`] holds the questions that planes ask on every packet, name and request. They take
 //! everything they need as arguments, cannot fail, and carry their reasons.
 
+pub mod acl;
 pub mod bucket;
 pub mod build;
 pub mod decide;

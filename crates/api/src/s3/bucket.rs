@@ -1,6 +1,7 @@
 //! Buckets as such: made, deleted, listed, found [s3-policy §E.5].
 
 use adit_model::*;
+use adit_snapshot::acl::OWNER_ENFORCED;
 use adit_wire::tables::Kind;
 use adit_wire::{Map, Service, Value, map};
 use base64::Engine;
@@ -40,30 +41,31 @@ pub(crate) fn create(
     if input.flag("ObjectLockEnabledForBucket", false) {
         return Err(not_implemented("ObjectLockEnabledForBucket"));
     }
-    let ownership = input
-        .text("ObjectOwnership")
-        .unwrap_or(settings::OWNER_ENFORCED);
-    settings::check_ownership(ownership)?;
-    acl::check_on_create(input, ownership)?;
+    let ownership = input.text("ObjectOwnership").unwrap_or(OWNER_ENFORCED);
+    let origin = input.text("Origin").map(str::to_owned);
+    settings::check_ownership(ownership, origin.is_some())?;
     let tags = settings::read_tags(configuration.get("Tags"))?;
     if let Some(there) = draft.get::<Bucket>(&name) {
         return again(there, ctx);
     }
-    let bucket = draft.put(Bucket {
+    let block = PublicAccessBlock::default();
+    let list = acl::on_create(input, draft, &ctx.caller.account, ownership, block)?;
+    let mut bucket = Bucket {
         name,
         incarnation: format!("{:032x}", ctx.ids.digits()),
-        origin: input.text("Origin").map(str::to_owned),
+        origin,
         owner: ctx.caller.account.clone(),
         region: ctx.region.clone(),
         policy: None,
         versioning: None,
         ownership: ownership.to_string(),
-        public_access_block: Some(PublicAccessBlock::default()),
+        public_access_block: Some(block),
         tags,
         documents: Default::default(),
         created: ctx.now,
-    });
-    Ok(created(&bucket))
+    };
+    acl::keep(&mut bucket, list);
+    Ok(created(&draft.put(bucket)))
 }
 
 fn created(bucket: &Bucket) -> Answer {

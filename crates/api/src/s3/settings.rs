@@ -2,16 +2,14 @@
 //! ownership.
 
 use adit_model::*;
+use adit_snapshot::acl::{OWNER_ENFORCED, OWNER_PREFERRED};
 use adit_wire::{Value, list, map};
 
-use super::{find, not_implemented};
+use super::{acl, find, not_implemented};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
 use crate::s3control::account_block;
-
-/// ACLs are off, which is how a bucket starts.
-pub(super) const OWNER_ENFORCED: &str = "BucketOwnerEnforced";
 
 /// Changes a bucket, unless the change makes no difference.
 fn edit(
@@ -173,9 +171,13 @@ pub(super) fn block_of(bucket: &Bucket, intent: &Intent) -> PublicAccessBlock {
     own.and(account)
 }
 
-pub(super) fn check_ownership(text: &str) -> Result<(), Refusal> {
+/// Refuses a setting that there is not, and lists for objects that an upstream keeps.
+pub(super) fn check_ownership(text: &str, upstream: bool) -> Result<(), Refusal> {
     match text {
-        OWNER_ENFORCED | "BucketOwnerPreferred" | "ObjectWriter" => Ok(()),
+        OWNER_PREFERRED | "ObjectWriter" if upstream => {
+            Err(not_implemented("ACLs of objects of an upstream"))
+        }
+        OWNER_ENFORCED | OWNER_PREFERRED | "ObjectWriter" => Ok(()),
         _ => Err(malformed()),
     }
 }
@@ -189,8 +191,11 @@ pub(crate) fn put_ownership(
         return Err(malformed());
     };
     let ownership = rule.get("ObjectOwnership").str().unwrap_or_default();
-    check_ownership(ownership)?;
     edit(input, draft, |bucket| {
+        check_ownership(ownership, bucket.origin.is_some())?;
+        if ownership == OWNER_ENFORCED && acl::is_set(bucket) {
+            return Err(acl::set_by_ownership());
+        }
         let differs = bucket.ownership != ownership;
         bucket.ownership = ownership.to_string();
         Ok(differs)

@@ -568,7 +568,11 @@ fn bad_settings() {
         ),
         (
             "PutBucketAcl",
-            with("mine", "GrantRead", "id=x"),
+            with(
+                "mine",
+                "GrantRead",
+                "uri=http://acs.amazonaws.com/groups/global/AllUsers",
+            ),
             "AccessControlListNotSupported",
         ),
     ] {
@@ -610,9 +614,35 @@ fn an_acl_gives_the_owner_everything() {
         "AccessDenied"
     );
     s3(&world, "DeletePublicAccessBlock", bucket("mine"));
+    s3(&world, "PutBucketAcl", with("mine", "ACL", "public-read"));
+    let acl = s3(&world, "GetBucketAcl", bucket("mine"));
+    assert_eq!(each(&acl, "Grants", "Permission"), ["FULL_CONTROL", "READ"]);
+    // What is shown can be said again; a list that grants others something keeps ACLs on.
+    s3(
+        &world,
+        "PutBucketAcl",
+        with("mine", "AccessControlPolicy", acl),
+    );
+    let enforced = || {
+        let rules = map! { "Rules" => list![map! { "ObjectOwnership" => "BucketOwnerEnforced" }] };
+        with("mine", "OwnershipControls", rules)
+    };
+    assert_eq!(
+        refused(&world, "PutBucketOwnershipControls", enforced()).code,
+        "InvalidBucketAclWithObjectOwnership"
+    );
+    for (input, code) in [
+        (bucket("mine"), "MissingSecurityHeader"),
+        (with("mine", "GrantRead", "id=nobody"), "InvalidArgument"),
+        (with("mine", "ACL", "aws-exec-read"), "NotImplemented"),
+    ] {
+        assert_eq!(refused(&world, "PutBucketAcl", input).code, code);
+    }
+    s3(&world, "PutBucketAcl", with("mine", "ACL", "private"));
+    s3(&world, "PutBucketOwnershipControls", enforced());
     assert_eq!(
         refused(&world, "PutBucketAcl", with("mine", "ACL", "public-read")).code,
-        "NotImplemented"
+        "AccessControlListNotSupported"
     );
 }
 

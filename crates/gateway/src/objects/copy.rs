@@ -7,6 +7,7 @@ use adit_wire::{ErrorReply, Map, Value, map};
 use super::errors::reply as store_error;
 use super::headers;
 use super::write::{facts, part_of};
+use crate::acl::{self, Subject};
 use crate::ask::{Ask, Uses, argument, no_such_bucket, stored};
 use crate::copy_source::CopySource;
 use crate::decide::{self, Said, may_know};
@@ -25,6 +26,8 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     let said = Said {
         tags: &tags,
         source: Some(&source),
+        subject: acl::made(ask),
+        source_subject: subject(ask, &source).await,
         ..Said::default()
     };
     let facts = Facts {
@@ -38,9 +41,11 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         return done;
     }
     let bucket = ask.stored()?;
+    let attributes = headers::attributes(ask, tags)?;
+    let encrypt = attributes.encrypt;
     let request = CopyRequest {
         source: stored_source(ask, &source)?,
-        attributes: headers::attributes(ask, tags)?,
+        attributes,
         metadata,
         tagging,
         checksum: headers::algorithm(ask)?,
@@ -68,7 +73,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         "CopyObjectResult" => result,
         "VersionId" => copied.version_id.map(|id| id.to_string()),
         "CopySourceVersionId" => copied.source_version_id.map(|id| id.to_string()),
-        "ServerSideEncryption" => ask.header("x-amz-server-side-encryption"),
+        "ServerSideEncryption" => encrypt.then_some("AES256"),
     }))
 }
 
@@ -76,6 +81,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     let source = source(ask)?;
     let said = Said {
         source: Some(&source),
+        source_subject: subject(ask, &source).await,
         ..Said::default()
     };
     let facts = Facts {
@@ -179,6 +185,14 @@ async fn has_tags(ask: &Ask<'_>, source: &CopySource) -> bool {
         .head(&stored(view), &source.key, &options)
         .await;
     found.is_ok_and(|object| !object.info().attributes.tags.is_empty())
+}
+
+/// The source as its ACL sees it.
+async fn subject(ask: &Ask<'_>, source: &CopySource) -> Subject {
+    match &source.view {
+        Some(view) => acl::look(ask, view, &source.key, version(source).as_ref()).await,
+        None => Subject::Off,
+    }
 }
 
 fn version(source: &CopySource) -> Option<VersionId> {

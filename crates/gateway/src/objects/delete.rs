@@ -9,6 +9,7 @@ use http::header::HeaderName;
 
 use super::errors::reply as store_error;
 use super::headers;
+use crate::acl;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Question, Said, may, object_arn};
 use crate::forward;
@@ -25,7 +26,11 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         bypass_governance: bypass(ask),
         ..Facts::default()
     };
-    decide::all(ask, &Said::default(), &facts, uses.account)?;
+    let said = Said {
+        subject: acl::look(ask, ask.bucket()?, ask.key(), version.as_ref()).await,
+        ..Said::default()
+    };
+    decide::all(ask, &said, &facts, uses.account)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -93,6 +98,8 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
                 None => Vec::new(),
             },
         );
+        let version = item.version.as_deref().map(VersionId::new);
+        let subject = acl::look(ask, view, &item.key, version.as_ref()).await;
         let point = ask.place.access_point.as_deref();
         let through = point.map(|point| (point, format!("{}/object/{}", point.arn, item.key)));
         for action in actions {
@@ -101,6 +108,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
                 resource: &resource,
                 bucket: Some(&**view),
                 access_point: through.as_ref().map(|(point, arn)| (*point, arn.as_str())),
+                subject: Some(&subject),
             };
             if let Err(why) = may(ask, &context, question, uses.account) {
                 item.refused = Some(why);

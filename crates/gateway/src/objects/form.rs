@@ -14,6 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::errors::reply as store_error;
 use super::headers;
 use super::write::facts;
+use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::authenticate;
 use crate::decide::{self, Pairs, Said};
@@ -116,7 +117,7 @@ pub(crate) async fn post(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         op: &put,
         ..*ask
     };
-    let stored = store(&object, uses, form.reader, form.rest, policy.as_ref(), {
+    let (stored, encrypt) = store(&object, uses, form.reader, form.rest, policy.as_ref(), {
         let tagging = borrowed
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case("tagging"));
@@ -130,7 +131,9 @@ pub(crate) async fn post(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             .map(|(_, value)| *value)
     };
     let host = ask.wire.headers.get("host").unwrap_or_default();
-    Ok(answer(&object, host, &stored, named))
+    let mut reply = answer(&object, host, &stored, named);
+    headers::encryption(&mut reply, encrypt);
+    Ok(reply)
 }
 
 fn find(name: &str) -> Result<OperationRef, ErrorReply> {
@@ -218,7 +221,7 @@ fn tags(ask: &Ask<'_>, text: Option<&str>) -> Result<Pairs, ErrorReply> {
     Ok(super::tags::of(&input))
 }
 
-/// Decides, and streams the file into the store.
+/// Decides, and streams the file into the store; says too whether it is sealed.
 async fn store(
     ask: &Ask<'_>,
     uses: &mut Uses<'_>,
@@ -226,16 +229,19 @@ async fn store(
     rest: Bytes,
     policy: Option<&Policy>,
     tags: Pairs,
-) -> Result<PutResult, ErrorReply> {
+) -> Result<(PutResult, bool), ErrorReply> {
     let bucket = ask.stored()?;
     let said = Said {
         tags: &tags,
+        subject: acl::made(ask),
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
     let declared = declared(ask.wire.headers, false)?;
+    let attributes = headers::attributes(ask, tags)?;
+    let encrypt = attributes.encrypt;
     let options = PutOptions {
-        attributes: headers::attributes(ask, tags)?,
+        attributes,
         body: BodyOptions {
             checksum: declared.algorithm(),
             payload_sha256: false,
@@ -288,7 +294,8 @@ async fn store(
         policy.check_length(size).map_err(|why| why.reply())?;
     }
     let checks = declared.checks(size);
-    writer.finish(checks).await.map_err(store_error)
+    let put = writer.finish(checks).await.map_err(store_error)?;
+    Ok((put, encrypt))
 }
 
 /// What the form wants to be answered.

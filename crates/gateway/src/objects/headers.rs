@@ -10,6 +10,7 @@ use adit_wire::ErrorReply;
 use adit_wire::time::{http_date, parse_http_date};
 use http::header::{self, HeaderName};
 
+use crate::acl;
 use crate::ask::Ask;
 use crate::decide::{Pairs, not_implemented, parse_tagging};
 use crate::reply::Reply;
@@ -21,7 +22,7 @@ use crate::upload::header_of;
 /// Features that are not built: they must not be accepted and forgotten.
 pub(super) fn attributes(ask: &Ask<'_>, tags: Pairs) -> Result<Attributes, ErrorReply> {
     refuse_unbuilt(ask)?;
-    refuse_acl(ask)?;
+    let (owner, acl) = acl::of_new(ask)?;
     let text = |name: &str| {
         ask.wire
             .headers
@@ -42,6 +43,8 @@ pub(super) fn attributes(ask: &Ask<'_>, tags: Pairs) -> Result<Attributes, Error
                 .or_insert(value);
         }
     }
+    // What the bucket seals by default, it seals whatever is asked.
+    let default = ask.bucket()?.settings.encrypt;
     let encrypt = match ask.header("x-amz-server-side-encryption") {
         None => false,
         Some("AES256") => true,
@@ -72,9 +75,9 @@ pub(super) fn attributes(ask: &Ask<'_>, tags: Pairs) -> Result<Attributes, Error
             .header("x-amz-storage-class")
             .unwrap_or(STANDARD)
             .to_owned(),
-        acl: None,
-        owner: ask.owner(),
-        encrypt,
+        acl,
+        owner,
+        encrypt: encrypt || default,
     })
 }
 
@@ -124,34 +127,6 @@ fn refuse_unbuilt(ask: &Ask<'_>) -> Result<(), ErrorReply> {
     match UNBUILT.iter().find(|name| ask.wire.headers.has(name)) {
         Some(name) => Err(not_implemented(name)),
         None => Ok(()),
-    }
-}
-
-/// ACLs are off, as on every new bucket of AWS; what says the same as no ACL is let pass.
-pub(super) fn refuse_acl(ask: &Ask<'_>) -> Result<(), ErrorReply> {
-    let canned = ask.header("x-amz-acl");
-    let grants = ["full-control", "read", "read-acp", "write", "write-acp"];
-    let granted = grants
-        .iter()
-        .any(|name| ask.wire.headers.has(&format!("x-amz-grant-{name}")));
-    match canned {
-        None | Some("private" | "bucket-owner-full-control") if !granted => Ok(()),
-        None
-        | Some(
-            "private"
-            | "bucket-owner-full-control"
-            | "public-read"
-            | "public-read-write"
-            | "authenticated-read"
-            | "aws-exec-read"
-            | "bucket-owner-read"
-            | "log-delivery-write",
-        ) => Err(ErrorReply::new(
-            "AccessControlListNotSupported",
-            400,
-            "The bucket does not allow ACLs",
-        )),
-        Some(other) => Err(crate::ask::argument("x-amz-acl", other, "")),
     }
 }
 

@@ -6,6 +6,7 @@ use adit_wire::{ErrorReply, Map, Value, list, map};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::errors::reply as store_error;
+use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
 use crate::forward;
@@ -133,11 +134,10 @@ pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
         .list(&bucket, &query)
         .await
         .map_err(store_error)?;
-    let owner = ask.owner();
     let shown = page
         .objects
         .iter()
-        .map(|e| entry(encoding, e, e.owner.clone().or_else(|| owner.clone())));
+        .map(|e| entry(encoding, e, acl::shown_owner(ask, e.owner.as_deref())));
     // Without a delimiter clients go on from the last key they saw.
     let next = page
         .next_marker
@@ -195,18 +195,10 @@ pub(super) async fn v2(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Erro
         .list(&bucket, &query)
         .await
         .map_err(store_error)?;
-    let owner = ask
-        .owner()
-        .filter(|_| input.get("FetchOwner").bool() == Some(true));
-    let with_owner = owner.is_some();
+    let with_owner = input.get("FetchOwner").bool() == Some(true);
     let shown = page.objects.iter().map(|e| {
-        entry(
-            encoding,
-            e,
-            owner
-                .clone()
-                .map(|owner| e.owner.clone().filter(|_| with_owner).unwrap_or(owner)),
-        )
+        let owner = with_owner.then(|| acl::shown_owner(ask, e.owner.as_deref()));
+        entry(encoding, e, owner.flatten())
     });
     Ok(ask.encode(&map! {
         "Name" => ask.bucket_name(),
@@ -260,10 +252,9 @@ pub(super) async fn versions(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
         .list_versions(&bucket, &query)
         .await
         .map_err(store_error)?;
-    let owner = ask.owner();
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for version in &page.versions {
-        let owner = version.entry.owner.clone().or_else(|| owner.clone());
+        let owner = acl::shown_owner(ask, version.entry.owner.as_deref());
         if version.delete_marker {
             let mut shown = Map::new();
             shown.push("Key", encoding.text(&version.entry.key));

@@ -1,7 +1,8 @@
 //! Multipart uploads but for their parts' bodies.
 
 use adit_objects::{
-    Checksum, ChecksumAlgorithm, Completion, NewUpload, ObjectChecksum, PartClaim, UploadQuery,
+    Checksum, ChecksumAlgorithm, Completion, GetOptions, NewUpload, ObjectChecksum, PartClaim,
+    UploadQuery,
 };
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
@@ -11,6 +12,7 @@ use super::errors::reply as store_error;
 use super::headers;
 use super::list::{Encoding, limit};
 use super::write::facts;
+use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
 use crate::forward;
@@ -24,17 +26,20 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     let tags = headers::tagging(ask)?;
     let said = Said {
         tags: &tags,
+        subject: acl::made(ask),
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
-    headers::refuse_acl(ask)?;
+    acl::of_new(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let checksum = headers::algorithm(ask)?;
+    let attributes = headers::attributes(ask, tags)?;
+    let encrypt = attributes.encrypt;
     let upload = NewUpload {
-        attributes: headers::attributes(ask, tags)?,
+        attributes,
         checksum,
         checksum_type: headers::checksum_type(ask)?,
         initiator: Some(initiator(ask)),
@@ -51,7 +56,7 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         "UploadId" => made.upload_id,
         "ChecksumAlgorithm" => checksum.map(ChecksumAlgorithm::name),
         "ChecksumType" => checksum.map(|_| made.checksum_type.name()),
-        "ServerSideEncryption" => ask.header("x-amz-server-side-encryption"),
+        "ServerSideEncryption" => encrypt.then_some("AES256"),
     }))
 }
 
@@ -101,6 +106,13 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
         .complete_upload(&bucket, ask.key(), &upload_id, completion)
         .await;
     let done = done.map_err(store_error)?;
+    let options = GetOptions {
+        version: done.version_id.clone(),
+        ..GetOptions::default()
+    };
+    // Somebody else may have replaced it already.
+    let made = ask.gateway.store.head(&bucket, ask.key(), &options).await;
+    let encrypt = made.is_ok_and(|object| object.info().attributes.encrypt);
     let scheme = if ask.connection.tls.is_some() {
         "https"
     } else {
@@ -118,6 +130,7 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     );
     output.push("ChecksumType", done.checksum.kind().name());
     output.push("VersionId", done.version_id.map(|id| id.to_string()));
+    output.push("ServerSideEncryption", encrypt.then_some("AES256"));
     Ok(ask.encode(&Value::Map(output)))
 }
 
@@ -235,7 +248,7 @@ pub(super) async fn parts(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, E
         "IsTruncated" => page.truncated,
         "Parts" => shown.collect::<Value>(),
         "Initiator" => map! { "ID" => upload.initiator.clone(), "DisplayName" => upload.initiator },
-        "Owner" => map! { "ID" => ask.owner() },
+        "Owner" => map! { "ID" => upload.attributes.owner.or_else(|| ask.owner()) },
         "StorageClass" => upload.attributes.storage_class,
         "ChecksumAlgorithm" => upload.checksum.map(ChecksumAlgorithm::name),
         "ChecksumType" => upload.checksum.map(|_| upload.checksum_type.name()),

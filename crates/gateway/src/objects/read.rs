@@ -8,6 +8,7 @@ use http::header::{self, HeaderName};
 
 use super::errors::reply as store_error;
 use super::headers;
+use crate::acl;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Said, asks_existing_tags, may_know};
 use crate::forward;
@@ -86,6 +87,7 @@ async fn authorise(
     };
     let said = Said {
         existing: &existing,
+        subject: acl::look(ask, view, ask.key(), version).await,
         ..Said::default()
     };
     let facts = Facts {
@@ -111,7 +113,7 @@ pub(super) async fn existing_tags(ask: &Ask<'_>, version: Option<&VersionId>) ->
 }
 
 /// An error about something that is not there: told only to those who may list the bucket.
-pub(super) fn missing(ask: &Ask<'_>, uses: &mut Uses<'_>, why: Error) -> Result<Reply, ErrorReply> {
+pub(super) fn missing<T>(ask: &Ask<'_>, uses: &mut Uses<'_>, why: Error) -> Result<T, ErrorReply> {
     if matches!(why, Error::NoSuchKey { .. } | Error::NoSuchVersion { .. }) {
         may_know(ask, ask.bucket()?, uses.account)?;
     }

@@ -1,4 +1,4 @@
-//! What can be asked of, or changed on, an object that exists: tags, attributes, ACL.
+//! What can be asked of, or changed on, an object that exists: tags and attributes.
 
 use adit_objects::ChecksumType;
 use adit_policy::actions::Facts;
@@ -6,9 +6,9 @@ use adit_wire::{ErrorReply, Map, Value, map};
 use http::StatusCode;
 
 use super::copy::member_of;
-use super::errors::reply as store_error;
 use super::list::limit;
 use super::{headers, read};
+use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Pairs, Said, asks_existing_tags};
 use crate::forward;
@@ -17,7 +17,7 @@ use crate::reply::Reply;
 /// Most bytes of a tagging document.
 const MAX_TAGGING: usize = 64 << 10;
 
-async fn authorise(
+pub(super) async fn authorise(
     ask: &Ask<'_>,
     uses: &mut Uses<'_>,
     tags: &[(String, String)],
@@ -30,6 +30,7 @@ async fn authorise(
     let said = Said {
         tags,
         existing: &existing,
+        subject: acl::look(ask, ask.bucket()?, ask.key(), version.as_ref()).await,
         ..Said::default()
     };
     let facts = Facts {
@@ -222,58 +223,4 @@ pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Rep
         output.push("ObjectSize", info.size);
     }
     Ok(ask.encode(&Value::Map(output)))
-}
-
-/// ACLs are off: the owner has full control and nobody else anything.
-pub(super) async fn acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    authorise(ask, uses, &[]).await?;
-    match forward::place(ask)? {
-        Some(place) => forward::exists(ask, uses, &place).await?,
-        None => {
-            let options = adit_objects::GetOptions {
-                version: ask.version()?,
-                ..Default::default()
-            };
-            let bucket = ask.stored()?;
-            let found = ask.gateway.store.head(&bucket, ask.key(), &options).await;
-            if let Err(why) = found {
-                return read::missing(ask, uses, why);
-            }
-        }
-    }
-    let owner = ask.owner();
-    Ok(ask.encode(&map! {
-        "Owner" => map! { "ID" => owner.clone() },
-        "Grants" => adit_wire::list![map! {
-            "Grantee" => map! { "ID" => owner, "Type" => "CanonicalUser" },
-            "Permission" => "FULL_CONTROL",
-        }],
-    }))
-}
-
-/// Nothing but what is the case already can be set.
-pub(super) async fn put_acl(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    authorise(ask, uses, &[]).await?;
-    headers::refuse_acl(ask)?;
-    if ask.header("x-amz-acl").is_none() {
-        return Err(ErrorReply::new(
-            "AccessControlListNotSupported",
-            400,
-            "The bucket does not allow ACLs",
-        ));
-    }
-    if let Some(place) = forward::place(ask)? {
-        forward::exists(ask, uses, &place).await?;
-        return Ok(Reply::new(StatusCode::OK));
-    }
-    let options = adit_objects::GetOptions {
-        version: ask.version()?,
-        ..Default::default()
-    };
-    ask.gateway
-        .store
-        .head(&ask.stored()?, ask.key(), &options)
-        .await
-        .map_err(store_error)?;
-    Ok(Reply::new(StatusCode::OK))
 }

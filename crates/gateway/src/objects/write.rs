@@ -8,6 +8,7 @@ use http::header::HeaderName;
 
 use super::errors::reply as store_error;
 use super::headers;
+use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
 use crate::forward;
@@ -34,18 +35,20 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let tags = headers::tagging(ask)?;
     let said = Said {
         tags: &tags,
+        subject: acl::made(ask),
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
-    headers::refuse_acl(ask)?;
+    acl::of_new(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let length = uses.upload.required_length()?;
-    let encrypt = ask.header("x-amz-server-side-encryption").is_some();
+    let attributes = headers::attributes(ask, tags)?;
+    let encrypt = attributes.encrypt;
     let options = PutOptions {
-        attributes: headers::attributes(ask, tags)?,
+        attributes,
         body: body_options(ask, uses.upload, length),
         conditions: headers::write_conditions(ask)?,
     };

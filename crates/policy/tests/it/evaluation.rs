@@ -518,6 +518,14 @@ fn objects_of_others_are_not_the_buckets_to_grant() {
         .object_owner(OTHER)
         .acl(AclGrant::Public);
     assert_eq!(denied.ask(ANONYMOUS, GET, KEY, &[]), "explicit:resource");
+    // Nor the bucket owner's own people's to read, unless the list lets them; the object's owner needs
+    // nobody's leave.
+    let all = r#"{"Effect":"Allow","Action":"s3:*","Resource":"*"}"#;
+    let mine = || Scene::new().identity(all).object_owner(OTHER);
+    assert_eq!(mine().ask(ANA, GET, KEY, &[]), "implicit:resource");
+    let listed = mine().acl(AclGrant::Account);
+    assert_eq!(listed.ask(ANA, GET, KEY, &[]), "allow");
+    assert_eq!(mine().ask(STRANGER, GET, KEY, &[]), "allow");
     assert_eq!(
         Scene::new()
             .bucket(&grant(TO_ALL))

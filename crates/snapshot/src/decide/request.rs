@@ -32,6 +32,9 @@ pub struct RequestFacts<'a> {
     pub context: &'a Context<'a>,
     /// What an ACL grants.
     pub acl: AclGrant,
+    /// The account of an object's owner where that is not the bucket's, for actions on what is the
+    /// object owner's to give; empty for nobody's account.
+    pub object_owner: Option<&'a str>,
     /// The access point that the request came through, and the resource as that names it; none for
     /// requests to the bucket itself.
     pub access_point: Option<(&'a AccessPointView, &'a str)>,
@@ -111,6 +114,7 @@ fn layers<'a>(facts: &RequestFacts<'a>) -> Result<Layers<'a>, Layer> {
         resource,
         endpoint,
         acl: facts.acl,
+        object_owner: facts.object_owner,
         access_point,
         block_public: BlockPublicAccess {
             ignore_public_acls: block.ignore_public_acls,

@@ -80,7 +80,6 @@ OBJECTS = [
     Step("GetObject", O | {"Range": "bytes=0-1"}),
     Step("GetObjectAttributes", O | {"ObjectAttributes": ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]}),
     Step("GetObjectAcl", O),
-    # Object ACLs grant nobody anything here: what would is refused, what would not is taken.
     Step("PutObjectAcl", O | {"ACL": "private"}),
     Step("PutObjectTagging", O | {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
     Step("GetObjectTagging", O),
