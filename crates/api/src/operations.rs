@@ -475,6 +475,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write CreateSite own::site::create;
         Write DeleteSite own::site::delete;
         Write SetPrefixList own::prefix_list::set;
+        Write SetQuota own::quota::set;
+        Read ListQuotas own::quota::list;
         Read ListSites own::site::list;
         Write CreateSiteRun own::site::create_run;
         Write DeleteSiteRun own::site::delete_run;

@@ -6,6 +6,7 @@ pub(crate) mod attachment;
 pub(crate) mod failed_zone;
 pub(crate) mod name_export;
 pub(crate) mod prefix_list;
+pub(crate) mod quota;
 pub(crate) mod run;
 pub(crate) mod site;
 

@@ -1,7 +1,7 @@
 //! Limits on how many there may be of something [ec2-api §21].
 //!
 //! Limits inside one VPC have AWS's defaults. Limits of a whole Region have none: they are there
-//! on AWS to share its hardware. An installation can set any of them.
+//! on AWS to share its hardware. An installation can set any of them (`adit quota set`).
 
 use adit_model::Intent;
 
@@ -12,7 +12,8 @@ use crate::refusal::Refusal;
 pub(crate) struct Quota {
     /// The name by which an installation sets it.
     pub(crate) name: &'static str,
-    default: Option<u32>,
+    /// The limit unless an installation sets one.
+    pub(crate) default: Option<u32>,
     code: &'static str,
     text: &'static str,
 }
@@ -58,8 +59,7 @@ macro_rules! quotas {
             Quota { name: $key, default: $default, code: $code, text: $text };)*
 
         /// Every limit.
-        #[cfg(test)]
-        const ALL: &[Quota] = &[$($name),*];
+        pub(crate) const ALL: &[Quota] = &[$($name),*];
     };
 }
 

@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Az(AzCommand),
     /// The ranges of services: AWS-managed prefix lists.
     PrefixList(PrefixListCommand),
+    /// How many there may be of something.
+    Quota(QuotaCommand),
     /// The installation's accounts.
     Account(AccountCommand),
     /// What a site's resolver is told.
@@ -282,6 +284,27 @@ pub(crate) enum PrefixListAction {
         /// Its blocks of public addresses.
         #[arg(required = true)]
         cidrs: Vec<String>,
+    },
+}
+
+/// `adit quota`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QuotaCommand {
+    #[command(subcommand)]
+    pub(crate) action: QuotaAction,
+}
+
+/// What to do with limits.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum QuotaAction {
+    /// Lists every limit: name, limit, default; `-` is none.
+    List,
+    /// Sets a limit; without a number, back to its default.
+    Set {
+        /// Its name, such as interface-endpoints-per-vpc.
+        name: String,
+        /// How many there may be.
+        limit: Option<u32>,
     },
 }
 

@@ -16,6 +16,7 @@ mod net;
 mod objects;
 mod policy;
 mod prefix_list;
+mod quota;
 mod run;
 mod site;
 mod status;
@@ -79,6 +80,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Dns(dns) => dns::run(&target, &dns),
         Command::Az(az) => az::run(&target, &az),
         Command::PrefixList(list) => prefix_list::run(&target, &list),
+        Command::Quota(quota) => quota::run(&target, &quota),
         Command::Net(net) => net::run(&target, &net),
         Command::Objects(objects) => objects::run(&target, &objects),
         Command::Demo(demo) => demo::run(&demo),

@@ -15,12 +15,7 @@ pub(crate) fn create(
     draft: &mut Draft,
     ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
-    if !is_first(draft, &ctx.caller.account) {
-        return Err(Refusal::new(
-            "AccessDenied",
-            "Only the installation's first account may make accounts.",
-        ));
-    }
+    only_first(draft, ctx, "make accounts")?;
     let id: AccountId = match input.text("AccountId") {
         Some(text) => text.parse().map_err(|_| {
             Refusal::invalid_value(format!(
@@ -57,6 +52,17 @@ pub(crate) fn create(
         "AccessKeyId" => key.id.as_str(),
         "SecretAccessKey" => key.secret.expose(),
     }))
+}
+
+/// Refuses what concerns every account to all but the first one.
+pub(super) fn only_first(intent: &Intent, ctx: &Ctx, what: &str) -> Result<(), Refusal> {
+    match is_first(intent, &ctx.caller.account) {
+        true => Ok(()),
+        false => Err(Refusal::new(
+            "AccessDenied",
+            format!("Only the installation's first account may {what}."),
+        )),
+    }
 }
 
 /// Whether this is the account that a first start made: its users may do what concerns the whole

@@ -6,6 +6,7 @@ use adit_wire::{Value, map};
 
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
+use crate::own::account::only_first;
 use crate::refusal::Refusal;
 
 /// The zone that a request names, which must be one of the installation's.
@@ -21,6 +22,7 @@ fn zone(input: &Input<'_>, intent: &Intent) -> Result<Zone, Refusal> {
 
 /// Failing a failed zone changes nothing.
 pub(crate) fn fail(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
+    only_first(draft, ctx, "fail zones")?;
     let zone = zone(input, draft)?;
     if !draft.is_failed(&zone) {
         draft.put(FailedZone {
@@ -34,8 +36,9 @@ pub(crate) fn fail(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Resul
 pub(crate) fn recover(
     input: &Input<'_>,
     draft: &mut Draft,
-    _: &mut Ctx,
+    ctx: &mut Ctx,
 ) -> Result<Answer, Refusal> {
+    only_first(draft, ctx, "recover zones")?;
     let zone = zone(input, draft)?;
     draft.remove::<FailedZone>(&zone);
     Ok(Answer::done())

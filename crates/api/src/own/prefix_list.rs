@@ -10,11 +10,13 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::context::{Answer, Ctx};
 use crate::ec2::prefix_list::of_service;
 use crate::input::Input;
+use crate::own::account::only_first;
 use crate::refusal::Refusal;
 
 /// Sets the blocks of a service's list: `Service` is its whole name, or `s3` and the like in the
 /// Region of the call.
 pub(crate) fn set(input: &Input<'_>, draft: &mut Draft, ctx: &mut Ctx) -> Result<Answer, Refusal> {
+    only_first(draft, ctx, "change the ranges of services")?;
     let service = input.required("Service")?;
     let name = match service.contains('.') {
         true => service.to_string(),

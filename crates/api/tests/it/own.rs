@@ -306,3 +306,41 @@ fn what_is_refused() {
     let elsewhere = map! { "Name" => "twin", "Cidr" => "192.168.0.0/24", "VpcId" => other };
     adit(&world, "CreateSite", elsewhere);
 }
+
+#[test]
+fn the_first_account_alone_changes_what_concerns_all() {
+    let world = World::new();
+    let set = |limit: Value| map! { "Name" => "vpcs-per-region", "Limit" => limit };
+    let made = adit(&world, "SetQuota", set(1i64.into()));
+    assert_eq!(made.get("Limit").int(), Some(1));
+    world.vpc("10.0.0.0/16");
+    let one_more = map! { "CidrBlock" => "10.1.0.0/16" };
+    let (code, _) = world.ec2_refused("CreateVpc", one_more.clone());
+    assert_eq!(code, "VpcLimitExceeded");
+    let back = adit(&world, "SetQuota", set(Value::Null));
+    assert!(back.get("Limit").is_null() && back.get("Default").is_null());
+    world.ec2("CreateVpc", one_more);
+    for wrong in [Value::from(-1i64), Value::from(1i64 << 40)] {
+        assert_eq!(
+            refused(&world, "SetQuota", set(wrong)),
+            "InvalidParameterValue"
+        );
+    }
+    let unknown = map! { "Name" => "nonsense", "Limit" => 1i64 };
+    assert_eq!(refused(&world, "SetQuota", unknown), "NoSuchEntity");
+
+    let other = adit(&world, "CreateAccount", map! { "Name" => "other" });
+    world.use_key(&text(&other, "AccessKeyId"));
+    let listed = adit(&world, "ListQuotas", map! {});
+    assert!(each(&listed, "Quotas", "Name").contains(&"vpcs-per-region".to_string()));
+    let ranges = map! { "Service" => "s3", "Cidrs" => vec!["198.18.0.0/20"] };
+    let zone = map! { "Zone" => "us-east-1a" };
+    for (name, input) in [
+        ("SetQuota", set(1i64.into())),
+        ("SetPrefixList", ranges),
+        ("FailZone", zone.clone()),
+        ("RecoverZone", zone),
+    ] {
+        assert_eq!(refused(&world, name, input), "AccessDenied", "{name}");
+    }
+}

@@ -318,6 +318,9 @@ fn own(tour: &mut Tour) {
         tour.at(Service::Adit, name, map! { "Zone" => "us-east-1a" });
     }
     tour.at(Service::Adit, "ListFailedZones", map! {});
+    let input = map! { "Name" => "vpcs-per-region", "Limit" => 500i64 };
+    tour.at(Service::Adit, "SetQuota", input);
+    tour.at(Service::Adit, "ListQuotas", map! {});
     tour.at(
         Service::Adit,
         "GetNameExport",
