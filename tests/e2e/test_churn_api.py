@@ -1,8 +1,12 @@
 """Create, read, change in place, read, delete: for every kind of resource of EC2's networking, by boto3.
 
+test_churn_services.py does the same for IAM, Route 53, its Resolver and S3 Control.
+
 After each write the resource is read back and compared with what was written, as Terraform does: an answer that
 differs from what was asked for would show there as a change that nobody made. At the end nothing is left.
 """
+
+import ipaddress
 
 import pytest
 from botocore.exceptions import ClientError
@@ -92,6 +96,101 @@ def test_vpc_and_subnet(place):
     ec2.delete_subnet(SubnetId=subnet["SubnetId"])
     ec2.disassociate_vpc_cidr_block(AssociationId=made["AssociationId"])
     assert blocks() == [(VPC, "associated")]
+
+
+def test_attributes_of_a_vpc(place):
+    ec2 = place.ec2
+
+    def shown(name):
+        answer = ec2.describe_vpc_attribute(VpcId=place.vpc, Attribute=name)
+        return answer[name[0].upper() + name[1:]]["Value"]
+
+    for value in (False, True):
+        ec2.modify_vpc_attribute(VpcId=place.vpc, EnableDnsHostnames={"Value": value})
+        assert (shown("enableDnsSupport"), shown("enableDnsHostnames")) == (True, value)
+    ec2.create_tags(Resources=[place.vpc], Tags=[{"Key": "Name", "Value": "first"}, {"Key": "Other", "Value": ""}])
+    retag(ec2, place.vpc)
+    ec2.delete_tags(Resources=[place.vpc], Tags=[{"Key": "Other"}])
+    assert names(ec2.describe_vpcs(VpcIds=[place.vpc])["Vpcs"][0]) == {"Name": "second"}
+    # A subnet's table: the main one, another, the main one again.
+    made = ec2.associate_route_table(RouteTableId=place.table, SubnetId=place.subnet)["AssociationId"]
+
+    def subnets():
+        table = ec2.describe_route_tables(RouteTableIds=[place.table])["RouteTables"][0]
+        return [(one["RouteTableAssociationId"], one["SubnetId"]) for one in table["Associations"]]
+
+    assert subnets() == [(made, place.subnet)]
+    ec2.disassociate_route_table(AssociationId=made)
+    assert subnets() == []
+
+
+@pytest.fixture
+def ipv6(adit):
+    """Skips nothing: until packets follow IPv6, every call for it must say that it is unsupported."""
+    operations = adit.adit("api", "operations").stdout
+    return "AssociateSubnetCidrBlock" in operations
+
+
+def test_ipv6(adit, ipv6):
+    ec2 = adit.client("ec2")
+    if not ipv6:
+        gone(ec2.create_vpc, "UnsupportedOperation", CidrBlock=VPC, AmazonProvidedIpv6CidrBlock=True)
+        gone(ec2.assign_ipv6_addresses, "UnsupportedOperation", NetworkInterfaceId="eni-00000000000000001", Ipv6AddressCount=1)
+        return
+    vpc = ec2.create_vpc(CidrBlock=VPC, AmazonProvidedIpv6CidrBlock=True)["Vpc"]["VpcId"]
+
+    def block(kind, **named):
+        shown = getattr(ec2, f"describe_{kind}s")(**named)[f"{kind.capitalize()}s"][0]["Ipv6CidrBlockAssociationSet"]
+        return [(one["Ipv6CidrBlock"], one["Ipv6CidrBlockState"]["State"], one["AssociationId"]) for one in shown]
+
+    cidr, state, first = block("vpc", VpcIds=[vpc])[0]
+    assert state == "associated"
+    more = ec2.associate_vpc_cidr_block(VpcId=vpc, AmazonProvidedIpv6CidrBlock=True)["Ipv6CidrBlockAssociation"]["AssociationId"]
+    assert [one[2] for one in block("vpc", VpcIds=[vpc])] == [first, more]
+    ec2.disassociate_vpc_cidr_block(AssociationId=more)
+
+    own = str(next(ipaddress.ip_network(cidr).subnets(new_prefix=64)))
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.40.1.0/24")["Subnet"]["SubnetId"]
+    made = ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=own)["Ipv6CidrBlockAssociation"]["AssociationId"]
+    assert block("subnet", SubnetIds=[subnet]) == [(own, "associated", made)]
+    ec2.modify_subnet_attribute(SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": True})
+    assert ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]["AssignIpv6AddressOnCreation"]
+    eni = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+
+    def addresses():
+        shown = ec2.describe_network_interfaces(NetworkInterfaceIds=[eni])["NetworkInterfaces"][0]["Ipv6Addresses"]
+        return [one["Ipv6Address"] for one in shown]
+
+    given = addresses()
+    assert len(given) == 1
+    new = own.replace("/64", "beef")
+    ec2.assign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=[new])
+    assert addresses() == [*given, new]
+    ec2.unassign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=given)
+    assert addresses() == [new]
+
+    gateway = ec2.create_egress_only_internet_gateway(VpcId=vpc)["EgressOnlyInternetGateway"]["EgressOnlyInternetGatewayId"]
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    route = {"RouteTableId": table, "DestinationIpv6CidrBlock": "::/0"}
+    ec2.create_route(**route, EgressOnlyInternetGatewayId=gateway)
+
+    def out():
+        shown = ec2.describe_route_tables(RouteTableIds=[table])["RouteTables"][0]["Routes"]
+        return [(one["State"], one.get("EgressOnlyInternetGatewayId")) for one in shown if one.get("DestinationIpv6CidrBlock") == "::/0"]
+
+    assert out() == [("active", gateway)]
+    ec2.delete_egress_only_internet_gateway(EgressOnlyInternetGatewayId=gateway)
+    assert out() == [("blackhole", gateway)]
+    ec2.delete_route(**route)
+    assert out() == []
+    ec2.delete_route_table(RouteTableId=table)
+    ec2.delete_network_interface(NetworkInterfaceId=eni)
+    ec2.disassociate_subnet_cidr_block(AssociationId=made)
+    assert block("subnet", SubnetIds=[subnet]) == []
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.disassociate_vpc_cidr_block(AssociationId=first)
+    assert block("vpc", VpcIds=[vpc]) == []
+    ec2.delete_vpc(VpcId=vpc)
 
 
 def test_network_acl(place):
@@ -348,6 +447,15 @@ def test_endpoints(place):
     assert (set(shown(interface)["SubnetIds"]), names(shown(interface))) == ({place.subnet, place.other}, {"Name": "second"})
     assert ec2.delete_vpc_endpoints(VpcEndpointIds=[gateway, interface])["Unsuccessful"] == []
     gone(ec2.describe_vpc_endpoints, "InvalidVpcEndpointId.NotFound", VpcEndpointIds=[gateway])
+
+
+def test_an_operator_sets_a_limit(adit):
+    ec2 = adit.client("ec2")
+    adit.adit("quota", "set", "vpcs-per-region", "0")
+    gone(ec2.create_vpc, "VpcLimitExceeded", CidrBlock=VPC)
+    assert "vpcs-per-region\t0\t-" in adit.adit("quota", "list").stdout
+    adit.adit("quota", "set", "vpcs-per-region")
+    ec2.delete_vpc(VpcId=ec2.create_vpc(CidrBlock=VPC)["Vpc"]["VpcId"])
 
 
 def test_an_operator_changes_the_ranges_of_a_service(place, adit):
