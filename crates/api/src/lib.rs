@@ -40,3 +40,4 @@ pub use ids::Ids;
 pub use operations::{OPERATIONS, Row};
 pub use own::account::is_first as is_first_account;
 pub use refusal::Refusal;
+pub use sts::ServiceSession;

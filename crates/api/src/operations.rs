@@ -398,6 +398,14 @@ pub static OPERATIONS: &[Row] = rows! {
         Write PutPublicAccessBlock s3control::account_block::put;
         Read GetPublicAccessBlock s3control::account_block::get;
         Write DeletePublicAccessBlock s3control::account_block::delete;
+        Write CreateJob s3control::job::create;
+        Read DescribeJob s3control::job::describe;
+        Read ListJobs s3control::job::list;
+        Write UpdateJobPriority s3control::job::update_priority;
+        Write UpdateJobStatus s3control::job::update_status;
+        Read GetJobTagging s3control::job::tagging::get;
+        Write PutJobTagging s3control::job::tagging::put;
+        Write DeleteJobTagging s3control::job::tagging::delete;
         Read ListTagsForResource s3control::tagging::list;
         Write TagResource s3control::tagging::tag;
         Write UntagResource s3control::tagging::untag;

@@ -91,6 +91,10 @@ quotas! {
     ACCESS_POINTS_PER_REGION "access-points-per-region" Some(10_000),
         "TooManyAccessPoints"
         "You have attempted to create more access points than are allowed for an account in a Region.";
+    UNFINISHED_JOBS_PER_REGION "unfinished-jobs-per-region" Some(1_000),
+        "TooManyRequestsException" "There are as many unfinished jobs as an account may have in a Region.";
+    JOBS_PER_REGION "jobs-per-region" Some(10_000),
+        "TooManyRequestsException" "There are as many jobs as an account may have in a Region.";
     HOSTED_ZONES_PER_ACCOUNT "hosted-zones-per-account" Some(500),
         "TooManyHostedZones" "This account already has the maximum number of hosted zones.";
     RECORDS_PER_ZONE "record-sets-per-hosted-zone" Some(10_000),

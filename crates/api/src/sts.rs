@@ -1,7 +1,10 @@
 //! STS: who a caller is, and temporary credentials [iam-control §4].
 
 pub(crate) mod assume;
+mod service;
 pub(crate) mod token;
+
+pub use service::ServiceSession;
 
 use adit_model::*;
 use adit_policy::PolicyKind;

@@ -31,7 +31,17 @@ impl Token {
         operation: &str,
         ctx: &Ctx,
     ) -> Result<Option<Token>, Refusal> {
-        let Some(text) = input.text("ClientToken").filter(|text| !text.is_empty()) else {
+        Token::named(input, "ClientToken", operation, ctx)
+    }
+
+    /// The token of a call that has it in a member of another name.
+    pub(crate) fn named(
+        input: &Input<'_>,
+        member: &str,
+        operation: &str,
+        ctx: &Ctx,
+    ) -> Result<Option<Token>, Refusal> {
+        let Some(text) = input.text(member).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };
         if text.len() > 64 || !text.is_ascii() {

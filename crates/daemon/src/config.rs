@@ -38,6 +38,8 @@ pub struct Config {
     pub dns: DnsConfig,
     /// The audit log.
     pub audit: LogConfig,
+    /// Batch jobs.
+    pub jobs: JobsConfig,
     /// Numbers for monitoring.
     pub metrics: MetricsConfig,
     /// Upstreams that keep objects of some buckets.
@@ -117,6 +119,21 @@ impl TryFrom<String> for UpstreamServer {
             true => Err(format!("`{text}` is not the address of a server")),
             false => Ok(UpstreamServer(address)),
         }
+    }
+}
+
+/// Batch jobs of S3 Control.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobsConfig {
+    /// How many act on objects at the same time.
+    pub concurrent: usize,
+}
+
+impl Default for JobsConfig {
+    fn default() -> JobsConfig {
+        // Each has eight requests under way: enough to keep a small machine busy.
+        JobsConfig { concurrent: 4 }
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use crate::audit::Audit;
 use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
 use crate::control::{Control, Parts};
+use crate::jobs::Jobs;
 use crate::places::{self, ClientFile};
 use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
@@ -342,7 +343,7 @@ async fn serve(
     let control = Control::start(Parts {
         store: store.clone(),
         board: board.clone(),
-        snapshots,
+        snapshots: snapshots.clone(),
         settle: SETTLE,
         authority: Arc::new(authority),
         objects,
@@ -363,6 +364,17 @@ async fn serve(
         what: "the S3 front door",
         why,
     })?;
+    // Objects are this node's: in an etcd, the node with the planes has them.
+    if planes || options.store.is_none() {
+        let jobs = Jobs {
+            store: store.clone(),
+            gateway: control.gateway(),
+            snapshots,
+            directory: state.join("jobs"),
+            most: config.jobs.concurrent.max(1),
+        };
+        tokio::spawn(jobs.run());
+    }
     if planes {
         tokio::spawn(planes::gateway::run(
             control.gateway(),

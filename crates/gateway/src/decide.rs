@@ -16,6 +16,7 @@ use crate::acl::{self, Subject};
 use crate::ask::Ask;
 use crate::connection::Via;
 use crate::copy_source::CopySource;
+use crate::job;
 
 /// Name and value pairs.
 pub(crate) type Pairs = Vec<(String, String)>;
@@ -201,6 +202,17 @@ fn list_keys<'a>(context: &mut Context<'a>, ask: &Ask<'a>, input: &'a Value) {
             let vpc = !input.get("VpcConfiguration").is_null();
             let origin = if vpc { "VPC" } else { "Internet" };
             context.set(keys::S3_ACCESS_POINT_NETWORK_ORIGIN, origin);
+            tag_keys(context, input.get("Tags").list());
+        }
+        "CreateJob" => {
+            job::request_keys(context, input);
+            tag_keys(context, input.get("Tags").list());
+        }
+        "UpdateJobPriority" | "UpdateJobStatus" | "DeleteJobTagging" => {
+            job::existing_keys(context, ask, input);
+        }
+        "PutJobTagging" => {
+            job::existing_keys(context, ask, input);
             tag_keys(context, input.get("Tags").list());
         }
         "TagResource" => tag_keys(context, input.get("Tags").list()),

@@ -48,6 +48,7 @@ mod head;
 mod hello;
 mod ids;
 mod io;
+mod job;
 mod listen;
 mod objects;
 mod operations;

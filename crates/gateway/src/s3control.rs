@@ -1,13 +1,14 @@
 //! Operations of S3 Control: access points, account settings, jobs. Decided here, carried out by
 //! [`Operations`](crate::Operations).
 
-use adit_model::AccessPoint;
+use adit_model::{AccessPoint, Job};
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Value};
 
 use crate::ask::{Ask, Uses};
 use crate::buckets::{MAX_DOCUMENT, call};
 use crate::decide::{self, Said};
+use crate::job;
 use crate::reply::Reply;
 
 /// Decides and carries out one.
@@ -31,6 +32,9 @@ pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         ..Said::default()
     };
     decide::all(ask, &said, &facts, uses.account)?;
+    if ask.op.name() == "CreateJob" {
+        job::pass_role(ask, &input, uses.account)?;
+    }
     call(ask, &input).await
 }
 
@@ -54,7 +58,7 @@ fn resource(ask: &Ask<'_>, input: &Value, account: &str) -> String {
         return AccessPoint::arn_of(account, region, name);
     }
     if let Some(id) = input.get("JobId").str() {
-        return format!("arn:aws:s3:{region}:{account}:job/{id}");
+        return Job::arn_of(account, region, id);
     }
     input.get("ResourceArn").str().unwrap_or("*").to_owned()
 }

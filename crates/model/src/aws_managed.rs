@@ -108,7 +108,7 @@ pub static AWS_MANAGED: &[AwsManagedPolicy] = &[
         name: "SecurityAudit",
         description: "Looking at how everything is set up, without reading data.",
         document: allow!(
-            r#"["ec2:Describe*","ec2:GetManagedPrefixList*","elasticloadbalancing:Describe*","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy","route53:Get*","route53:List*","route53resolver:Get*","route53resolver:List*","s3:GetAccessPoint*","s3:GetBucket*","s3:GetEncryptionConfiguration","s3:GetLifecycleConfiguration","s3:ListAccessPoints","s3:ListAllMyBuckets"]"#
+            r#"["ec2:Describe*","ec2:GetManagedPrefixList*","elasticloadbalancing:Describe*","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy","route53:Get*","route53:List*","route53resolver:Get*","route53resolver:List*","s3:DescribeJob","s3:GetAccessPoint*","s3:GetBucket*","s3:GetEncryptionConfiguration","s3:GetJobTagging","s3:GetLifecycleConfiguration","s3:ListAccessPoints","s3:ListAllMyBuckets","s3:ListJobs"]"#
         ),
     },
 ];

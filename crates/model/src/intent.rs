@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::endpoint::*;
 use crate::id::*;
 use crate::identity::*;
+use crate::job::*;
 use crate::names::*;
 use crate::network::*;
 use crate::query_log::*;
@@ -240,6 +241,7 @@ resources! {
         |r| AccessPoint::key_of(r.owner.as_str(), r.region.as_str(), &r.name), None;
     account_blocks: AccountPublicAccessBlock, "account-public-access-block",
         |r| r.account.to_string(), None;
+    jobs: Job, "job", |r| r.key(), None;
     hosted_zones: HostedZone, "hosted-zone", |r| r.id.to_string(), None;
     zone_associations: ZoneAssociation, "zone-association",
         |r| format!("{} {}", r.zone, r.vpc), Some(&r.vpc);

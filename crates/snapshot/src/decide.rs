@@ -4,3 +4,4 @@ pub mod control;
 pub mod name;
 pub mod path;
 pub mod request;
+pub mod service;

@@ -645,6 +645,7 @@ fn buckets(tour: &mut Tour) {
     tour.at(s3, "PutBucketAcl", with("ACL", "private".into()));
     tour.at(s3, "GetBucketAcl", bucket.clone());
     access_points(tour);
+    jobs(tour);
     tour.at(s3, "DeleteBucket", bucket);
 }
 
@@ -706,4 +707,54 @@ fn access_points(tour: &mut Tour) {
     assert_eq!(kept.get("BlockPublicPolicy").bool(), Some(true));
     assert_eq!(kept.get("BlockPublicAcls").bool(), Some(false));
     tour.at(control, "DeletePublicAccessBlock", account);
+}
+
+/// Batch jobs over the bucket `reports`; nobody carries them out here.
+fn jobs(tour: &mut Tour) {
+    let control = Service::S3Control;
+    let account = map! { "AccountId" => ACCOUNT };
+    let location = map! { "ObjectArn" => "arn:aws:s3:::reports/list", "ETag" => "e" };
+    let spec = map! {
+        "Format" => "S3BatchOperations_CSV_20180820",
+        "Fields" => list!["Bucket", "Key"],
+    };
+    let made = tour.at(
+        control,
+        "CreateJob",
+        map! {
+            "AccountId" => ACCOUNT,
+            "Operation" => map! { "S3DeleteObjectTagging" => map! {} },
+            "Report" => map! { "Enabled" => false },
+            "ClientRequestToken" => "t",
+            "Manifest" => map! { "Spec" => spec, "Location" => location },
+            "Priority" => 3i64,
+            "RoleArn" => format!("arn:aws:iam::{ACCOUNT}:role/worker"),
+        },
+    );
+    let job = text(&made, "JobId");
+    let named = map! { "AccountId" => ACCOUNT, "JobId" => job.as_str() };
+    let with = |name: &'static str, value: Value| {
+        let mut input = named.clone();
+        if let Some(members) = input.map_mut() {
+            members.insert(name, value);
+        }
+        input
+    };
+    tour.at(control, "UpdateJobPriority", with("Priority", 4i64.into()));
+    let tags = list![map! { "Key" => "a", "Value" => "b" }];
+    tour.at(control, "PutJobTagging", with("Tags", tags));
+    let shown = tour.at(control, "GetJobTagging", named.clone());
+    assert_eq!(text(one(&shown, "Tags"), "Value"), "b");
+    tour.at(control, "DeleteJobTagging", named.clone());
+    tour.at(
+        control,
+        "UpdateJobStatus",
+        with("RequestedJobStatus", "Cancelled".into()),
+    );
+    let shown = tour.at(control, "DescribeJob", named.clone());
+    let shown = shown.get("Job");
+    assert_eq!(text(shown, "Status"), "Cancelled");
+    assert_eq!(shown.get("Priority").int(), Some(4));
+    let listed = tour.at(control, "ListJobs", account);
+    assert_eq!(text(one(&listed, "Jobs"), "JobId"), job);
 }
