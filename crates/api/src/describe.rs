@@ -250,7 +250,9 @@ pub(crate) fn tag_values(tags: &Tags, name: &str) -> Option<Vec<String>> {
 fn filters<'a>(input: &Input<'a>) -> Result<Vec<Filter<'a>>, Refusal> {
     let mut filters = Vec::new();
     let mut values = 0;
-    for filter in input.get("Filters").list() {
+    // Two operations call the parameter by its wire name.
+    let named = input.get("Filters").list().iter();
+    for filter in named.chain(input.get("Filter").list()) {
         let name = filter.get("Name").str().unwrap_or_default();
         if name.is_empty() {
             return Err(Refusal::missing("Filter.Name"));

@@ -9,6 +9,7 @@ pub(crate) mod dhcp_options;
 pub(crate) mod egress_only_gateway;
 pub(crate) mod endpoint;
 pub(crate) mod endpoint_service;
+pub(crate) mod flow_log;
 pub(crate) mod internet_gateway;
 pub(crate) mod nat_gateway;
 pub(crate) mod network_acl;

@@ -120,6 +120,10 @@ pub static OPERATIONS: &[Row] = rows! {
         Write EnableVgwRoutePropagation ec2::vpn_gateway::enable_propagation;
         Write DisableVgwRoutePropagation ec2::vpn_gateway::disable_propagation;
 
+        Write CreateFlowLogs ec2::flow_log::create;
+        Write DeleteFlowLogs ec2::flow_log::delete;
+        Read DescribeFlowLogs ec2::flow_log::describe;
+
         Write CreateInternetGateway ec2::internet_gateway::create;
         Write AttachInternetGateway ec2::internet_gateway::attach;
         Write DetachInternetGateway ec2::internet_gateway::detach;

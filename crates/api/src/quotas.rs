@@ -68,6 +68,8 @@ quotas! {
         "VpcLimitExceeded" "The maximum number of VPCs has been reached.";
     SUBNETS_PER_VPC "subnets-per-vpc" Some(200),
         "SubnetLimitExceeded" "The maximum number of subnets has been reached.";
+    FLOW_LOGS_PER_RESOURCE "flow-logs-per-resource" Some(2),
+        "FlowLogsLimitExceeded" "The maximum number of flow logs of a resource has been reached.";
     ROUTE_TABLES_PER_VPC "route-tables-per-vpc" Some(200),
         "RouteTableLimitExceeded" "The maximum number of route tables has been reached.";
     ROUTES_PER_TABLE "routes-per-table" Some(50),

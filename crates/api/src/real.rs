@@ -36,6 +36,7 @@ const ALWAYS: &[(&str, Feature)] = &[
         "DescribeEgressOnlyInternetGateways",
         Feature::EgressOnlyGateways,
     ),
+    ("CreateFlowLogs", Feature::FlowLogs),
 ];
 
 /// Whether packets follow everything that an operation makes: else it is always refused.

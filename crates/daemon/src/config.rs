@@ -42,6 +42,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// Numbers for monitoring.
     pub metrics: MetricsConfig,
+    /// Records of what passes.
+    pub flow_logs: FlowLogsConfig,
     /// Upstreams that keep objects of some buckets.
     pub origin: Vec<OriginConfig>,
     /// Certificates of the operator's own.
@@ -144,6 +146,29 @@ pub struct MetricsConfig {
     /// Where they are shown, at `/metrics`, in Prometheus' text form. A loopback address: they tell
     /// names of buckets and endpoints to whoever asks. Nowhere when it is not set.
     pub listen: Option<SocketAddr>,
+}
+
+/// Records of what passes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FlowLogsConfig {
+    /// The most seconds that a record covers, whatever a flow log asks for: 1 to 600.
+    pub seconds: u32,
+}
+
+impl Default for FlowLogsConfig {
+    fn default() -> FlowLogsConfig {
+        FlowLogsConfig { seconds: 600 }
+    }
+}
+
+impl FlowLogsConfig {
+    /// As settings of the recorder.
+    pub fn settings(&self) -> crate::flow_logs::Settings {
+        crate::flow_logs::Settings {
+            seconds: self.seconds.clamp(1, 600),
+        }
+    }
 }
 
 /// One Region.

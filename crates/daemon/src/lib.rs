@@ -8,6 +8,7 @@ pub mod audit;
 pub mod certificates;
 pub mod config;
 pub mod control;
+pub mod flow_logs;
 pub mod jobs;
 pub mod leases;
 pub mod metrics;

@@ -17,6 +17,7 @@ use adit_store::{Author, Store};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
 use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
@@ -25,7 +26,7 @@ use crate::jobs::Jobs;
 use crate::places::{self, ClientFile};
 use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
-use crate::{AGENT_COMMAND, certificates, leases, metrics, origins};
+use crate::{AGENT_COMMAND, certificates, flow_logs, leases, metrics, origins};
 
 /// What the command line says.
 #[derive(Clone, Default)]
@@ -114,6 +115,9 @@ impl std::fmt::Debug for UpOptions {
 
 /// How long a mutating call waits for the planes before it answers `pending`.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// How long the end waits for the last records of flow logs.
+const RECORDS: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until SIGTERM, SIGINT, or `adit down`.
 pub fn up(options: UpOptions) -> Result<(), UpError> {
@@ -312,6 +316,8 @@ async fn serve(
     store.follow(adit_plane::builder(publish));
 
     let (place, placed) = watch::channel(Placed::default());
+    let ending = CancellationToken::new();
+    let mut recorder = None;
     if planes {
         let mut net = NetPlane::new(agent_options(options, state, &store));
         let net = tokio::task::spawn_blocking(move || net.connect().map(|_| net))
@@ -337,6 +343,14 @@ async fn serve(
             },
         ));
         tokio::spawn(leases::run(store.clone()));
+        recorder = Some(tokio::spawn(flow_logs::run(
+            placed.clone(),
+            config.flow_logs.settings(),
+            objects.clone(),
+            state.to_path_buf(),
+            metrics.clone(),
+            ending.clone(),
+        )));
     }
 
     let down = Arc::new(Notify::new());
@@ -412,6 +426,11 @@ async fn serve(
     }
     let end = ends.wait().await;
     places::withdraw(state, address);
+    ending.cancel();
+    if let Some(recorder) = recorder {
+        // What passed until now is written down.
+        let _ = tokio::time::timeout(RECORDS, recorder).await;
+    }
     control.stop().await;
     Ok(end)
 }

@@ -10,7 +10,7 @@ use adit_snapshot::acl::{self, AclError, Asked, Grant, Grantee, OWNER_PREFERRED,
 use adit_snapshot::{BucketView, Snapshot};
 use adit_wire::{ErrorReply, Map, Value};
 
-use crate::ask::{Ask, stored};
+use crate::ask::{Ask, stored_bucket};
 use crate::decide::{Question, object_arn};
 
 /// Actions on what is the object owner's to give, not the bucket owner's.
@@ -89,7 +89,11 @@ pub(crate) async fn look(
         version: version.cloned(),
         ..GetOptions::default()
     };
-    let found = ask.gateway.store.head(&stored(view), key, &options).await;
+    let found = ask
+        .gateway
+        .store
+        .head(&stored_bucket(&view.bucket), key, &options)
+        .await;
     let Ok(object) = found else {
         return Subject::Missing;
     };

@@ -152,7 +152,7 @@ impl<'a> Ask<'a> {
     pub(crate) fn stored(&self) -> Result<adit_objects::Bucket, ErrorReply> {
         let view = self.bucket()?;
         match view.bucket.origin {
-            None => Ok(stored(view)),
+            None => Ok(stored_bucket(&view.bucket)),
             Some(_) => Err(not_implemented(self.op.name())),
         }
     }
@@ -208,13 +208,13 @@ impl<'a> Ask<'a> {
 }
 
 /// A bucket as the store knows it.
-pub(crate) fn stored(view: &BucketView) -> adit_objects::Bucket {
-    let versioning = match view.bucket.versioning.as_deref() {
+pub fn stored_bucket(bucket: &adit_model::Bucket) -> adit_objects::Bucket {
+    let versioning = match bucket.versioning.as_deref() {
         Some("Enabled") => adit_objects::Versioning::Enabled,
         Some(_) => adit_objects::Versioning::Suspended,
         None => adit_objects::Versioning::Unversioned,
     };
-    adit_objects::Bucket::new(view.bucket.incarnation.as_str()).versioned(versioning)
+    adit_objects::Bucket::new(bucket.incarnation.as_str()).versioned(versioning)
 }
 
 pub(crate) fn no_such_bucket(name: &str) -> ErrorReply {

@@ -62,6 +62,7 @@ mod settings;
 mod upload;
 mod version2;
 
+pub use ask::stored_bucket;
 pub use certificates::Certificates;
 pub use connection::{Connection, Scheme, TlsVersion, Via};
 pub use control::{Control, ControlAnswer};

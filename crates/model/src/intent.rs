@@ -272,6 +272,13 @@ impl std::fmt::Debug for Intent {
 }
 
 impl Intent {
+    /// The id of a zone: the Region's code and the zone's place in it, such as `use1-az1`.
+    pub fn zone_id(&self, zone: &Zone) -> Option<String> {
+        let region = self.get::<RegionInfo>(zone.region())?;
+        let place = region.zones.iter().position(|other| other == zone)?;
+        Some(format!("{}-az{}", region.name.code(), place + 1))
+    }
+
     /// The resource of this kind with this key.
     pub fn get<R: Resource>(&self, key: impl AsRef<str>) -> Option<&Arc<R>> {
         R::table(self).get(key.as_ref())

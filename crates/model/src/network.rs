@@ -12,8 +12,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::id::*;
-use crate::intent::{Draft, Generation};
-use crate::resources::{IpProtocol, Millis, NetworkInterface, Tags};
+use crate::intent::{Draft, Generation, Intent};
+use crate::resources::{Bucket, IpProtocol, Millis, NetworkInterface, Subnet, Tags, Vpc};
 use crate::secret::Secret;
 
 /// One IPv6 block of a VPC: a /56 of the installation's own pool ([`crate::net::IPV6_POOL`]).
@@ -499,6 +499,27 @@ pub struct FlowLog {
     pub created: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+impl FlowLog {
+    /// Whether what it watches is still there.
+    pub fn is_of_something(&self, intent: &Intent) -> bool {
+        match &self.resource {
+            FlowLogResource::Vpc => intent.get::<Vpc>(&self.vpc).is_some(),
+            FlowLogResource::Subnet(id) => intent.get::<Subnet>(id).is_some(),
+            FlowLogResource::Interface(id) => intent.get::<NetworkInterface>(id).is_some(),
+        }
+    }
+
+    /// The bucket that it writes to, as far as it may: its own account's, in the embedded store. `None`
+    /// when records go elsewhere than to a bucket.
+    pub fn bucket<'a>(&self, intent: &'a Intent) -> Option<Option<&'a Arc<Bucket>>> {
+        let FlowLogDestination::S3 { bucket, .. } = &self.destination else {
+            return None;
+        };
+        let found = intent.get::<Bucket>(bucket);
+        Some(found.filter(|bucket| bucket.owner == self.owner && bucket.origin.is_none()))
+    }
 }
 
 /// What a flow log watches.

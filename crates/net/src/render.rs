@@ -118,6 +118,19 @@ pub mod place {
         super::gateway_device(id)
     }
 
+    /// The router's device of the internet gateway.
+    pub const INTERNET_GATEWAY_DEVICE: &str = super::IGW_DEVICE;
+
+    /// The router's device of a site, by the site's number in its VPC.
+    pub fn site_device(number: u16) -> String {
+        super::site_device(number)
+    }
+
+    /// The router's device of a peering connection, by its number at this side.
+    pub fn peering_device(number: u16) -> String {
+        super::peering::device(number)
+    }
+
     /// Where the resolver of a site's hosts answers public names: the site's router.
     pub fn site_resolver(cidr: Ipv4Net) -> Ipv4Addr {
         addresses::router(cidr)

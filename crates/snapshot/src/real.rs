@@ -50,6 +50,7 @@ pub const REAL: &[Feature] = &[
     Feature::LocalOverrides,
     Feature::PrefixListRoutes,
     Feature::DhcpOptions,
+    Feature::FlowLogs,
 ];
 
 impl Feature {

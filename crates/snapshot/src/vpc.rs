@@ -350,7 +350,11 @@ impl VpcView {
                 .map(|gateway| gateway.id.clone()),
             peerings: peering::build_peerings(intent, id),
             edges: routes::build_edges(intent, id),
-            flow_logs: intent.in_vpc::<FlowLog>(id).cloned().collect(),
+            flow_logs: intent
+                .in_vpc::<FlowLog>(id)
+                .filter(|log| log.is_of_something(intent))
+                .cloned()
+                .collect(),
             s3_blocks: routes::s3_blocks(intent),
             unplugged,
             gateways,

@@ -16,7 +16,7 @@ use adit_wire::{Map, Value, list, map};
 
 use crate::context::{Ctx, View};
 use crate::describe::{Query, is_tag_filter, tag_values, tags};
-use crate::ec2::{place, prefix_list};
+use crate::ec2::prefix_list;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -264,7 +264,7 @@ impl Shown {
         let offer = &self.offer;
         let (name, region) = (offer.name(), offer.region());
         let zones = offer.zones(intent);
-        let ids = zones.iter().filter_map(|zone| place::zone_id(intent, zone));
+        let ids = zones.iter().filter_map(|zone| intent.zone_id(zone));
         let short = short_name(&name);
         let base = match self.kind {
             "Gateway" => format!("{short}.{region}.amazonaws.com"),

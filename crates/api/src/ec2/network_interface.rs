@@ -15,7 +15,7 @@ use adit_wire::{Map, Value, map};
 
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::{Describe, tags, yes};
-use crate::ec2::{address, place};
+use crate::ec2::address;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -358,7 +358,7 @@ fn zone<'a>(eni: &NetworkInterface, intent: &'a Intent) -> Option<&'a Zone> {
 }
 
 fn zone_id(eni: &NetworkInterface, intent: &Intent) -> Option<String> {
-    zone(eni, intent).and_then(|zone| place::zone_id(intent, zone))
+    zone(eni, intent).and_then(|zone| intent.zone_id(zone))
 }
 
 /// Its hardware address, as texts write it.

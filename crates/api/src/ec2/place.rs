@@ -8,13 +8,6 @@ use crate::describe::Query;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
-/// The id of a zone: the Region's code and the zone's place, such as `use1-az1`.
-pub(crate) fn zone_id(intent: &Intent, zone: &Zone) -> Option<String> {
-    let region = intent.get::<RegionInfo>(zone.region())?;
-    let place = region.zones.iter().position(|other| other == zone)?;
-    Some(format!("{}-az{}", region.name.code(), place + 1))
-}
-
 /// The zone that a request names by name or id, if it names one.
 pub(crate) fn zone_of(
     input: &Input<'_>,
@@ -42,7 +35,7 @@ pub(crate) fn zone_of(
             }
         },
     };
-    let id_of = |zone: &Zone| zone_id(intent, zone).unwrap_or_default();
+    let id_of = |zone: &Zone| intent.zone_id(zone).unwrap_or_default();
     let by_id = match named("AvailabilityZoneId") {
         None => None,
         Some(text) => match zones.iter().find(|zone| id_of(zone) == text) {
@@ -85,7 +78,7 @@ pub(crate) fn describe_zones(
         Some(region) => region.zones.clone(),
         None => Vec::new(),
     };
-    let id_of = |zone: &Zone| zone_id(view.intent, zone).unwrap_or_default();
+    let id_of = |zone: &Zone| view.intent.zone_id(zone).unwrap_or_default();
     let (names, ids) = (input.texts("ZoneNames"), input.texts("ZoneIds"));
     for name in &names {
         if !zones.iter().any(|zone| zone.as_str() == *name) {

@@ -226,9 +226,7 @@ const DESCRIBE: Describe<Subnet> = Describe {
             "vpc-id" => vec![subnet.vpc.to_string()],
             "availability-zone" | "availabilityZone" => vec![subnet.zone.to_string()],
             "availability-zone-id" | "availabilityZoneId" => {
-                place::zone_id(view.intent, &subnet.zone)
-                    .into_iter()
-                    .collect()
+                view.intent.zone_id(&subnet.zone).into_iter().collect()
             }
             "available-ip-address-count" => vec![addresses::free(view.intent, subnet).to_string()],
             "cidr-block" | "cidr" | "cidrBlock" => vec![subnet.cidr.to_string()],
@@ -273,7 +271,7 @@ pub(crate) fn show(subnet: &Subnet, view: View<'_>) -> Value {
         "CidrBlock" => subnet.cidr.to_string(),
         "AvailableIpAddressCount" => addresses::free(view.intent, subnet),
         "AvailabilityZone" => subnet.zone.as_str(),
-        "AvailabilityZoneId" => place::zone_id(view.intent, &subnet.zone),
+        "AvailabilityZoneId" => view.intent.zone_id(&subnet.zone),
         "DefaultForAz" => subnet.default_for_az,
         "MapPublicIpOnLaunch" => subnet.map_public_ip,
         "MapCustomerOwnedIpOnLaunch" => false,

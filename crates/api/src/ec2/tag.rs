@@ -64,6 +64,7 @@ static TAGGABLE: &[Taggable] = taggable! {
     SecurityGroup SecurityGroupId::PREFIX, "security-group";
     NetworkInterface NetworkInterfaceId::PREFIX, "network-interface";
     EndpointService VpcEndpointServiceId::PREFIX, "vpc-endpoint-service";
+    FlowLog FlowLogId::PREFIX, "vpc-flow-log";
     VpcEndpoint VpcEndpointId::PREFIX, "vpc-endpoint";
     NetworkAcl NetworkAclId::PREFIX, "network-acl";
     NatGateway NatGatewayId::PREFIX, "natgateway";

@@ -187,6 +187,7 @@ pub(crate) fn delete(
         draft.remove::<VpcPeeringConnection>(&connection.id);
     }
     crate::route53::forget_vpc(draft, &vpc.id);
+    crate::ec2::flow_log::forget_vpc(draft, &vpc.id);
     draft.remove::<Vpc>(id);
     Ok(Answer::done())
 }

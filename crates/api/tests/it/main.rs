@@ -13,6 +13,7 @@ mod bootstrap;
 mod describe;
 mod ec2_errors;
 mod endpoints;
+mod flow_logs;
 mod identity;
 mod invariants;
 mod ipv6;

@@ -40,6 +40,7 @@ fn every_row_answers_in_the_shape_of_its_table() {
     networks(&mut tour);
     rows_network::all(&mut tour);
     groups(&mut tour);
+    flow_logs(&mut tour);
     endpoints(&mut tour);
     services(&mut tour);
     own(&mut tour);
@@ -121,6 +122,22 @@ fn services(tour: &mut Tour) {
     tour.at(Service::Elbv2, "DeleteLoadBalancer", arn);
     tour.ec2("DeleteSubnet", map! { "SubnetId" => subnet });
     tour.ec2("DeleteVpc", map! { "VpcId" => vpc });
+}
+
+fn flow_logs(tour: &mut Tour) {
+    let made = tour.ec2("CreateVpc", map! { "CidrBlock" => "10.9.0.0/16" });
+    let vpc = text(made.get("Vpc"), "VpcId");
+    let made = tour.ec2(
+        "CreateFlowLogs",
+        map! {
+            "ResourceType" => "VPC", "ResourceIds" => list![vpc.as_str()], "TrafficType" => "ALL",
+            "LogGroupName" => "flows", "DeliverLogsPermissionArn" => "arn:aws:iam::1:role/r",
+        },
+    );
+    let ids = made.get("FlowLogIds").clone();
+    let shown = tour.ec2("DescribeFlowLogs", map! { "FlowLogIds" => ids.clone() });
+    assert_eq!(text(one(&shown, "FlowLogs"), "ResourceId"), vpc);
+    tour.ec2("DeleteFlowLogs", map! { "FlowLogIds" => ids });
 }
 
 fn networks(tour: &mut Tour) {

@@ -8,7 +8,7 @@ use super::errors::reply as store_error;
 use super::headers;
 use super::write::{facts, part_of};
 use crate::acl::{self, Subject};
-use crate::ask::{Ask, Uses, argument, no_such_bucket, stored};
+use crate::ask::{Ask, Uses, argument, no_such_bucket, stored_bucket};
 use crate::copy_source::CopySource;
 use crate::decide::{self, Said, may_know};
 use crate::forward;
@@ -182,7 +182,7 @@ async fn has_tags(ask: &Ask<'_>, source: &CopySource) -> bool {
     let found = ask
         .gateway
         .store
-        .head(&stored(view), &source.key, &options)
+        .head(&stored_bucket(&view.bucket), &source.key, &options)
         .await;
     found.is_ok_and(|object| !object.info().attributes.tags.is_empty())
 }
@@ -211,7 +211,7 @@ fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorRepl
         return Err(forward::other_origin());
     }
     Ok(Source {
-        bucket: stored(view),
+        bucket: stored_bucket(&view.bucket),
         key: source.key.clone(),
         version: version(source),
         conditions: headers::read_conditions(ask, headers::SOURCE_CONDITIONS),

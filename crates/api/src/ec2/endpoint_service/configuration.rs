@@ -10,7 +10,6 @@ use super::private_name;
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::{Describe, tags};
 use crate::ec2::endpoint::unsuccessful;
-use crate::ec2::place;
 use crate::input::{Input, malformed};
 use crate::refusal::Refusal;
 use crate::tokens::Token;
@@ -381,9 +380,7 @@ fn address_types(service: &EndpointService) -> Vec<&'static str> {
 /// says. Whether a connection carries traffic is the endpoint's state.
 fn show(service: &EndpointService, view: View<'_>) -> Value {
     let zones = zones(service, view.intent);
-    let ids = zones
-        .iter()
-        .filter_map(|zone| place::zone_id(view.intent, zone));
+    let ids = zones.iter().filter_map(|zone| view.intent.zone_id(zone));
     let regions = service.regions.iter();
     let regions = regions.map(|r| map! { "Region" => r.as_str(), "ServiceState" => "Available" });
     let name = service.private_name.as_ref();
