@@ -16,7 +16,9 @@ import pytest
 from harness.installation import Installation, free_port, wait_until
 from harness.programs import ADIT, PYTHON, REPOSITORY
 
-DOCUMENTS = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs/guide").glob("*.md"))]
+DOCUMENTS = [
+    REPOSITORY / "README.md", *sorted((REPOSITORY / "docs/guide").glob("*.md")), REPOSITORY / "docs/on-premises-dns.md",
+]
 
 # Too large to run inside a test, and run anyway: by test_demo.py, and by whoever runs this file.
 RUN_ELSEWHERE = {"cargo run --release -- demo", "cargo xtask test"}
