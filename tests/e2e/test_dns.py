@@ -181,6 +181,38 @@ def test_a_deleted_endpoints_name_is_gone(adit, vpc):
         assert host.lookup(name).rcode == "NXDOMAIN"
 
 
+def test_a_name_answers_when_the_call_that_made_it_returns(adit):
+    """No first attempt fails, and none succeeds after the end: endpoints, their zones, private names, records."""
+    vpc = Vpc(adit, dns_hostnames=True)
+    one, two = vpc.subnet("10.0.1.0/24", "us-east-1a"), vpc.subnet("10.0.2.0/24", "us-east-1b")
+    _, ranges = s3_prefix_list(adit)
+    route53 = adit.client("route53")
+    zone = route53.create_hosted_zone(
+        Name="corp.example", CallerReference="1", VPC={"VPCRegion": "us-east-1", "VPCId": vpc.id}
+    )["HostedZone"]["Id"]
+    with adit.host(one) as host:
+        for turn in range(10):
+            made = adit.ec2.create_vpc_endpoint(
+                VpcId=vpc.id, ServiceName="com.amazonaws.us-east-1.s3", VpcEndpointType="Interface", SubnetIds=[one],
+                PrivateDnsEnabled=True, DnsOptions={"PrivateDnsOnlyForInboundResolverEndpoint": False},
+            )["VpcEndpoint"]
+            name = made["DnsEntries"][0]["DnsName"].removeprefix("*.")
+            first = host.lookup(f"bucket.{name}")
+            taken = host.lookup(PRIVATE[1])
+            assert (first.rcode, len(first.addresses)) == ("NOERROR", 1) and taken.addresses == first.addresses, turn
+            adit.ec2.modify_vpc_endpoint(VpcEndpointId=made["VpcEndpointId"], AddSubnetIds=[two])
+            assert len(host.lookup(f"bucket.{name}").addresses) == 2, turn
+            zonal = name.replace(".s3.", "-us-east-1b.s3.", 1)
+            assert len(host.lookup(zonal).addresses) == 1, turn
+            record = {"Name": f"n{turn}.corp.example", "Type": "A", "TTL": 1, "ResourceRecords": [{"Value": "10.0.0.7"}]}
+            change = {"Changes": [{"Action": "CREATE", "ResourceRecordSet": record}]}
+            route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=change)
+            assert host.lookup(record["Name"]).addresses == ["10.0.0.7"], turn
+            adit.ec2.delete_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])
+            assert host.lookup(f"bucket.{name}").rcode == "NXDOMAIN", turn
+            assert all(in_ranges(address, ranges) for address in host.lookup(PRIVATE[1]).addresses), turn
+
+
 def test_a_site_can_have_a_resolver_of_its_own(adit, vpc):
     subnet = vpc.subnet()
     open_53 = vpc.group("resolver", ingress=[("udp", 53, "192.168.0.0/24")])

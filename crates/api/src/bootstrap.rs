@@ -40,6 +40,9 @@ pub struct RegionStart {
     pub zones: Vec<Zone>,
     /// The public addresses of S3: the entries of its prefix list.
     pub s3_prefixes: Vec<Ipv4Net>,
+    /// The public addresses of DynamoDB: the entries of its prefix list. Without any there is no
+    /// DynamoDB.
+    pub dynamodb_prefixes: Vec<Ipv4Net>,
     /// Public addresses that instances can have.
     pub public_addresses: Ipv4Net,
 }
@@ -186,32 +189,37 @@ pub fn put_regions(draft: &mut Draft, regions: &[RegionStart]) -> Result<(), Boo
         if !as_wished {
             draft.put(region);
         }
-        put_s3_prefixes(draft, wish);
+        put_prefixes(draft, &wish.name, "s3", &wish.s3_prefixes);
+        if !wish.dynamodb_prefixes.is_empty() {
+            put_prefixes(draft, &wish.name, "dynamodb", &wish.dynamodb_prefixes);
+        }
     }
     Ok(())
 }
 
-fn put_s3_prefixes(draft: &mut Draft, wish: &RegionStart) {
-    let Some(id) = s3_list_id(&wish.name) else {
+fn put_prefixes(draft: &mut Draft, region: &Region, service: &str, blocks: &[Ipv4Net]) {
+    let name = format!("com.amazonaws.{region}.{service}");
+    let Some(id) = list_id(&name) else {
         return;
     };
     let there = draft.get::<PrefixList>(&id);
-    if there.is_some_and(|list| list.ipv4().eq(wish.s3_prefixes.iter().copied())) {
+    if there.is_some_and(|list| list.ipv4().eq(blocks.iter().copied())) {
         return;
     }
-    let entries = wish.s3_prefixes.iter().copied().map(IpNet::V4).collect();
-    let name = format!("com.amazonaws.{}.s3", wish.name);
-    draft.put(PrefixList::of_service(id, name, wish.name.clone(), entries));
+    let entries = blocks.iter().copied().map(IpNet::V4).collect();
+    draft.put(PrefixList::of_service(id, name, region.clone(), entries));
 }
 
-/// The id of a Region's S3 prefix list: AWS's own where it is known, else one that follows from the
-/// Region's name. Lists of services have the old form with eight digits [ec2-api §3].
-fn s3_list_id(region: &Region) -> Option<PrefixListId> {
-    let known = match region.as_str() {
-        "us-east-1" => "pl-63a5400a".to_string(),
-        "us-west-2" => "pl-68a54001".to_string(),
+/// The id of a service's prefix list: AWS's own where it is known, else one that follows from its
+/// name. Lists of services have the old form with eight digits [ec2-api §3].
+fn list_id(name: &str) -> Option<PrefixListId> {
+    let known = match name {
+        "com.amazonaws.us-east-1.s3" => "pl-63a5400a".to_string(),
+        "com.amazonaws.us-west-2.s3" => "pl-68a54001".to_string(),
+        "com.amazonaws.us-east-1.dynamodb" => "pl-02cd2c6b".to_string(),
+        "com.amazonaws.us-west-2.dynamodb" => "pl-00a54069".to_string(),
         other => {
-            let what = format!("prefix list com.amazonaws.{other}.s3");
+            let what = format!("prefix list {other}");
             let digest = ring::digest::digest(&ring::digest::SHA256, what.as_bytes());
             let digits: String = digest
                 .as_ref()

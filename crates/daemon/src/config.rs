@@ -259,6 +259,8 @@ pub struct RegionPlan {
     pub zones: Vec<Zone>,
     /// The virtual public blocks of S3.
     pub s3_prefixes: Vec<Ipv4Net>,
+    /// The virtual public block of DynamoDB.
+    pub dynamodb: Ipv4Net,
     /// The block from which instances get public addresses.
     pub public_addresses: Ipv4Net,
 }
@@ -387,7 +389,8 @@ fn plan(index: u8, region: &RegionConfig) -> Result<RegionPlan, ConfigError> {
         }
         zones.push(zone);
     }
-    // Eight /24 each: six for S3 in two blocks of different size, as AWS's lists have.
+    // Eight /24 each: six for S3 in two blocks of different size, as AWS's lists have, and one for
+    // DynamoDB.
     let block = |space: [u8; 2], third: u8, length: u8| {
         let base = std::net::Ipv4Addr::new(space[0], space[1], index * 8 + third, 0);
         Ipv4Net::new(base, length).map_err(|e| bad(e.to_string()))
@@ -404,6 +407,7 @@ fn plan(index: u8, region: &RegionConfig) -> Result<RegionPlan, ConfigError> {
         name: region.name.clone(),
         zones,
         s3_prefixes,
+        dynamodb: block(SERVICE_SPACE, 6, 24)?,
         public_addresses,
     })
 }
@@ -415,7 +419,7 @@ fn check_apart(plans: &[RegionPlan]) -> Result<(), ConfigError> {
         .flat_map(|p| {
             p.s3_prefixes
                 .iter()
-                .chain([&p.public_addresses])
+                .chain([&p.public_addresses, &p.dynamodb])
                 .map(move |b| (&p.name, *b))
         })
         .collect();

@@ -708,6 +708,7 @@ fn region(plan: &RegionPlan) -> bootstrap::RegionStart {
         name: plan.name.clone(),
         zones: plan.zones.clone(),
         s3_prefixes: plan.s3_prefixes.clone(),
+        dynamodb_prefixes: vec![plan.dynamodb],
         public_addresses: plan.public_addresses,
     }
 }

@@ -190,7 +190,7 @@ impl Certificates {
         if let (Via::Endpoint(id), Some(snapshot)) = (via, snapshot)
             && dynamodb::is_for(snapshot, via)
         {
-            let own = dynamodb::host(snapshot.endpoint(id)?.region.as_str());
+            let own = names::dynamodb(&snapshot.endpoint(id)?.region);
             return (name == own).then(|| Covers {
                 names: vec![own],
                 addresses: Vec::new(),

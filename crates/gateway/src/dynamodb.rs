@@ -76,11 +76,6 @@ pub(crate) fn is_for(snapshot: &Snapshot, via: &Via) -> bool {
     }
 }
 
-/// The name that is served on such a connection.
-pub(crate) fn host(region: &str) -> String {
-    format!("dynamodb.{region}.{}", names::DOMAIN)
-}
-
 /// Answers one request and writes down what was decided.
 pub(crate) async fn serve(
     gateway: &Inner,
@@ -209,7 +204,7 @@ impl Asked<'_> {
             }
         });
         let region = self.way.region.as_ref();
-        let own = region.is_some_and(|region| bare.eq_ignore_ascii_case(&host(region.as_str())))
+        let own = region.is_some_and(|region| bare.eq_ignore_ascii_case(&names::dynamodb(region)))
             || bare.parse() == Ok(self.connection.local.ip());
         match own {
             true => Ok(()),

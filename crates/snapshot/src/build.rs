@@ -10,6 +10,7 @@ use rpds::RedBlackTreeMapSync;
 
 use crate::bucket::BucketSettings;
 use crate::identity::{IdentityView, KeyView, Named};
+use crate::names;
 use crate::vpc::{Problem, VpcView, neighbours};
 
 /// A VPC's view, built when somebody first looks at it: what changes again before that costs
@@ -250,9 +251,10 @@ impl Snapshot {
         self.access_points.get(self.aliases.get(alias)?)
     }
 
-    /// The steady public address of S3 in a Region: the first host of its prefix list.
-    pub fn service_address(&self, region: &Region) -> Option<Ipv4Addr> {
-        let name = format!("com.amazonaws.{region}.s3");
+    /// The steady public address of a service (`s3`, `dynamodb`) in a Region: the first host of its
+    /// prefix list.
+    pub fn service_address(&self, service: &str, region: &Region) -> Option<Ipv4Addr> {
+        let name = names::service_name(service, region);
         let list = self
             .intent
             .prefix_lists

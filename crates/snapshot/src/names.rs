@@ -8,6 +8,17 @@ use adit_model::{EndpointKind, Region, VpcEndpoint, VpcEndpointId, Zone};
 /// The public DNS domain of AWS, under which all these names live.
 pub const DOMAIN: &str = "amazonaws.com";
 
+/// The Region of DynamoDB's public name; `None` when it is another's.
+pub fn dynamodb_region(name: &str) -> Option<Region> {
+    let below = name.strip_suffix(DOMAIN)?.strip_suffix('.')?;
+    below.strip_prefix("dynamodb.")?.parse().ok()
+}
+
+/// DynamoDB's public name in a Region.
+pub fn dynamodb(region: &Region) -> String {
+    format!("dynamodb.{region}.{DOMAIN}")
+}
+
 /// What a name of S3 is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum S3Name {

@@ -181,7 +181,7 @@ fn an_operator_moves_the_ranges_of_a_service() {
             .map(|r| r.destination.to_string())
             .collect();
         assert_eq!(routes, ["198.18.64.0/24"]);
-        let address = snapshot.service_address(&region).unwrap();
+        let address = snapshot.service_address("s3", &region).unwrap();
         assert_eq!(address.to_string(), "198.18.64.10");
     }
 }

@@ -101,6 +101,7 @@ pub(crate) fn first(default_vpc: bool) -> Bootstrap {
             .chars()
             .map(|letter| format!("{name}{letter}").parse().unwrap())
             .collect(),
+        dynamodb_prefixes: Vec::new(),
         s3_prefixes: prefixes
             .iter()
             .map(|prefix| prefix.parse().unwrap())

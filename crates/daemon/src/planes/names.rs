@@ -180,11 +180,12 @@ impl WorldNames {
 
 /// Whether a name stays here even if others could be asked.
 fn is_kept(name: NameRef<'_>) -> bool {
-    // Storage of Regions that this installation does not have: a client of a private network must
+    // Services of Regions that this installation does not have: a client of a private network must
     // not be led to somebody else's by it.
     let storage = || {
         let text = name.to_string();
-        spelling::parse(text.trim_end_matches('.')).is_some()
+        let text = text.trim_end_matches('.');
+        spelling::parse(text).is_some() || spelling::dynamodb_region(text).is_some()
     };
     KEPT.iter().any(|kept| name.is_within(kept.as_ref()))
         || (name.is_within(ZONES.as_ref().map_or(name, |[amazon, _]| amazon.0.as_ref()))

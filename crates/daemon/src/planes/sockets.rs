@@ -21,7 +21,7 @@ pub enum Door {
     Internet,
 }
 
-/// The S3 listeners that a snapshot asks for, each for 443 and 80.
+/// The listeners of the front door that a snapshot asks for, each for 443 and 80.
 pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
     let mut doors = BTreeMap::new();
     let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -33,7 +33,7 @@ pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
     };
     open(Door::Internet, render::INTERNET, any);
     for vpc in snapshot.vpcs() {
-        for gateway in vpc.gateways.iter().filter(|g| is_s3(&g.endpoint)) {
+        for gateway in vpc.gateways.iter().filter(|g| has_door(&g.endpoint)) {
             let id = &gateway.endpoint.id;
             open(Door::Gateway(id.clone()), &place::endpoint(id), any);
         }
@@ -52,7 +52,12 @@ pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
     doors
 }
 
-/// Only endpoints of S3 lead to the S3 front door.
+/// Which gateway endpoints lead to the front door.
+fn has_door(endpoint: &VpcEndpoint) -> bool {
+    matches!(endpoint.serves(), Some(Served::S3 | Served::DynamoDb))
+}
+
+/// Only interface endpoints of S3 lead to the front door.
 fn is_s3(endpoint: &VpcEndpoint) -> bool {
     endpoint.serves() == Some(Served::S3)
 }

@@ -77,9 +77,30 @@ pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
             let private = vpc.and_then(|vpc| private_dns(snapshot, vpc, from, &asked));
             private.unwrap_or_else(|| public_name(snapshot, &asked))
         }
-        None => match vpc.and_then(|vpc| host_name(vpc, name)) {
-            Some(address) => answer(Found::Addresses(vec![address.into()]), NameReason::Host),
-            None => answer(Found::NoName, NameReason::Unknown),
+        None => match (
+            names::dynamodb_region(name),
+            vpc.and_then(|vpc| host_name(vpc, name)),
+        ) {
+            (Some(region), _) => service_name(snapshot, "dynamodb", region),
+            (None, Some(address)) => {
+                answer(Found::Addresses(vec![address.into()]), NameReason::Host)
+            }
+            (None, None) => answer(Found::NoName, NameReason::Unknown),
+        },
+    }
+}
+
+/// A service has one steady address in a Region, the first of its prefix list: AWS rotates, but a
+/// steady one lets people follow a packet.
+fn service_name(snapshot: &Snapshot, service: &str, region: Region) -> NameAnswer {
+    match snapshot.service_address(service, &region) {
+        Some(address) => NameAnswer {
+            found: Found::Addresses(vec![address.into()]),
+            reason: NameReason::Public(region),
+        },
+        None => NameAnswer {
+            found: Found::NoName,
+            reason: NameReason::Unknown,
         },
     }
 }
@@ -215,8 +236,7 @@ fn private_dns(
     None
 }
 
-/// A public name has one steady address, the first of its Region's prefix list: AWS rotates, but a
-/// steady one lets people follow a packet.
+/// A public name of S3.
 fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
     let none = NameAnswer {
         found: Found::NoName,
@@ -235,13 +255,7 @@ fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
         },
         (None, _) => return none,
     };
-    match snapshot.service_address(&region) {
-        Some(address) => NameAnswer {
-            found: Found::Addresses(vec![address.into()]),
-            reason: NameReason::Public(region),
-        },
-        None => none,
-    }
+    service_name(snapshot, "s3", region)
 }
 
 /// `ip-10-0-0-5.ec2.internal` and `ip-10-0-0-5.<region>.compute.internal`: every address of the VPC

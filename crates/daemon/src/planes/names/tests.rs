@@ -81,6 +81,8 @@ fn questions() -> Vec<String> {
         "s3.amazonaws.com",
         "s3-us-east-1.amazonaws.com",
         "s3.eu-west-1.amazonaws.com",
+        "dynamodb.us-east-1.amazonaws.com",
+        "dynamodb.eu-west-1.amazonaws.com",
         "example.com",
         "ip-10-0-1-7.ec2.internal",
         "ip-10-9-1-7.ec2.internal",
@@ -235,6 +237,14 @@ fn the_index_follows_every_change_and_equals_the_decision() {
                 list.entries = vec!["198.18.8.0/24".parse().unwrap()];
             });
         }),
+        ("a service more", |d| {
+            d.put(PrefixList::of_service(
+                "pl-02cd2c6b".parse().unwrap(),
+                "com.amazonaws.us-east-1.dynamodb".into(),
+                endpoints::region(),
+                vec!["198.18.6.0/24".parse().unwrap()],
+            ));
+        }),
         ("no host names", |d| {
             d.edit::<Vpc>(id::<VpcId>("vpc-", VPC).as_str(), |vpc| {
                 vpc.dns_hostnames = false
@@ -291,6 +301,7 @@ fn only_what_belongs_to_nobody_here_goes_upstream() {
     for asked in [
         "vpce-0123456789abcdef0-abcdefgh.s3.us-east-1.vpce.amazonaws.com",
         "s3.eu-west-1.amazonaws.com",
+        "dynamodb.eu-west-1.amazonaws.com",
         "b.s3.dualstack.eu-west-1.amazonaws.com",
         "ip-10-200-0-1.ec2.internal",
         "ip-10-0-0-9.eu-west-1.compute.internal",

@@ -78,19 +78,32 @@ pub(super) fn follow(layer: &mut Layer, old: &Snapshot, new: &Snapshot, id: &str
     }
 }
 
-/// The public names of S3 in every Region.
+/// The public names of S3 and DynamoDB in every Region.
 pub(super) fn put_services(layer: &mut Layer, snapshot: &Snapshot) {
-    let mut put_service = |text: String| {
-        let mut zone = Zone::new(domain(&text), authority(), TTL);
-        put(&mut zone, snapshot, &text);
+    let mut put_service = |text: String, below: bool| {
+        let apex = domain(&text);
+        let found = name::name(snapshot, &Viewpoint::Public, &text).found;
+        if found == Found::NoName {
+            layer.remove_zone(&apex);
+            return;
+        }
+        let mut zone = Zone::new(apex.clone(), authority(), TTL);
+        set(&mut zone, &apex, &found);
+        if let (true, Ok(below)) = (below, apex.prepend("*")) {
+            set(&mut zone, &below, &found);
+        }
         layer.put_zone(Arc::new(zone));
     };
-    put_service(format!("s3.{}", spelling::DOMAIN));
-    for region in snapshot.intent.regions.keys() {
-        put_service(format!("s3-{region}.{}", spelling::DOMAIN));
+    put_service(format!("s3.{}", spelling::DOMAIN), true);
+    for region in snapshot.intent.regions.values().map(|info| &info.name) {
+        put_service(format!("s3-{region}.{}", spelling::DOMAIN), true);
+        put_service(spelling::dynamodb(region), false);
         for service in ["s3", "s3-control", "s3-accesspoint"] {
             for family in ["", "dualstack."] {
-                put_service(format!("{service}.{family}{region}.{}", spelling::DOMAIN));
+                put_service(
+                    format!("{service}.{family}{region}.{}", spelling::DOMAIN),
+                    true,
+                );
             }
         }
     }
