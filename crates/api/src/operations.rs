@@ -142,6 +142,7 @@ pub static OPERATIONS: &[Row] = rows! {
         Write RevokeSecurityGroupIngress ec2::security_group::rule::revoke_ingress;
         Write RevokeSecurityGroupEgress ec2::security_group::rule::revoke_egress;
         Read DescribeSecurityGroupReferences ec2::security_group::references;
+        Read DescribeStaleSecurityGroups ec2::security_group::peer::describe_stale;
         Read DescribeSecurityGroupRules ec2::security_group::rule::describe;
         Write ModifySecurityGroupRules ec2::security_group::rule_update::modify;
         Write UpdateSecurityGroupRuleDescriptionsIngress

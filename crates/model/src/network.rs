@@ -377,6 +377,12 @@ impl VpcPeeringConnection {
         self.answer == PeeringAnswer::Accepted
     }
 
+    /// Whether rules of one side's security groups may name groups of the other side: while packets
+    /// pass, within a Region [ec2-api §19].
+    pub fn carries_groups(&self) -> bool {
+        self.is_active() && self.requester.region == self.accepter.region
+    }
+
     /// This VPC's side and the other one; `None` when the VPC has no part in it.
     pub fn sides(&self, vpc: &VpcId) -> Option<(&PeerSide, &PeerSide)> {
         match vpc {

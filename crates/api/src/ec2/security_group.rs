@@ -1,6 +1,7 @@
 //! Security groups [ec2-api §19]. Their rules: [`rule`]; what a request says of rules:
 //! [`permission`].
 
+pub(crate) mod peer;
 pub(crate) mod permission;
 pub(crate) mod rule;
 pub(crate) mod rule_update;
@@ -288,8 +289,8 @@ fn show(group: &SecurityGroup, view: View<'_>) -> Value {
         "VpcId" => group.vpc.as_str(),
         "OwnerId" => group.owner.as_str(),
         "SecurityGroupArn" => region.map(|r| arn(r, &group.owner, "security-group", &group.id)),
-        "IpPermissions" => permission::show(group, false),
-        "IpPermissionsEgress" => permission::show(group, true),
+        "IpPermissions" => permission::show(group, false, view.intent),
+        "IpPermissionsEgress" => permission::show(group, true, view.intent),
         "Tags" => tags(&group.tags),
     }
 }

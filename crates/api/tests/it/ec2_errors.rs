@@ -333,7 +333,7 @@ fn security_groups() {
         on(with("UserIdGroupPairs", map! { "GroupId" => absent("sg") }), "InvalidGroup.NotFound", absent("sg")),
         on(with("UserIdGroupPairs", map! { "GroupId" => foreign_group }), "InvalidGroup.NotFound", "different networks".into()),
         on(with("UserIdGroupPairs", map! { "GroupId" => default_group, "UserId" => "999999999999" }), "InvalidGroup.NotFound", String::new()),
-        on(with("UserIdGroupPairs", map! { "GroupId" => default_group, "VpcPeeringConnectionId" => "pcx-1" }), "UnsupportedOperation", String::new()),
+        on(with("UserIdGroupPairs", map! { "GroupId" => default_group, "VpcPeeringConnectionId" => "pcx-1" }), "InvalidParameterValue", String::new()),
         on(with("PrefixListIds", map! { "PrefixListId" => "pl-00000000" }), "InvalidPrefixListID.NotFound", "pl-00000000".into()),
         on(with("PrefixListIds", map! { "PrefixListId" => "nonsense" }), "InvalidPrefixListId.Malformed", "nonsense".into()),
         on(rule(tcp(0, 65536, "IpRanges", cidr("9.0.0.0/8"))), "InvalidParameterValue", "65536".into()),

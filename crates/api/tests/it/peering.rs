@@ -178,3 +178,76 @@ fn another_account_is_asked_and_answers() {
     let (_, connection) = intent.peering_connections.first().unwrap();
     assert!(connection.accepter.allow_dns && !connection.requester.allow_dns);
 }
+
+#[test]
+fn rules_name_groups_of_peers() {
+    let world = World::new();
+    let (mine, theirs) = (world.vpc("10.0.0.0/16"), world.vpc("10.1.0.0/16"));
+    let (web, clients) = (world.group(&mine, "web"), world.group(&theirs, "clients"));
+    let pair = |more: Option<&str>| {
+        let mut pair = adit_wire::Map::new();
+        pair.push("GroupId", clients.as_str());
+        if let Some(peering) = more {
+            pair.push("VpcPeeringConnectionId", peering);
+        }
+        let rule = map! {
+            "IpProtocol" => "tcp", "FromPort" => 443i64, "ToPort" => 443i64,
+            "UserIdGroupPairs" => list![Value::Map(pair)],
+        };
+        map! { "GroupId" => web.as_str(), "IpPermissions" => list![rule] }
+    };
+    let (code, _) = world.ec2_refused("AuthorizeSecurityGroupIngress", pair(None));
+    assert_eq!(code, "InvalidGroup.NotFound", "nothing joins them yet");
+    let both = map! { "VpcId" => mine.as_str(), "PeerVpcId" => theirs.as_str() };
+    let made = world.ec2("CreateVpcPeeringConnection", both);
+    let id = text(made.get("VpcPeeringConnection"), "VpcPeeringConnectionId");
+    let (code, _) = world.ec2_refused("AuthorizeSecurityGroupIngress", pair(None));
+    assert_eq!(code, "InvalidGroup.NotFound", "nobody has accepted");
+    world.ec2("AcceptVpcPeeringConnection", named(&id));
+    let other = "pcx-0123456789abcdef0";
+    let (code, _) = world.ec2_refused("AuthorizeSecurityGroupIngress", pair(Some(other)));
+    assert_eq!(code, "InvalidVpcPeeringConnectionID.NotFound");
+    let made = world.ec2("AuthorizeSecurityGroupIngress", pair(Some(&id)));
+    let info = one(&made, "SecurityGroupRules")
+        .get("ReferencedGroupInfo")
+        .clone();
+    assert_eq!(
+        (
+            text(&info, "GroupId"),
+            text(&info, "VpcId"),
+            text(&info, "PeeringStatus")
+        ),
+        (clients.clone(), theirs.clone(), "active".to_string())
+    );
+    let shown = || {
+        let input = map! { "GroupIds" => list![web.as_str()] };
+        let groups = world.ec2("DescribeSecurityGroups", input);
+        let group = one(&groups, "SecurityGroups").clone();
+        let rule = one(&group, "IpPermissions").clone();
+        one(&rule, "UserIdGroupPairs").clone()
+    };
+    assert_eq!(text(&shown(), "VpcPeeringConnectionId"), id);
+    let input = map! { "GroupId" => list![clients.as_str()] };
+    let found = world.ec2("DescribeSecurityGroupReferences", input);
+    assert_eq!(
+        text(one(&found, "SecurityGroupReferenceSet"), "ReferencingVpcId"),
+        mine
+    );
+    let stale = || {
+        let input = map! { "VpcId" => mine.as_str() };
+        let found = world.ec2("DescribeStaleSecurityGroups", input);
+        each(&found, "StaleSecurityGroupSet", "GroupId")
+    };
+    assert_eq!(stale(), Vec::<String>::new());
+
+    world.ec2("DeleteVpcPeeringConnection", named(&id));
+    assert_eq!(text(&shown(), "PeeringStatus"), "deleted");
+    assert_eq!(stale(), std::slice::from_ref(&web));
+    world.ec2(
+        "DeleteSecurityGroup",
+        map! { "GroupId" => clients.as_str() },
+    );
+    assert_eq!(text(&shown(), "PeeringStatus"), "deleted");
+    world.ec2("RevokeSecurityGroupIngress", pair(None));
+    assert_eq!(stale(), Vec::<String>::new());
+}

@@ -270,6 +270,7 @@ fn absent(tour: &mut Tour, vpc: &str) {
     let group = tour.world.default_group(vpc);
     let input = map! { "GroupId" => list![group] };
     tour.ec2("DescribeSecurityGroupReferences", input);
+    tour.ec2("DescribeStaleSecurityGroups", map! { "VpcId" => vpc });
     for (name, list) in [
         ("DescribeInstances", "Reservations"),
         ("DescribeInstanceStatus", "InstanceStatuses"),

@@ -46,11 +46,10 @@ pub(super) fn build_peerings(intent: &Intent, vpc: &VpcId) -> Vec<PeeringView> {
 pub(super) fn share_groups(intent: &Intent, vpc: &VpcId, other: &VpcId) -> bool {
     let mut connections = intent.in_vpc::<VpcPeeringConnection>(vpc);
     connections.any(|connection| {
-        let same_region = connection.requester.region == connection.accepter.region;
         let there = connection
             .sides(vpc)
             .is_some_and(|(_, side)| side.vpc == *other);
-        connection.is_active() && same_region && there
+        connection.carries_groups() && there
     })
 }
 

@@ -4,8 +4,9 @@ use adit_model::*;
 use adit_wire::{Map, Value, map};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::peer;
 use crate::context::Ctx;
-use crate::ec2::{prefix_list, security_group};
+use crate::ec2::prefix_list;
 use crate::input::Input;
 use crate::refusal::Refusal;
 
@@ -126,7 +127,7 @@ fn read_one(
         )?;
     }
     for pair in permission.get("UserIdGroupPairs").list() {
-        add(peer_group(pair, intent, ctx, group)?, pair)?;
+        add(peer::read(pair, intent, ctx, group)?, pair)?;
     }
     if all.is_empty() {
         return Err(Refusal::missing("IpPermissions.IpRanges"));
@@ -226,54 +227,6 @@ fn malformed_cidr(text: &str) -> Refusal {
     Refusal::invalid_value(format!("CIDR block {text} is malformed"))
 }
 
-/// The group that a rule of another names: of the same VPC, since nothing joins VPCs.
-fn peer_group(
-    pair: &Value,
-    intent: &Intent,
-    ctx: &Ctx,
-    group: &SecurityGroup,
-) -> Result<RulePeer, Refusal> {
-    if !pair.get("VpcPeeringConnectionId").is_null() {
-        return Err(Refusal::unsupported(
-            "VpcPeeringConnectionId is not supported.",
-        ));
-    }
-    let other = match (pair.get("GroupId").str(), pair.get("GroupName").str()) {
-        (Some(id), _) => security_group::find(intent, ctx, id)?,
-        (None, Some(name)) => security_group::by_name(intent, &group.vpc, name)
-            .ok_or_else(|| not_found(&format!("The security group '{name}' does not exist")))?,
-        (None, None) => return Err(Refusal::missing("IpPermissions.Groups.GroupId")),
-    };
-    if pair
-        .get("UserId")
-        .str()
-        .is_some_and(|user| user != other.owner.as_str())
-    {
-        return Err(not_found(&format!(
-            "The security group '{}' does not exist",
-            other.id
-        )));
-    }
-    in_same_vpc(&other, group)
-}
-
-/// A group as a peer, when it is in the VPC of the group that names it.
-pub(crate) fn in_same_vpc(
-    other: &SecurityGroup,
-    group: &SecurityGroup,
-) -> Result<RulePeer, Refusal> {
-    match other.vpc == group.vpc {
-        true => Ok(RulePeer::Group(other.id.clone())),
-        false => Err(not_found(
-            "You have specified two resources that belong to different networks.",
-        )),
-    }
-}
-
-fn not_found(text: &str) -> Refusal {
-    Refusal::new("InvalidGroup.NotFound", text)
-}
-
 /// The name of a protocol on the wire.
 pub(crate) fn protocol_name(protocol: IpProtocol) -> String {
     match protocol {
@@ -300,7 +253,7 @@ pub(crate) fn shown_ports(
 
 /// A group's rules in one direction as `IpPermissions`: peers of one protocol and port range
 /// together, in the order in which they first came.
-pub(crate) fn show(group: &SecurityGroup, egress: bool) -> Value {
+pub(crate) fn show(group: &SecurityGroup, egress: bool, intent: &Intent) -> Value {
     let mut ranges: Vec<(IpProtocol, Option<(i32, i32)>)> = Vec::new();
     let rules = || group.rules.iter().filter(|rule| rule.egress == egress);
     for rule in rules() {
@@ -313,7 +266,7 @@ pub(crate) fn show(group: &SecurityGroup, egress: bool) -> Value {
         let same = rules().filter(|rule| {
             rule.protocol == *protocol && rule.from_port.zip(rule.to_port) == *ports
         });
-        show_range(*protocol, *ports, same, group)
+        show_range(*protocol, *ports, same, group, intent)
     };
     ranges.iter().map(of_range).collect()
 }
@@ -323,6 +276,7 @@ fn show_range<'a>(
     ports: Option<(i32, i32)>,
     rules: impl Iterator<Item = &'a SecurityGroupRule>,
     group: &SecurityGroup,
+    intent: &Intent,
 ) -> Value {
     let (mut v4, mut v6, mut lists, mut groups) = (vec![], vec![], vec![], vec![]);
     for rule in rules {
@@ -337,11 +291,11 @@ fn show_range<'a>(
             RulePeer::PrefixList(id) => {
                 lists.push(map! { "PrefixListId" => id.as_str(), "Description" => description });
             }
-            RulePeer::Group(id) => groups.push(map! {
-                "UserId" => group.owner.as_str(),
-                "GroupId" => id.as_str(),
-                "Description" => description,
-            }),
+            RulePeer::Group(id) => {
+                let mut shown = peer::show(id, group, intent);
+                shown.push("Description", description);
+                groups.push(Value::Map(shown));
+            }
         }
     }
     let (from, to) = shown_ports(protocol, ports);
@@ -357,7 +311,7 @@ fn show_range<'a>(
 }
 
 /// One permission in the same form.
-pub(crate) fn show_one(permission: &Permission, group: &SecurityGroup) -> Value {
+pub(crate) fn show_one(permission: &Permission, group: &SecurityGroup, intent: &Intent) -> Value {
     let ports = permission.ports;
     let rule = SecurityGroupRule {
         id: SecurityGroupRuleId::from_digits(0),
@@ -369,5 +323,22 @@ pub(crate) fn show_one(permission: &Permission, group: &SecurityGroup) -> Value 
         description: permission.description.clone(),
         tags: Tags::new(),
     };
-    show_range(permission.protocol, ports, std::iter::once(&rule), group)
+    show_range(
+        permission.protocol,
+        ports,
+        std::iter::once(&rule),
+        group,
+        intent,
+    )
+}
+
+/// The same for the rules of a group that are stale: those name groups alone.
+pub(crate) fn show_stale(group: &SecurityGroup, egress: bool, intent: &Intent) -> Value {
+    let shown = show(group, egress, intent);
+    let without = |permission: &Value| {
+        let mut kept = permission.map().cloned().unwrap_or_default();
+        kept.remove("Ipv6Ranges");
+        Value::Map(kept)
+    };
+    shown.list().iter().map(without).collect()
 }

@@ -7,7 +7,7 @@ use adit_wire::{Map, Value, map};
 use ipnet::IpNet;
 
 use super::permission::{self, Permission, protocol_name, shown_ports};
-use super::{find, named};
+use super::{find, named, peer};
 use crate::context::{Answer, Ctx, Owned, View};
 use crate::describe::{Query, is_tag_filter, tag_values, tags};
 use crate::ec2::arn;
@@ -178,7 +178,7 @@ fn revoke(
     }
     let unknown: Value = unknown
         .into_iter()
-        .map(|p| permission::show_one(p, &group))
+        .map(|p| permission::show_one(p, &group, draft))
         .collect();
     if !gone.is_empty() {
         draft.edit::<SecurityGroup>(&group.id, |group| {
@@ -218,10 +218,6 @@ pub(super) fn filter(
     intent: &Intent,
 ) -> Option<String> {
     let (from, to) = shown_ports(rule.protocol, rule.from_port.zip(rule.to_port));
-    let peer_group = match &rule.peer {
-        RulePeer::Group(id) => Some(id),
-        _ => None,
-    };
     match (name, &rule.peer) {
         ("protocol", _) => Some(protocol_name(rule.protocol)),
         ("from-port", _) => from.map(|port| port.to_string()),
@@ -233,7 +229,10 @@ pub(super) fn filter(
         ("group-name", RulePeer::Group(id)) => intent
             .get::<SecurityGroup>(id)
             .map(|other| other.name.clone()),
-        ("user-id", _) => peer_group.map(|_| group.owner.to_string()),
+        ("user-id", RulePeer::Group(id)) => {
+            let other = intent.get::<SecurityGroup>(id);
+            Some(other.map_or(&group.owner, |other| &other.owner).to_string())
+        }
         _ => None,
     }
 }
@@ -302,15 +301,18 @@ fn shown_peer(peer: &RulePeer) -> ShownPeer {
 }
 
 fn show(rule: &SecurityGroupRule, group: &SecurityGroup, intent: &Intent) -> Value {
-    let peer = shown_peer(&rule.peer);
+    let shown = shown_peer(&rule.peer);
     let region = group.region(intent);
-    let referenced = peer.group.map(|id| {
-        map! {
-            "GroupId" => id,
-            "UserId" => group.owner.as_str(),
-            "VpcId" => group.vpc.as_str(),
+    let referenced = match &rule.peer {
+        RulePeer::Group(id) => {
+            let mut shown = peer::show(id, group, intent);
+            if !shown.contains("VpcId") {
+                shown.push("VpcId", group.vpc.as_str());
+            }
+            Value::Map(shown)
         }
-    });
+        _ => Value::Null,
+    };
     map! {
         "SecurityGroupRuleId" => rule.id.as_str(),
         "SecurityGroupRuleArn" =>
@@ -322,9 +324,9 @@ fn show(rule: &SecurityGroupRule, group: &SecurityGroup, intent: &Intent) -> Val
         // Unlike the form by group, this one always has ports; -1 means all.
         "FromPort" => rule.from_port.unwrap_or(-1),
         "ToPort" => rule.to_port.unwrap_or(-1),
-        "CidrIpv4" => peer.cidr4,
-        "CidrIpv6" => peer.cidr6,
-        "PrefixListId" => peer.prefix_list,
+        "CidrIpv4" => shown.cidr4,
+        "CidrIpv6" => shown.cidr6,
+        "PrefixListId" => shown.prefix_list,
         "ReferencedGroupInfo" => referenced,
         "Description" => rule.description.as_ref(),
         "Tags" => tags(&rule.tags),

@@ -5,7 +5,7 @@ use adit_wire::{Value, map};
 
 use super::permission::{self, Permission};
 use super::rule::{duplicate, group_by_id, no_rule};
-use super::{find, named};
+use super::{named, peer};
 use crate::context::{Answer, Ctx};
 use crate::ec2::prefix_list;
 use crate::input::Input;
@@ -80,7 +80,7 @@ fn updated(
             "PrefixListId" => {
                 RulePeer::PrefixList(prefix_list::find(intent, ctx, value)?.id.clone())
             }
-            _ => permission::in_same_vpc(&*find(intent, ctx, value)?, group)?,
+            _ => peer::named(intent, ctx, group, value, None, None)?,
         });
     }
     if peers.len() > 1 {
