@@ -1,7 +1,6 @@
 //! Carries out steps. Consecutive steps of rtnetlink in one namespace go out in one row.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -11,8 +10,9 @@ use crate::netlink::rt::{self, End};
 use crate::netlink::{KernelError, Message, Netlink, Writer};
 use crate::nft::InvalidTable;
 use crate::nft::change::Change;
-use crate::observe::{self, sysctl_path};
+use crate::observe;
 use crate::plan::{Act, Step};
+use crate::settings::Settings;
 
 /// More devices than this in one row are looked up together.
 const FEW_DEVICES: usize = 8;
@@ -118,20 +118,15 @@ fn settings(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
         return Ok(());
     };
     let result = held(place, first)?.inside(place.home(), || {
+        let mut settings = Settings::default();
         steps.iter().try_for_each(|step| match &step.act {
-            Act::Set { key, value } => set(key, value).map_err(|error| failed(step, error)),
+            Act::Set { key, value } => settings
+                .write(key, value)
+                .map_err(|error| failed(step, error)),
             _ => Ok(()),
         })
     });
     result.map_err(|error| failed(first, error))?
-}
-
-fn set(key: &str, value: &str) -> io::Result<()> {
-    match fs::write(sysctl_path(key), value) {
-        // A kernel without IPv6 has no IPv6 to be switched off.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && observe::no_ipv6(key) => Ok(()),
-        other => other,
-    }
 }
 
 fn filters(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {

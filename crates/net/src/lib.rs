@@ -34,6 +34,7 @@ mod namespace;
 mod netlink;
 mod observe;
 mod plan;
+mod settings;
 mod sys;
 mod verify;
 pub mod wire;

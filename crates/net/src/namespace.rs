@@ -72,11 +72,7 @@ pub(crate) fn prepare() -> io::Result<OwnedFd> {
     let results = Netlink::route()?.execute(&row)?;
     match results.into_iter().flatten().next() {
         Some(error) => Err(io::Error::from_raw_os_error(error.errno)),
-        None => {
-            // Removing an address must not take the others of its subnet along.
-            let _ = fs::write("/proc/sys/net/ipv4/conf/all/promote_secondaries", "1");
-            current()
-        }
+        None => current(),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -15,6 +14,7 @@ use crate::namespace::Held;
 use crate::netlink::rt::{self, LinkReport};
 use crate::netlink::{KernelError, Netlink};
 use crate::nft::{Family, Table};
+use crate::settings::Settings;
 
 mod connections;
 mod counters;
@@ -101,7 +101,7 @@ pub(crate) fn observe(
     };
     let opened = held.inside(home, || {
         let sockets = Netlink::route().and_then(|rt| Ok((rt, Netlink::netfilter()?)));
-        (sockets, read_sysctls(&wanted.sysctls))
+        (sockets, Settings::default().read(&wanted.sysctls))
     });
     let (sockets, sysctls) = opened
         .map_err(KernelError::from)
@@ -340,32 +340,6 @@ pub(crate) fn device_of_sysctl(key: &str) -> Option<&str> {
     let (_, kind, device) = (parts.next()?, parts.next()?, parts.next()?);
     let about = matches!(kind, "conf" | "neigh") && !matches!(device, "all" | "default" | "lo");
     (about && parts.next().is_some()).then_some(device)
-}
-
-/// The file of a setting.
-pub(crate) fn sysctl_path(key: &str) -> String {
-    format!("/proc/sys/net/{key}")
-}
-
-/// Reads settings in the calling thread's namespace; those that do not exist are left out.
-fn read_sysctls(wanted: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut seen = BTreeMap::new();
-    for (key, value) in wanted {
-        let text = match fs::read_to_string(sysctl_path(key)) {
-            Ok(text) => text,
-            // Where there is no IPv6, all that is said about it holds.
-            Err(_) if no_ipv6(key) => value.clone(),
-            Err(_) => continue,
-        };
-        let words: Vec<_> = text.split_whitespace().collect();
-        seen.insert(key.clone(), words.join(" "));
-    }
-    seen
-}
-
-/// Whether a setting is about IPv6 and the kernel has none.
-pub(crate) fn no_ipv6(key: &str) -> bool {
-    key.starts_with("ipv6/") && !fs::exists("/proc/sys/net/ipv6").unwrap_or(true)
 }
 
 /// A namespace for people.

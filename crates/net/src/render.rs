@@ -384,6 +384,9 @@ fn instance(port: &PortView) -> Namespace {
     // The settings of a namespace that somebody else made are theirs.
     if !matches!(eni.user, InterfaceUser::Attached { .. }) {
         space.sysctls = quiet();
+        // Removing an address must not take the others of its subnet along.
+        let key = "ipv4/conf/all/promote_secondaries".to_string();
+        space.sysctls.insert(key, "1".into());
     }
     for address in eni.private_ips() {
         let prefix = port.subnet.cidr.prefix_len();

@@ -8,7 +8,7 @@ use adit_model::{
 };
 use adit_net::protocol::Listen;
 use adit_net::render::{self, place};
-use adit_snapshot::Snapshot;
+use adit_snapshot::{Snapshot, VpcView};
 
 /// Where an S3 listener stands, and so what it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,32 +21,39 @@ pub enum Door {
     Internet,
 }
 
-/// The listeners of the front door that a snapshot asks for, each for 443 and 80.
-pub fn doors(snapshot: &Snapshot) -> BTreeMap<(Door, u16), Listen> {
-    let mut doors = BTreeMap::new();
-    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+/// Listeners of the front door by where they stand and their port: each for 443 and 80.
+pub type Doors = BTreeMap<(Door, u16), Listen>;
+
+fn open(doors: &mut Doors, door: &Door, ns: &str, address: IpAddr) {
     // Not bound to a device: a socket would stay with the number of one that was made anew.
-    let mut open = |door: Door, ns: &str, address: IpAddr| {
-        for port in [443, 80] {
-            doors.insert((door.clone(), port), Listen::tcp(ns, address, port));
-        }
-    };
-    open(Door::Internet, render::INTERNET, any);
-    for vpc in snapshot.vpcs() {
-        for gateway in vpc.gateways.iter().filter(|g| has_door(&g.endpoint)) {
-            let id = &gateway.endpoint.id;
-            open(Door::Gateway(id.clone()), &place::endpoint(id), any);
-        }
-        for endpoint in vpc.interfaces.iter().filter(|i| is_s3(&i.endpoint)) {
-            let id = &endpoint.endpoint.id;
-            for eni in &endpoint.interfaces {
-                let device = place::endpoint_device(&eni.id);
-                open(
-                    Door::Interface(id.clone(), device),
-                    &place::endpoint(id),
-                    IpAddr::V4(eni.private_ip),
-                );
-            }
+    for port in [443, 80] {
+        doors.insert((door.clone(), port), Listen::tcp(ns, address, port));
+    }
+}
+
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// The S3 listeners on the service's public addresses.
+pub fn internet_doors() -> Doors {
+    let mut doors = Doors::new();
+    open(&mut doors, &Door::Internet, render::INTERNET, ANY);
+    doors
+}
+
+/// The S3 listeners that a VPC asks for.
+pub fn doors(vpc: &VpcView) -> Doors {
+    let mut doors = Doors::new();
+    for gateway in vpc.gateways.iter().filter(|g| has_door(&g.endpoint)) {
+        let id = &gateway.endpoint.id;
+        let door = Door::Gateway(id.clone());
+        open(&mut doors, &door, &place::endpoint(id), ANY);
+    }
+    for endpoint in vpc.interfaces.iter().filter(|i| is_s3(&i.endpoint)) {
+        let id = &endpoint.endpoint.id;
+        let ns = place::endpoint(id);
+        for eni in &endpoint.interfaces {
+            let door = Door::Interface(id.clone(), place::endpoint_device(&eni.id));
+            open(&mut doors, &door, &ns, IpAddr::V4(eni.private_ip));
         }
     }
     doors

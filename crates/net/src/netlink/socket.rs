@@ -29,7 +29,9 @@ const CAPPED: u16 = 0x100;
 /// Messages per send: their answers must fit into the default receive buffer.
 const ROW: usize = 64;
 /// The kernel's largest dump datagram is 32 KiB.
-const RECEIVE_BUFFER: usize = 64 * 1024;
+const DUMP_BUFFER: usize = 64 * 1024;
+/// Acknowledgements and single answers.
+const BUFFER: usize = 8 * 1024;
 /// A dump that is interrupted this often is given up.
 const DUMP_TRIES: usize = 20;
 
@@ -141,7 +143,7 @@ impl Netlink {
         }
         Ok(Self {
             fd,
-            buffer: vec![0; RECEIVE_BUFFER],
+            buffer: vec![0; BUFFER],
         })
     }
 
@@ -270,6 +272,7 @@ impl Netlink {
     }
 
     fn dump_once(&mut self, request: &Writer) -> Result<Option<Vec<Vec<u8>>>, KernelError> {
+        self.buffer.resize(DUMP_BUFFER, 0);
         sys::send(self.fd.as_fd(), request.bytes())?;
         let mut datagrams = Vec::new();
         let mut interrupted = false;
