@@ -121,7 +121,8 @@ pub enum LinkKind {
     },
 }
 
-/// An address of a device.
+/// An address of a device. Where a device has several of one prefix, the namespace needs the setting
+/// `ipv4/conf/all/promote_secondaries` = 1: else the first one takes the others along when it goes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Address {

@@ -472,6 +472,8 @@ fn ipv6_and_all_kinds_of_routes() -> Outcome {
         links: vec![veth("port", near, "two", "eth0", far)],
         ..Namespace::default()
     };
+    let promote = "ipv4/conf/all/promote_secondaries".to_owned();
+    one.sysctls.insert(promote, "1".into());
     one.addresses = vec![
         address("port", "10.1.0.1/24"),
         address("port", "fd00::1/64"),
