@@ -8,9 +8,10 @@ S3_SERVICE = "com.amazonaws.us-east-1.s3"
 class Vpc:
     """A VPC made for one test; methods make things in it and return their ids."""
 
-    def __init__(self, adit, cidr="10.0.0.0/16", *, dns_hostnames=False):
+    def __init__(self, adit, cidr="10.0.0.0/16", *, dns_hostnames=False, region=None):
         self.adit = adit
-        self.ec2 = adit.ec2
+        self.ec2 = adit.client("ec2", region=region) if region else adit.ec2
+        self.region = region
         self.cidr = cidr
         self.id = self.ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
         if dns_hostnames:
