@@ -4,14 +4,17 @@
 
 Needs what the end-to-end tests need (tests/e2e/requirements.txt) and the Debian packages wrk, curl, haproxy and
 nginx-light; ADIT_BIN is a release binary. Every number is CPU time of the server's processes (user and system),
-the median of interleaved rounds; only ratios of one run mean anything.
+the median of interleaved rounds; only ratios of one run mean anything. Ends with each goal, its bar, and whether
+it was reached; status 1 if one was not.
 
-front: 1 KiB GET and PUT, 64 MiB GET and PUT, presigned; Adit's embedded store, SeaweedFS, and a bare hyper server
-       that answers the same bytes from memory and checks nothing.
+front: 1 KiB GET and PUT, 64 MiB GET and PUT, presigned by a user with a policy, of a bucket with a policy; Adit's
+       embedded store, s3s-fs (built here from crates.io), SeaweedFS, and a bare hyper server that answers the same
+       bytes from memory and checks nothing.
 proxy: GET through TLS to one plain HTTP upstream (nginx, static files); Adit, haproxy and nginx. Adit alone verifies
        a signature and decides by policies.
 """
 
+import json
 import os
 import re
 import shutil
@@ -33,8 +36,31 @@ from harness.upstream import ACCESS_KEY, SECRET_KEY, Upstream  # noqa: E402
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS_EACH", "3"))
 KEYS = 200
+# The peer in Rust; what it does not do (no sync, no policies) is to its advantage.
+S3S_FS = "0.14.1"
 LARGE = 64 << 20
 TRANSFERS = 6
+
+
+class Goals:
+    """What was to be reached, and what was."""
+
+    def __init__(self):
+        self.rows = []
+
+    def most(self, name, reached, bar):
+        """`reached` should be at most `bar`."""
+        self.rows.append((name, reached, bar, reached <= bar))
+
+    def told(self):
+        """Prints them; whether all were reached."""
+        print(f"\n{'goal':<66} {'reached':>8} {'bar':>7}")
+        for name, reached, bar, holds in self.rows:
+            print(f"{name:<66} {reached:8.3f} {bar:7.3f}  {'pass' if holds else 'MISSED'}")
+        return all(holds for *_, holds in self.rows)
+
+
+GOALS = Goals()
 
 
 def tree(pid):
@@ -138,8 +164,8 @@ def fill(s3, bucket, folder):
     s3.upload_file(str(folder / "large"), bucket, "large")
 
 
-def compare(title, unit, servers, measure):
-    """Interleaved rounds; prints medians, and everybody as a multiple of the first."""
+def compare(title, unit, servers, measure, goals=()):
+    """Interleaved rounds; prints medians, and the first as a multiple of everybody; `goals`: (name, peer, bar)."""
     taken = {server.name: [] for server in servers}
     for _ in range(ROUNDS):
         for server in servers:
@@ -150,7 +176,65 @@ def compare(title, unit, servers, measure):
     for name, value in medians.items():
         spread = f"{min(taken[name]):.3g}-{max(taken[name]):.3g}"
         print(f"  {name:<12} {value:10.3g}   adit/{name} = {own / value if value else float('inf'):.2f}   [{spread}]")
+    for name, peer, bar in goals:
+        GOALS.most(f"{name} {title}, of {peer}", own / medians[peer], bar)
     return medians
+
+
+def s3s_fs(folder):
+    """The peer in Rust on a directory of its own: its process and a client."""
+    target = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "floor" / "target"))
+    program = target / "peers" / "bin" / "s3s-fs"
+    if not program.exists():
+        subprocess.run(
+            ["cargo", "install", "s3s-fs", "--version", f"={S3S_FS}", "--features", "binary", "--locked",
+             "--root", target / "peers"],
+            check=True,
+        )
+    root, port = folder / "s3s", free_port()
+    root.mkdir()
+    process = subprocess.Popen(
+        [program, "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--host", "127.0.0.1", "--port", str(port), root],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"RUST_LOG": "error"},
+    )
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: subprocess.run(["curl", "-s", "-o", "/dev/null", url]).returncode == 0)
+    return process, client(url, ACCESS_KEY, SECRET_KEY)
+
+
+def user(adit):
+    """A client of a user whose own policy lets it use the bucket, which has a policy of its own as well."""
+    iam = adit.client("iam")
+    iam.create_user(UserName="bench")
+    allow = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": "arn:aws:s3:::bench/*"}
+    policy = {"Version": "2012-10-17", "Statement": [allow]}
+    iam.put_user_policy(UserName="bench", PolicyName="bench", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="bench")["AccessKey"]
+    adit.s3.put_bucket_policy(Bucket="bench", Policy=json.dumps(BUCKET_POLICY))
+    return client(f"http://{adit.address}", key["AccessKeyId"], key["SecretAccessKey"])
+
+
+BUCKET_POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bench/*",
+            "Condition": {"StringEquals": {"aws:sourceVpce": "vpce-0"}},
+        },
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bench/open-*"},
+    ],
+}
+
+
+def unsigned(adit, folder):
+    """What is left when nothing is signed: the same objects, open to everybody."""
+    adit.s3.delete_public_access_block(Bucket="bench")
+    adit.s3.put_bucket_policy(Bucket="bench", Policy=json.dumps(BUCKET_POLICY))
+    for n in range(KEYS):
+        adit.s3.put_object(Bucket="bench", Key=f"open-{n}", Body=b"x" * 1024)
+    server = Server("unsigned", adit.process.pid, plain=f"http://{adit.address}")
+    server.gets = [f"http://{adit.address}/bench/open-{n}" for n in range(KEYS)]
+    return server
 
 
 def floor(size):
@@ -179,22 +263,44 @@ def front(folder):
             running.append(small)
             large, large_url = floor(LARGE)
             running.append(large)
-            time.sleep(0.5)
-            ours = Server("adit", adit.process.pid, own, "bench")
+            peer, peer_s3 = s3s_fs(folder)
+            running.append(peer)
+            fill(peer_s3, "bench", folder)
+            ours = Server("adit", adit.process.pid, user(adit), "bench")
             theirs = Server("seaweedfs", weed.process.pid, client(weed.url, ACCESS_KEY, SECRET_KEY), "bench")
+            rust = Server("s3s-fs", peer.pid, peer_s3, "bench")
             bare_small = Server("bare-hyper", small.pid, plain=small_url)
             bare_large = Server("bare-hyper", large.pid, plain=large_url)
             wrong = ours.gets[0][:-1] + ("0" if ours.gets[0][-1] != "0" else "1")
             refused = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", wrong], capture_output=True)
             assert refused.stdout == b"403", "a flipped signature is refused"
-            compare("1 KiB GET", "us CPU", [ours, theirs, bare_small], lambda s: s.small(folder))
-            compare("1 KiB PUT, durable", "us CPU", [ours, theirs], lambda s: s.small(folder, "PUT"))
-            compare("64 MiB GET", "CPU s/GiB", [ours, theirs, bare_large], lambda s: s.big(folder))
+            compare(
+                "1 KiB GET", "us CPU", [ours, theirs, rust, bare_small], lambda s: s.small(folder),
+                [("F1", "bare-hyper", 2), ("F2", "s3s-fs", 1 / 5), ("F2", "seaweedfs", 1 / 40)],
+            )
+            open_to_all = unsigned(adit, folder)
+            pair = compare("1 KiB GET, signed or not", "us CPU", [ours, open_to_all], lambda s: s.small(folder))
+            GOALS.most("F3 signature and user's policy, us", pair["adit"] - pair["unsigned"], 3)
+            compare(
+                "1 KiB PUT, durable", "us CPU", [ours, theirs, rust], lambda s: s.small(folder, "PUT"),
+                [("F6", "s3s-fs", 1 / 5)],
+            )
+            compare(
+                "64 MiB GET", "CPU s/GiB", [ours, theirs, rust, bare_large], lambda s: s.big(folder),
+                [("F4", "bare-hyper", 1.3), ("F4", "s3s-fs", 1 / 4), ("F4", "seaweedfs", 1)],
+            )
             without = client(f"http://{opaque.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY)
             fill(without, "bench", folder)
             cheaper = Server("adit-opaque", opaque.process.pid, without, "bench")
-            compare("64 MiB PUT", "CPU s/GiB", [ours, theirs, cheaper], lambda s: s.big(folder, "PUT"))
-            memory(ours, theirs)
+            put = compare(
+                "64 MiB PUT, durable", "CPU s/GiB", [ours, theirs, rust, cheaper], lambda s: s.big(folder, "PUT"),
+                [("F5", "s3s-fs", 1 / 2), ("F5", "seaweedfs", 1 / 6)],
+            )
+            for name, bar in (("s3s-fs", 1 / 2), ("seaweedfs", 1 / 6)):
+                GOALS.most(f"F5 the same with opaque entity tags, of {name}", put["adit-opaque"] / put[name], bar)
+            peaks = memory(ours, theirs)
+            GOALS.most("F7 peak memory of 32 transfers of 64 MiB, MiB", peaks["adit"], 96)
+            GOALS.most("F7 the same, of seaweedfs", peaks["adit"] / peaks["seaweedfs"], 1 / 5)
     finally:
         for process in running:
             process.kill()
@@ -206,6 +312,7 @@ def front(folder):
 def memory(*servers):
     """The most memory with 32 transfers at once."""
     print("\n32 transfers of 64 MiB at once (peak MiB)")
+    peaks = {}
     for server in servers:
         for each in tree(server.pid):
             try:
@@ -214,7 +321,9 @@ def memory(*servers):
                 pass
         transfers = [subprocess.Popen(["curl", "-sf", "-o", "/dev/null", server.large]) for _ in range(32)]
         assert all(transfer.wait() == 0 for transfer in transfers)
-        print(f"  {server.name:<12} {peak_memory(server.pid):8.0f}")
+        peaks[server.name] = peak_memory(server.pid)
+        print(f"  {server.name:<12} {peaks[server.name]:8.0f}")
+    return peaks
 
 
 def proxy(folder):
@@ -272,16 +381,20 @@ def proxy(folder):
         wait_until(lambda: subprocess.run(["curl", "-sf", f"http://127.0.0.1:{back}/bench/k0"], capture_output=True).returncode == 0)
         port = adit.address.split(":")[1]
         s3 = client(f"https://localhost:{port}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY, verify=False)
-        client(f"http://{adit.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY).create_bucket(Bucket="bench")
-        policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::bench/*","Condition":{"StringEquals":{"aws:sourceVpce":"vpce-0"}}}]}'
-        client(f"http://{adit.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY).put_bucket_policy(Bucket="bench", Policy=policy)
+        adit.s3.create_bucket(Bucket="bench")
+        adit.s3.put_bucket_policy(Bucket="bench", Policy=json.dumps(BUCKET_POLICY))
         servers = [
             Server("adit", adit.process.pid, s3, "bench"),
             Server("haproxy", running[2].pid, plain=f"https://localhost:{haproxy_port}"),
             Server("nginx", running[1].pid, plain=f"https://localhost:{nginx_port}"),
         ]
-        compare("1 KiB GET through TLS to HTTP", "us CPU", servers, lambda s: s.small(folder))
-        compare("64 MiB GET through TLS to HTTP", "CPU s/GiB", servers, lambda s: s.big(folder))
+        for title, unit, measure, bar in (
+            ("1 KiB GET through TLS to HTTP", "us CPU", Server.small, 1.5),
+            ("64 MiB GET through TLS to HTTP", "CPU s/GiB", Server.big, 1),
+        ):
+            medians = compare(title, unit, servers, lambda server, measure=measure: measure(server, folder))
+            better = min(medians["haproxy"], medians["nginx"])
+            GOALS.most(f"{title}, of the better of haproxy and nginx", medians["adit"] / better, bar)
     finally:
         for process in running:
             process.terminate()
@@ -302,6 +415,8 @@ def main():
             proxy(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return 0 if GOALS.told() else 1
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

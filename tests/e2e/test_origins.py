@@ -188,8 +188,67 @@ def test_buckets_that_were_there_before(installation, upstream):
     assert refused(s3.delete_bucket, Bucket="old") == "BucketNotEmpty"
     plain = installation.bucket()
     assert plain not in [entry["Name"] for entry in upstream.s3.list_buckets()["Buckets"]]
-    code = refused(s3.copy_object, Bucket=plain, Key="k", CopySource={"Bucket": "old", "Key": "k"})
-    assert code == "NotImplemented"
+    s3.copy_object(Bucket=plain, Key="k", CopySource={"Bucket": "old", "Key": "k"})
+    assert s3.get_object(Bucket=plain, Key="k")["Body"].read() == b"from before"
+
+
+def test_copies_from_one_place_to_another(installation, bucket):
+    s3, plain = installation.s3, installation.bucket()
+    body = os.urandom(6 * MEBIBYTE)
+    kept = {"ContentType": "text/x-kept", "Metadata": {"colour": "blau"}, "Tagging": "stage=raw"}
+    for here, there in ((plain, bucket), (bucket, plain)):
+        s3.put_object(Bucket=here, Key="a b/1", Body=body, **kept)
+        source = {"Bucket": here, "Key": "a b/1"}
+        made = s3.copy_object(Bucket=there, Key="copy/1", CopySource=source)["CopyObjectResult"]
+        shown = s3.get_object(Bucket=there, Key="copy/1")
+        assert shown["Body"].read() == body and shown["ETag"] == made["ETag"]
+        assert (shown["ContentType"], shown["Metadata"]) == ("text/x-kept", {"colour": "blau"})
+        tags = [{"Key": "stage", "Value": "raw"}]
+        assert s3.get_object_tagging(Bucket=there, Key="copy/1")["TagSet"] == tags
+        s3.copy_object(
+            Bucket=there, Key="copy/2", CopySource=source, MetadataDirective="REPLACE", TaggingDirective="REPLACE",
+            ContentType="text/x-new", Metadata={"size": "l"},
+        )
+        shown = s3.head_object(Bucket=there, Key="copy/2")
+        assert (shown["ContentType"], shown["Metadata"]) == ("text/x-new", {"size": "l"})
+        assert s3.get_object_tagging(Bucket=there, Key="copy/2")["TagSet"] == []
+        _parts(s3, there, source, body)
+        nothing = {"Bucket": here, "Key": "empty"}
+        s3.put_object(Bucket=here, Key="empty", Body=b"")
+        s3.copy_object(Bucket=there, Key="copy/0", CopySource=nothing)
+        assert s3.head_object(Bucket=there, Key="copy/0")["ContentLength"] == 0
+        stale = {"CopySource": source, "CopySourceIfMatch": '"0123456789abcdef0123456789abcdef"'}
+        assert refused(s3.copy_object, Bucket=there, Key="copy/3", **stale) == "PreconditionFailed"
+        lost = {"CopySource": {"Bucket": here, "Key": "nope"}}
+        assert refused(s3.copy_object, Bucket=there, Key="copy/3", **lost) == "NoSuchKey"
+        assert refused(s3.head_object, Bucket=there, Key="copy/3") == "404"
+
+
+def _parts(s3, bucket, source, body):
+    upload = {"Bucket": bucket, "Key": "copy/p"}
+    upload["UploadId"] = s3.create_multipart_upload(Bucket=bucket, Key="copy/p")["UploadId"]
+    parts, cut = [], 5 * MEBIBYTE
+    for number, (first, last) in enumerate([(0, cut - 1), (cut, len(body) - 1)], 1):
+        done = s3.upload_part_copy(
+            **upload, PartNumber=number, CopySource=source, CopySourceRange=f"bytes={first}-{last}"
+        )
+        parts.append({"PartNumber": number, "ETag": done["CopyPartResult"]["ETag"]})
+    beyond = {"CopySource": source, "CopySourceRange": f"bytes=0-{len(body)}"}
+    assert refused(s3.upload_part_copy, **upload, PartNumber=3, **beyond) == "InvalidArgument"
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="copy/p")["Body"].read() == body
+
+
+def test_what_may_not_be_read_is_not_copied_across(installation, bucket):
+    s3, plain = installation.s3, installation.bucket()
+    s3.put_object(Bucket=bucket, Key="shut", Body=b"x")
+    installation.put_policy(
+        bucket,
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/shut"},
+    )
+    code = refused(s3.copy_object, Bucket=plain, Key="k", CopySource={"Bucket": bucket, "Key": "shut"})
+    assert code == "AccessDenied"
+    s3.delete_bucket_policy(Bucket=bucket)
 
 
 def test_what_is_missing_is_told_to_those_who_may_list(installation, host, bucket):

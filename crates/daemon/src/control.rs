@@ -28,7 +28,6 @@ use adit_wire::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use percent_encoding::percent_decode_str;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -202,28 +201,49 @@ impl Control {
 }
 
 /// The service a request is signed for, by its credential scope alone.
-fn signed_for(head: &http::request::Parts) -> Option<String> {
+fn signed_for(head: &http::request::Parts) -> Option<&str> {
     let header = head
         .headers
         .get("authorization")
         .and_then(|v| v.to_str().ok());
     let credential = match header {
-        Some(header) => header
-            .split("Credential=")
-            .nth(1)?
-            .split([',', ' '])
-            .next()?
-            .into(),
+        Some(header) => {
+            let (_, rest) = header.split_once("Credential=")?;
+            rest.split([',', ' ']).next()?
+        }
         None => {
             const CREDENTIAL: &str = "X-Amz-Credential=";
             let query = head.uri.query()?;
-            let value = query
-                .split('&')
-                .find_map(|piece| piece.strip_prefix(CREDENTIAL))?;
-            percent_decode_str(value).decode_utf8().ok()?
+            query
+                .match_indices(CREDENTIAL)
+                .filter(|(at, _)| matches!(query.get(..*at), Some(front) if front.is_empty() || front.ends_with('&')))
+                .find_map(|(at, _)| query.get(at + CREDENTIAL.len()..)?.split('&').next())?
         }
     };
-    credential.split('/').nth(3).map(str::to_string)
+    scope(credential).nth(3)
+}
+
+/// The pieces of a credential, whose slashes may be escaped.
+fn scope(credential: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(credential);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let slash = |(at, c): &(usize, char)| match c {
+            '/' => Some((*at, 1)),
+            '%' => {
+                let escape = text.get(at + 1..at + 3)?;
+                escape.eq_ignore_ascii_case("2f").then_some((*at, 3))
+            }
+            _ => None,
+        };
+        match text.char_indices().find_map(|place| slash(&place)) {
+            Some((at, width)) => {
+                rest = text.get(at + width..);
+                text.get(..at)
+            }
+            None => rest.take(),
+        }
+    })
 }
 
 impl adit_gateway::Control for Desk {
@@ -250,9 +270,7 @@ impl adit_gateway::Control for Desk {
     ) -> adit_gateway::ControlAnswer<'a> {
         Box::pin(async move {
             let name = signed_for(&head);
-            let service = name
-                .as_deref()
-                .map_or(Some(Service::Ec2), Service::from_signing_name);
+            let service = name.map_or(Some(Service::Ec2), Service::from_signing_name);
             let Some(service) = service else {
                 let what = name.unwrap_or_default();
                 let message =

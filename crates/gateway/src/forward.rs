@@ -7,11 +7,13 @@
 mod answer;
 mod body;
 mod bucket;
+mod crossing;
 mod delete;
 mod pass;
 mod request;
 
 pub(crate) use bucket::{create, delete as delete_bucket, setting};
+pub(crate) use crossing::{Becomes, Made, copy as copy_across, crosses};
 pub(crate) use delete::delete_many;
 pub(crate) use pass::{Pass, check as check_pass};
 
@@ -125,21 +127,13 @@ fn copy_source(ask: &Ask<'_>, to: &Place, outgoing: &mut Outgoing<'_>) -> Result
     Ok(())
 }
 
-/// Copies between the embedded store and an upstream, or between two, are the client's to make.
-pub(crate) fn other_origin() -> ErrorReply {
+/// Who signs for an upstream can have nothing copied from or to another place.
+fn other_origin() -> ErrorReply {
     ErrorReply::new(
         "NotImplemented",
         501,
-        "Copies between buckets of different origins are not built. Read and write the object instead.",
+        "With credentials of the storage itself, objects can only be copied within it.",
     )
-}
-
-/// Whether a copy leads from an upstream into the embedded store.
-pub(crate) fn is_elsewhere(ask: &Ask<'_>, source: &CopySource) -> Result<bool, ErrorReply> {
-    match &source.view {
-        Some(view) => Ok(ask.gateway.origins.find(view)?.is_some()),
-        None => Ok(false),
-    }
 }
 
 /// The completion of an upload without checksums, which the upstream was not given for the parts either.

@@ -15,6 +15,7 @@ mod write;
 
 pub(crate) use errors::reply as store_error;
 pub(crate) use form::post;
+pub(crate) use headers::{CONDITIONS, copied_conditions};
 pub(crate) use list::Encoding;
 
 use adit_wire::ErrorReply;

@@ -3,15 +3,17 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::io::IoSliceMut;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
 use crate::body::job_failed;
-use crate::buffers::{Buffers, READ};
+use crate::buffers::{Buffer, Buffers, READ};
 use crate::checksum::{ChecksumAlgorithm, Hasher};
 use crate::error::{Doing, Error, Fault};
 use crate::files::Pinned;
@@ -106,7 +108,9 @@ impl Body {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             if let Some(chunk) = self.ready.take() {
-                self.read_ahead();
+                if matches!(&self.state, State::Idle(reader) if reader.is_sealed()) {
+                    self.read_ahead();
+                }
                 self.remaining = self.remaining.saturating_sub(chunk.len() as u64);
                 return Poll::Ready(Some(Ok(chunk)));
             }
@@ -116,7 +120,11 @@ impl Body {
                     Some(chunk) => self.ready = Some(chunk),
                     None => self.state = State::Done,
                 },
-                State::Idle(_) => self.read_ahead(),
+                State::Idle(reader) => match reader.at_hand() {
+                    Some(Ok(chunk)) => self.ready = Some(chunk),
+                    Some(Err(error)) => return self.fail(error),
+                    None => self.read_ahead(),
+                },
                 State::Reading(job) => match ready!(std::pin::Pin::new(job).poll(cx)) {
                     Ok((reader, Ok(Some(chunk)))) => {
                         self.state = State::Idle(reader);
@@ -135,7 +143,7 @@ impl Body {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// Starts to read the next chunk while the one before is on its way.
+    /// Starts to read the next chunk on a thread that may wait for the disk, if there is one to read.
     fn read_ahead(&mut self) {
         match std::mem::replace(&mut self.state, State::Done) {
             State::Idle(mut reader) if !reader.at_end() => {
@@ -243,6 +251,22 @@ impl Reader {
         self.current.is_none() && self.segments.is_empty()
     }
 
+    /// Whether the file being read has to be opened chunk by chunk, which takes its time.
+    fn is_sealed(&self) -> bool {
+        self.current.as_ref().is_some_and(|open| open.key.is_some())
+    }
+
+    /// The next chunk, if the kernel has it in memory: two threads and a copy between their processors'
+    /// caches are saved. None says nothing: [`Reader::next`] knows.
+    fn at_hand(&mut self) -> Option<Result<Bytes, Error>> {
+        let open = self.current.as_mut()?;
+        let chunk = open.at_hand(&self.buffers)?;
+        if open.at >= open.end {
+            self.current = None;
+        }
+        Some(chunk)
+    }
+
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let mut open = match self.current.take() {
             Some(open) => open,
@@ -301,6 +325,30 @@ impl Open {
             }
             Some(key) => self.open_chunks(key, &mut buffer.bytes)?,
         };
+        self.taken(buffer, skip, plain)
+    }
+
+    /// As [`Open::next`], without waiting for the disk. Sealed chunks are left to threads that may take
+    /// their time.
+    fn at_hand(&mut self, buffers: &Arc<Buffers>) -> Option<Result<Bytes, Error>> {
+        if self.key.is_some() {
+            return None;
+        }
+        let mut buffer = buffers.take();
+        let want = (self.end - self.at).min(READ as u64) as usize;
+        let into = buffer.bytes.get_mut(..want)?;
+        let read = preadv2(
+            &self.file,
+            &mut [IoSliceMut::new(into)],
+            self.at,
+            ReadWriteFlags::NOWAIT,
+        );
+        // Part of it, an error, or a file system that cannot say: all are for the other way.
+        (read == Ok(want)).then(|| self.taken(buffer, 0, want))
+    }
+
+    /// Bytes `skip..plain` of a buffer, counted and checked.
+    fn taken(&mut self, buffer: Buffer, skip: usize, plain: usize) -> Result<Bytes, Error> {
         let take = (plain - skip).min((self.end - self.at) as usize);
         self.at += take as u64;
         let bytes = buffer.freeze(skip + take).slice(skip..);

@@ -241,7 +241,8 @@ pub fn hoisted(parts: &Parts<'_>) -> Vec<(String, String)> {
     };
     let signs = |name: &str| SIGNATURE.iter().any(|own| name.eq_ignore_ascii_case(own));
     // Nearly all queries hold none. An escaped name could be anything.
-    let may_be = |name: &str| name.contains(['%', '+']) || (in_family(name) && !signs(name));
+    let escaped = |name: &str| memchr::memchr2(b'%', b'+', name.as_bytes()).is_some();
+    let may_be = |name: &str| escaped(name) || (in_family(name) && !signs(name));
     if !protocol::text::raw_pairs(parts.query).any(|(name, _)| may_be(name)) {
         return Vec::new();
     }

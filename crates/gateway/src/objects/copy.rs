@@ -11,7 +11,7 @@ use crate::acl::{self, Subject};
 use crate::ask::{Ask, Uses, argument, no_such_bucket, stored_bucket};
 use crate::copy_source::CopySource;
 use crate::decide::{self, Said, may_know};
-use crate::forward;
+use crate::forward::{self, Becomes};
 use crate::reply::Reply;
 
 pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
@@ -37,6 +37,22 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     };
     decide::all(ask, &said, &facts, uses.account)?;
     same_region(ask, &source)?;
+    if forward::crosses(ask, &source)? {
+        let becomes = Becomes::Object {
+            attributes: Box::new(headers::attributes(ask, tags)?),
+            keeps_metadata: metadata == Directive::Copy,
+            keeps_tags: tagging == Directive::Copy,
+            checksum: headers::algorithm(ask)?,
+            conditions: headers::write_conditions(ask)?,
+        };
+        let made = forward::copy_across(ask, uses, &source, becomes).await?;
+        return Ok(ask.encode(&map! {
+            "CopyObjectResult" => across(&made),
+            "VersionId" => made.version,
+            "CopySourceVersionId" => made.source_version,
+            "ServerSideEncryption" => ask.header("x-amz-server-side-encryption"),
+        }));
+    }
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -90,21 +106,26 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     };
     decide::all(ask, &said, &facts, uses.account)?;
     same_region(ask, &source)?;
+    if forward::crosses(ask, &source)? {
+        let (upload, number) = part_of(ask)?;
+        let range = copied_range(ask)?;
+        let becomes = Becomes::Part {
+            upload,
+            number,
+            range,
+        };
+        let made = forward::copy_across(ask, uses, &source, becomes).await?;
+        return Ok(ask.encode(&map! {
+            "CopyPartResult" => across(&made),
+            "CopySourceVersionId" => made.source_version,
+        }));
+    }
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let (upload_id, number) = part_of(ask)?;
-    let range = match ask.header("x-amz-copy-source-range") {
-        None => None,
-        Some(text) => Some(parse_copy_range(text).ok_or_else(|| {
-            argument(
-                "x-amz-copy-source-range",
-                text,
-                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
-            )
-        })?),
-    };
+    let range = copied_range(ask)?;
     let request = CopyPart {
         source: stored_source(ask, &source)?,
         range,
@@ -134,6 +155,37 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         "CopyPartResult" => result,
         "CopySourceVersionId" => source_version.map(|id| id.to_string()),
     }))
+}
+
+/// What is told of a copy from one place to another.
+fn across(made: &forward::Made) -> Map {
+    let mut result = Map::new();
+    result.push("ETag", format!("\"{}\"", made.etag));
+    result.push(
+        "LastModified",
+        Value::Time {
+            millis: made.modified,
+        },
+    );
+    if let Some(checksum) = &made.checksum {
+        result.push(member_of(checksum.algorithm()), checksum.to_string());
+    }
+    result
+}
+
+/// The bytes that are copied into a part; none: all.
+fn copied_range(ask: &Ask<'_>) -> Result<Option<(u64, u64)>, ErrorReply> {
+    const NAME: &str = "x-amz-copy-source-range";
+    let Some(text) = ask.header(NAME) else {
+        return Ok(None);
+    };
+    parse_copy_range(text).map(Some).ok_or_else(|| {
+        argument(
+            NAME,
+            text,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+        )
+    })
 }
 
 /// The output member that carries a checksum of an algorithm.
@@ -207,14 +259,11 @@ fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorRepl
         .view
         .as_ref()
         .ok_or_else(|| no_such_bucket(&source.bucket))?;
-    if forward::is_elsewhere(ask, source)? {
-        return Err(forward::other_origin());
-    }
     Ok(Source {
         bucket: stored_bucket(&view.bucket),
         key: source.key.clone(),
         version: version(source),
-        conditions: headers::read_conditions(ask, headers::SOURCE_CONDITIONS),
+        conditions: headers::copied_conditions(ask),
     })
 }
 

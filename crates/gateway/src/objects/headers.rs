@@ -131,16 +131,16 @@ fn refuse_unbuilt(ask: &Ask<'_>) -> Result<(), ErrorReply> {
 }
 
 /// Names of the headers that hold the conditions of a read, in the order of [`ReadConditions`].
-pub(super) type ConditionNames = [&'static str; 4];
+pub(crate) type ConditionNames = [&'static str; 4];
 /// Of a read of the object that is addressed.
-pub(super) const CONDITIONS: ConditionNames = [
+pub(crate) const CONDITIONS: ConditionNames = [
     "if-match",
     "if-none-match",
     "if-modified-since",
     "if-unmodified-since",
 ];
 /// Of a read of the source of a copy.
-pub(super) const SOURCE_CONDITIONS: ConditionNames = [
+const SOURCE_CONDITIONS: ConditionNames = [
     "x-amz-copy-source-if-match",
     "x-amz-copy-source-if-none-match",
     "x-amz-copy-source-if-modified-since",
@@ -158,6 +158,11 @@ pub(super) fn read_conditions(ask: &Ask<'_>, names: ConditionNames) -> ReadCondi
         if_modified_since: date(modified),
         if_unmodified_since: date(unmodified),
     }
+}
+
+/// The conditions on the source of a copy.
+pub(crate) fn copied_conditions(ask: &Ask<'_>) -> ReadConditions {
+    read_conditions(ask, SOURCE_CONDITIONS)
 }
 
 /// The conditions of a write.

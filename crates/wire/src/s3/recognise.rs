@@ -6,7 +6,7 @@
 //! be taken for a cheaper one.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use super::{Address, Recognised, Target, with_hoisted};
@@ -46,9 +46,10 @@ impl Candidate {
 
 #[derive(Debug, Default)]
 struct Index {
-    candidates: HashMap<(&'static str, Place), Vec<Candidate>>,
-    /// Query parameters that make a request another operation.
-    telling: HashSet<&'static str>,
+    /// By method and place; there are about a dozen.
+    candidates: Vec<((&'static str, Place), Vec<Candidate>)>,
+    /// Query parameters that make a request another operation, sorted.
+    telling: Vec<&'static str>,
     /// Headers that do.
     telling_headers: HashSet<&'static str>,
 }
@@ -103,15 +104,21 @@ impl Index {
                 index.telling.extend(&candidate.needs_query);
                 index.telling_headers.extend(&candidate.needs_headers);
             }
-            index
+            let slot = (operation.method, place);
+            match index
                 .candidates
-                .entry((operation.method, place))
-                .or_default()
-                .push(candidate);
+                .iter_mut()
+                .find(|(known, _)| *known == slot)
+            {
+                Some((_, list)) => list.push(candidate),
+                None => index.candidates.push((slot, vec![candidate])),
+            }
         }
-        for list in index.candidates.values_mut() {
+        for (_, list) in &mut index.candidates {
             list.sort_by_key(|c| (std::cmp::Reverse(c.weight()), c.twin));
         }
+        index.telling.sort_unstable();
+        index.telling.dedup();
         index
     }
 
@@ -123,12 +130,15 @@ impl Index {
     }
 
     fn candidates(&self, method: &str, place: Place) -> &[Candidate] {
-        const METHODS: [&str; 6] = ["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"];
-        METHODS
+        self.candidates
             .iter()
-            .find(|known| **known == method)
-            .and_then(|method| self.candidates.get(&(*method, place)))
-            .map_or(&[], Vec::as_slice)
+            .find(|((known, at), _)| *at == place && *known == method)
+            .map_or(&[], |(_, list)| list.as_slice())
+    }
+
+    /// Whether a query parameter makes a request another operation.
+    fn tells(&self, parameter: &str) -> bool {
+        self.telling.binary_search(&parameter).is_ok()
     }
 }
 
@@ -152,10 +162,10 @@ pub fn recognise(address: &Address, parts: &Parts<'_>) -> Result<Recognised, Wir
     };
     if parts.method == "POST" && place == Place::Bucket && is_form(parts) {
         let query = decoded(parts.query)?;
-        let telling = Index::get().map(|index| &index.telling);
+        let index = Index::get();
         if !query
             .iter()
-            .any(|(key, _)| telling.is_some_and(|t| t.contains(key.as_ref())))
+            .any(|(key, _)| index.is_some_and(|index| index.tells(key)))
         {
             return Ok(Recognised::PostObject);
         }
@@ -212,7 +222,7 @@ pub(super) fn operation(place: Place, parts: &Parts<'_>) -> Result<OperationRef,
         resource: shortened(resource),
     };
     for (key, _) in &query {
-        if index.telling.contains(key.as_ref()) && !explained(key) {
+        if index.tells(key) && !explained(key) {
             return Err(refuse(key));
         }
     }
