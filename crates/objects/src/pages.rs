@@ -41,29 +41,71 @@ pub(crate) fn page_of_objects(
         "SELECT key, {ENTRY} FROM version INDEXED BY version_current
          WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND latest = 1 AND marker = 0 ORDER BY key"
     );
-    let mut statement = sql(conn.prepare_cached(&text))?;
     let mut page = Collector::new(scan);
+    let read = |row: &Row<'_>, key: &str| read_entry(row, key, 1);
+    gather(conn, bucket, scan, &text, from, &mut page, &read)?;
+    Ok(objects(page))
+}
+
+/// Reads a page, or what is still missing of one, from the keys at and after `from`.
+fn gather<T>(
+    conn: &Connection,
+    bucket: i64,
+    scan: &Scan,
+    text: &str,
+    from: Vec<u8>,
+    page: &mut Collector<T>,
+    read: &impl Fn(&Row<'_>, &str) -> Result<T, Error>,
+) -> Result<(), Error> {
+    let mut statement = sql(conn.prepare_cached(text))?;
     let mut from = scan.clamp(from);
     loop {
         let mut rows = sql(statement.query(params![bucket, from, scan.end()]))?;
         from = loop {
             let Some(row) = sql(rows.next())? else {
-                return Ok(objects(page));
+                return Ok(());
             };
             let key = key_text(sql(row.get_ref(0))?)?;
             if page.is_full() {
                 page.truncated = true;
-                return Ok(objects(page));
+                return Ok(());
             }
             match scan.roll(key) {
                 Some(prefix) => break page.add_prefix(prefix),
                 None => {
                     let next = after_key(key);
-                    page.add(read_entry(row, key, 1)?, next);
+                    page.add(read(row, key)?, next);
                 }
             }
         };
     }
+}
+
+/// Reads the entries of one key beyond `id`: those of a marker's key that are still to come. Whether the
+/// page has room for more.
+fn gather_rest<T>(
+    conn: &Connection,
+    bucket: i64,
+    text: &str,
+    (key, id): (&str, i64),
+    page: &mut Collector<T>,
+    read: &impl Fn(&Row<'_>, &str) -> Result<T, Error>,
+) -> Result<bool, Error> {
+    let mut statement = sql(conn.prepare_cached(text))?;
+    let mut rows = sql(statement.query(params![bucket, key.as_bytes(), id]))?;
+    while let Some(row) = sql(rows.next())? {
+        if page.is_full() {
+            page.truncated = true;
+            return Ok(false);
+        }
+        page.add(read(row, key)?, after_key(key));
+    }
+    Ok(true)
+}
+
+/// Where a listing that is resumed at a key goes on once that key is done.
+fn after_marker(scan: &Scan, key: Option<&str>) -> Vec<u8> {
+    key.map(|key| scan.after_marker(key)).unwrap_or_default()
 }
 
 fn objects(page: Collector<Entry>) -> Page {
@@ -109,10 +151,10 @@ pub(crate) fn page_of_versions(
     resume: Option<(String, i64)>,
 ) -> Result<VersionPage, Error> {
     let mut page = Collector::new(scan);
-    let read = |row: &Row<'_>, key: &str| -> Result<(i64, VersionEntry), Error> {
+    let read = |row: &Row<'_>, key: &str| -> Result<VersionEntry, Error> {
         let id: i64 = sql(row.get(1))?;
         let nul: bool = sql(row.get(4))?;
-        let entry = VersionEntry {
+        Ok(VersionEntry {
             version_id: if nul {
                 VersionId::null()
             } else {
@@ -121,52 +163,25 @@ pub(crate) fn page_of_versions(
             is_latest: sql(row.get(2))?,
             delete_marker: sql(row.get(3))?,
             entry: read_entry(row, key, 5)?,
-        };
-        Ok((id, entry))
+        })
     };
     let columns = format!("key, id, latest, marker, nul, {ENTRY}");
-    if let Some((key, below)) = resume.filter(|(key, _)| scan.shows(key)) {
+    if let Some((key, id)) = resume.filter(|(key, _)| scan.shows(key)) {
         let text = format!(
             "SELECT {columns} FROM version INDEXED BY version_by_key
              WHERE bucket = ?1 AND key = ?2 AND id < ?3 ORDER BY id DESC"
         );
-        let mut statement = sql(conn.prepare_cached(&text))?;
-        let mut rows = sql(statement.query(params![bucket, key.as_bytes(), below]))?;
-        while let Some(row) = sql(rows.next())? {
-            if page.is_full() {
-                page.truncated = true;
-                return Ok(versions(page));
-            }
-            page.add(read(row, &key)?.1, Vec::new());
+        if !gather_rest(conn, bucket, &text, (&key, id), &mut page, &read)? {
+            return Ok(versions(page));
         }
     }
     let text = format!(
         "SELECT {columns} FROM version INDEXED BY version_by_key
          WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key, id DESC"
     );
-    let mut statement = sql(conn.prepare_cached(&text))?;
-    let mut from = scan.clamp(
-        key_marker
-            .map(|key| scan.after_marker(key))
-            .unwrap_or_default(),
-    );
-    loop {
-        let mut rows = sql(statement.query(params![bucket, from, scan.end()]))?;
-        from = loop {
-            let Some(row) = sql(rows.next())? else {
-                return Ok(versions(page));
-            };
-            let key = key_text(sql(row.get_ref(0))?)?;
-            if page.is_full() {
-                page.truncated = true;
-                return Ok(versions(page));
-            }
-            match scan.roll(key) {
-                Some(prefix) => break page.add_prefix(prefix),
-                None => page.add(read(row, key)?.1, Vec::new()),
-            }
-        };
-    }
+    let from = after_marker(scan, key_marker);
+    gather(conn, bucket, scan, &text, from, &mut page, &read)?;
+    Ok(versions(page))
 }
 
 fn versions(page: Collector<VersionEntry>) -> VersionPage {
@@ -210,48 +225,21 @@ pub(crate) fn page_of_uploads(
         })
     };
     let columns = "key, id, initiated, initiator, algorithm, composite, class, owner";
-    // Within the marker's key first, then the keys after it.
-    if let Some((key, above)) = resume.filter(|(key, _)| scan.shows(key)) {
+    if let Some((key, id)) = resume.filter(|(key, _)| scan.shows(key)) {
         let text = format!(
             "SELECT {columns} FROM upload WHERE bucket = ?1 AND key = ?2 AND id > ?3 ORDER BY id"
         );
-        let mut statement = sql(conn.prepare_cached(&text))?;
-        let mut rows = sql(statement.query(params![bucket, key.as_bytes(), above]))?;
-        while let Some(row) = sql(rows.next())? {
-            if page.is_full() {
-                page.truncated = true;
-                return Ok(uploads(page));
-            }
-            page.add(read(row, &key)?, Vec::new());
+        if !gather_rest(conn, bucket, &text, (&key, id), &mut page, &read)? {
+            return Ok(uploads(page));
         }
     }
     let text = format!(
         "SELECT {columns} FROM upload INDEXED BY upload_by_key
          WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key, id"
     );
-    let mut statement = sql(conn.prepare_cached(&text))?;
-    let mut from = scan.clamp(
-        key_marker
-            .map(|key| scan.after_marker(key))
-            .unwrap_or_default(),
-    );
-    loop {
-        let mut rows = sql(statement.query(params![bucket, from, scan.end()]))?;
-        from = loop {
-            let Some(row) = sql(rows.next())? else {
-                return Ok(uploads(page));
-            };
-            let key = key_text(sql(row.get_ref(0))?)?;
-            if page.is_full() {
-                page.truncated = true;
-                return Ok(uploads(page));
-            }
-            match scan.roll(key) {
-                Some(prefix) => break page.add_prefix(prefix),
-                None => page.add(read(row, key)?, Vec::new()),
-            }
-        };
-    }
+    let from = after_marker(scan, key_marker);
+    gather(conn, bucket, scan, &text, from, &mut page, &read)?;
+    Ok(uploads(page))
 }
 
 fn uploads(page: Collector<UploadEntry>) -> UploadPage {

@@ -1,6 +1,6 @@
 //! Listings: objects in both versions of the operation, and object versions.
 
-use adit_objects::{Entry, ListQuery, ListStart, VersionId, VersionQuery};
+use adit_objects::{Entry, ListQuery, ListStart, Page, VersionId, VersionQuery};
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, list, map};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -105,191 +105,194 @@ fn entry(encoding: Encoding, entry: &Entry, owner: Option<String>) -> Map {
     shown
 }
 
-pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
-    let input = ask.decode(&[])?;
+/// What the listings of objects have in common: understood, decided, and of a bucket that is kept here.
+struct Listing<'l, 'a> {
+    ask: &'l Ask<'a>,
+    input: &'l Value,
+    encoding: Encoding,
+    bucket: adit_objects::Bucket,
+    max_keys: usize,
+}
+
+/// Decides on a listing; an upstream's own comes back as the answer it is.
+async fn begin<'l, 'a>(
+    ask: &'l Ask<'a>,
+    uses: &mut Uses<'_>,
+    input: &'l Value,
+) -> Result<Result<Listing<'l, 'a>, Reply>, ErrorReply> {
     let said = Said {
-        input: Some(&input),
+        input: Some(input),
         ..Said::default()
     };
     decide::all(ask, &said, &Facts::default(), uses.account)?;
-    let encoding = Encoding::of(&input)?;
+    let encoding = Encoding::of(input)?;
     if let Some(done) = forward::object(ask, uses, None).await {
-        return done;
+        return done.map(Err);
     }
-    let bucket = ask.stored()?;
-    let max = limit(&input, "MaxKeys", "max-keys")?;
-    let text = |name: &str| input.get(name).str().unwrap_or_default();
-    let query = ListQuery {
-        prefix: text("Prefix").to_owned(),
-        delimiter: text("Delimiter").to_owned(),
-        start: match text("Marker") {
-            "" => ListStart::Beginning,
-            marker => ListStart::After(marker.to_owned()),
-        },
-        max_keys: max,
+    Ok(Ok(Listing {
+        ask,
+        input,
+        encoding,
+        bucket: ask.stored()?,
+        max_keys: limit(input, "MaxKeys", "max-keys")?,
+    }))
+}
+
+impl<'l> Listing<'l, '_> {
+    fn text(&self, name: &str) -> &'l str {
+        self.input.get(name).str().unwrap_or_default()
+    }
+
+    /// A member that means nothing when it is empty.
+    fn some(&self, name: &str) -> Option<&'l str> {
+        Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    fn shown(&self, name: &str) -> String {
+        self.encoding.text(self.text(name))
+    }
+
+    /// A page of objects.
+    async fn page(&self, start: ListStart) -> Result<Page, ErrorReply> {
+        let query = ListQuery {
+            prefix: self.text("Prefix").to_owned(),
+            delimiter: self.text("Delimiter").to_owned(),
+            start,
+            max_keys: self.max_keys,
+        };
+        let store = &self.ask.gateway.store;
+        store.list(&self.bucket, &query).await.map_err(store_error)
+    }
+
+    /// The answer, which has `members` beside what all listings have.
+    fn answer(&self, truncated: bool, prefixes: &[String], members: Map) -> Reply {
+        let mut output = members;
+        output.push("Name", self.ask.bucket_name());
+        output.push("Prefix", self.shown("Prefix"));
+        output.push("MaxKeys", self.max_keys);
+        output.push(
+            "Delimiter",
+            self.some("Delimiter").map(|_| self.shown("Delimiter")),
+        );
+        output.push("IsTruncated", truncated);
+        output.push("EncodingType", self.encoding.name());
+        output.push("CommonPrefixes", self.encoding.prefixes(prefixes));
+        self.ask.encode(&output.into())
+    }
+}
+
+pub(super) async fn v1(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
+    let input = ask.decode(&[])?;
+    let listing = match begin(ask, uses, &input).await? {
+        Ok(listing) => listing,
+        Err(done) => return Ok(done),
     };
-    let page = ask
-        .gateway
-        .store
-        .list(&bucket, &query)
-        .await
-        .map_err(store_error)?;
+    let start = match listing.some("Marker") {
+        None => ListStart::Beginning,
+        Some(marker) => ListStart::After(marker.to_owned()),
+    };
+    let page = listing.page(start).await?;
+    let encoding = listing.encoding;
     let shown = page
         .objects
         .iter()
         .map(|e| entry(encoding, e, acl::shown_owner(ask, e.owner.as_deref())));
+    let mut members = Map::new();
+    members.push("Marker", listing.shown("Marker"));
+    members.push("Contents", shown.collect::<Value>());
     // Without a delimiter clients go on from the last key they saw.
-    let next = page
-        .next_marker
-        .as_deref()
-        .filter(|_| !query.delimiter.is_empty());
-    Ok(ask.encode(&map! {
-        "Name" => ask.bucket_name(),
-        "Prefix" => encoding.text(&query.prefix),
-        "Marker" => encoding.text(text("Marker")),
-        "NextMarker" => next.map(|marker| encoding.text(marker)),
-        "MaxKeys" => max,
-        "Delimiter" => Some(encoding.text(&query.delimiter)).filter(|d| !d.is_empty()),
-        "IsTruncated" => page.truncated,
-        "EncodingType" => encoding.name(),
-        "Contents" => shown.collect::<Value>(),
-        "CommonPrefixes" => encoding.prefixes(&page.common_prefixes),
-    }))
+    if listing.some("Delimiter").is_some() {
+        let next = page.next_marker.as_deref();
+        members.push("NextMarker", next.map(|marker| encoding.text(marker)));
+    }
+    Ok(listing.answer(page.truncated, &page.common_prefixes, members))
 }
 
 pub(super) async fn v2(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let input = ask.decode(&[])?;
-    let said = Said {
-        input: Some(&input),
-        ..Said::default()
+    let listing = match begin(ask, uses, &input).await? {
+        Ok(listing) => listing,
+        Err(done) => return Ok(done),
     };
-    decide::all(ask, &said, &Facts::default(), uses.account)?;
-    let encoding = Encoding::of(&input)?;
-    if let Some(done) = forward::object(ask, uses, None).await {
-        return done;
-    }
-    let bucket = ask.stored()?;
-    let max = limit(&input, "MaxKeys", "max-keys")?;
-    let text = |name: &str| input.get(name).str().unwrap_or_default();
     let token = input.get("ContinuationToken").str();
-    let query = ListQuery {
-        prefix: text("Prefix").to_owned(),
-        delimiter: text("Delimiter").to_owned(),
-        start: match (token, text("StartAfter")) {
-            (Some(""), _) => {
-                return Err(argument(
-                    "continuation-token",
-                    "",
-                    "The continuation token provided is incorrect",
-                ));
-            }
-            (Some(token), _) => ListStart::Token(token.to_owned()),
-            (None, "") => ListStart::Beginning,
-            (None, after) => ListStart::After(after.to_owned()),
-        },
-        max_keys: max,
+    let start = match (token, listing.some("StartAfter")) {
+        (Some(""), _) => {
+            return Err(argument(
+                "continuation-token",
+                "",
+                "The continuation token provided is incorrect",
+            ));
+        }
+        (Some(token), _) => ListStart::Token(token.to_owned()),
+        (None, None) => ListStart::Beginning,
+        (None, Some(after)) => ListStart::After(after.to_owned()),
     };
-    let page = ask
-        .gateway
-        .store
-        .list(&bucket, &query)
-        .await
-        .map_err(store_error)?;
+    let page = listing.page(start).await?;
     let with_owner = input.get("FetchOwner").bool() == Some(true);
     let shown = page.objects.iter().map(|e| {
         let owner = with_owner.then(|| acl::shown_owner(ask, e.owner.as_deref()));
-        entry(encoding, e, owner.flatten())
+        entry(listing.encoding, e, owner.flatten())
     });
-    Ok(ask.encode(&map! {
-        "Name" => ask.bucket_name(),
-        "Prefix" => encoding.text(&query.prefix),
-        "StartAfter" => Some(encoding.text(text("StartAfter"))).filter(|after| !after.is_empty()),
-        "ContinuationToken" => token,
-        "NextContinuationToken" => page.next_token.clone(),
-        "KeyCount" => page.objects.len() + page.common_prefixes.len(),
-        "MaxKeys" => max,
-        "Delimiter" => Some(encoding.text(&query.delimiter)).filter(|d| !d.is_empty()),
-        "IsTruncated" => page.truncated,
-        "EncodingType" => encoding.name(),
-        "Contents" => shown.collect::<Value>(),
-        "CommonPrefixes" => encoding.prefixes(&page.common_prefixes),
-    }))
+    let after = listing.some("StartAfter");
+    let mut members = Map::new();
+    members.push("StartAfter", after.map(|_| listing.shown("StartAfter")));
+    members.push("ContinuationToken", token);
+    members.push("NextContinuationToken", page.next_token.clone());
+    members.push("KeyCount", page.objects.len() + page.common_prefixes.len());
+    members.push("Contents", shown.collect::<Value>());
+    Ok(listing.answer(page.truncated, &page.common_prefixes, members))
 }
 
 pub(super) async fn versions(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let input = ask.decode(&[])?;
-    let said = Said {
-        input: Some(&input),
-        ..Said::default()
+    let listing = match begin(ask, uses, &input).await? {
+        Ok(listing) => listing,
+        Err(done) => return Ok(done),
     };
-    decide::all(ask, &said, &Facts::default(), uses.account)?;
-    let encoding = Encoding::of(&input)?;
-    if let Some(done) = forward::object(ask, uses, None).await {
-        return done;
-    }
-    let bucket = ask.stored()?;
-    let max = limit(&input, "MaxKeys", "max-keys")?;
-    let text = |name: &str| input.get(name).str().unwrap_or_default();
-    let marker = |name: &str| Some(text(name).to_owned()).filter(|marker| !marker.is_empty());
-    if marker("VersionIdMarker").is_some() && marker("KeyMarker").is_none() {
+    let (key, version) = (listing.some("KeyMarker"), listing.some("VersionIdMarker"));
+    if let (None, Some(version)) = (key, version) {
         let message = "A version-id marker cannot be specified without a key marker.";
-        return Err(argument(
-            "version-id-marker",
-            text("VersionIdMarker"),
-            message,
-        ));
+        return Err(argument("version-id-marker", version, message));
     }
     let query = VersionQuery {
-        prefix: text("Prefix").to_owned(),
-        delimiter: text("Delimiter").to_owned(),
-        key_marker: marker("KeyMarker"),
-        version_marker: marker("VersionIdMarker").map(VersionId::new),
-        max_keys: max,
+        prefix: listing.text("Prefix").to_owned(),
+        delimiter: listing.text("Delimiter").to_owned(),
+        key_marker: key.map(str::to_owned),
+        version_marker: version.map(VersionId::new),
+        max_keys: listing.max_keys,
     };
-    let page = ask
-        .gateway
-        .store
-        .list_versions(&bucket, &query)
-        .await
-        .map_err(store_error)?;
+    let store = &ask.gateway.store;
+    let page = store.list_versions(&listing.bucket, &query).await;
+    let page = page.map_err(store_error)?;
+    let encoding = listing.encoding;
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for version in &page.versions {
         let owner = acl::shown_owner(ask, version.entry.owner.as_deref());
-        if version.delete_marker {
-            let mut shown = Map::new();
-            shown.push("Key", encoding.text(&version.entry.key));
-            shown.push("VersionId", version.version_id.as_str());
-            shown.push("IsLatest", version.is_latest);
-            shown.push(
-                "LastModified",
-                Value::Time {
-                    millis: version.entry.last_modified.0,
-                },
-            );
-            shown.push("Owner", map! { "ID" => owner });
-            markers.push(shown);
-        } else {
-            let mut shown = entry(encoding, &version.entry, owner);
-            shown.push("VersionId", version.version_id.as_str());
-            shown.push("IsLatest", version.is_latest);
-            versions.push(shown);
-        }
+        let (mut shown, list) = match version.delete_marker {
+            false => (entry(encoding, &version.entry, owner), &mut versions),
+            true => {
+                let mut shown = Map::new();
+                shown.push("Key", encoding.text(&version.entry.key));
+                let millis = version.entry.last_modified.0;
+                shown.push("LastModified", Value::Time { millis });
+                shown.push("Owner", map! { "ID" => owner });
+                (shown, &mut markers)
+            }
+        };
+        shown.push("VersionId", version.version_id.as_str());
+        shown.push("IsLatest", version.is_latest);
+        list.push(shown);
     }
-    Ok(ask.encode(&map! {
-        "Name" => ask.bucket_name(),
-        "Prefix" => encoding.text(&query.prefix),
-        "KeyMarker" => encoding.text(text("KeyMarker")),
-        "VersionIdMarker" => text("VersionIdMarker"),
-        "NextKeyMarker" => page.next_key_marker.as_deref().map(|key| encoding.text(key)),
-        "NextVersionIdMarker" => page.next_version_marker.as_ref().map(VersionId::as_str),
-        "MaxKeys" => max,
-        "Delimiter" => Some(encoding.text(&query.delimiter)).filter(|d| !d.is_empty()),
-        "IsTruncated" => page.truncated,
-        "EncodingType" => encoding.name(),
-        "Versions" => versions,
-        "DeleteMarkers" => markers,
-        "CommonPrefixes" => encoding.prefixes(&page.common_prefixes),
-    }))
+    let next_key = page.next_key_marker.as_deref();
+    let next_version = page.next_version_marker.as_ref().map(VersionId::as_str);
+    let mut members = Map::new();
+    members.push("KeyMarker", listing.shown("KeyMarker"));
+    members.push("VersionIdMarker", listing.text("VersionIdMarker"));
+    members.push("NextKeyMarker", next_key.map(|key| encoding.text(key)));
+    members.push("NextVersionIdMarker", next_version);
+    members.push("Versions", versions);
+    members.push("DeleteMarkers", markers);
+    Ok(listing.answer(page.truncated, &page.common_prefixes, members))
 }
 
 #[cfg(test)]
