@@ -137,14 +137,12 @@ pub(crate) fn granted<'q>(ask: &Ask<'_>, question: &Question<'q>) -> (AclGrant, 
     let by_bucket = |action| acl::granted(of_bucket, action, Of::Bucket, caller);
     let is = |name: &&str| name.eq_ignore_ascii_case(action);
     match question.subject {
-        Some(Subject::Object(object)) if OF_OWNER.iter().any(|name| is(&name)) => {
+        Some(Subject::Object(object)) if OF_OWNER.iter().any(&is) => {
             let grant = acl::granted(&object.grants, action, Of::Object, caller);
             (grant, object.foreign.as_deref())
         }
         // Who may list the bucket may learn that something is not there.
-        Some(Subject::Missing) if OF_OWNER.iter().any(|name| is(&name)) => {
-            (by_bucket("s3:ListBucket"), None)
-        }
+        Some(Subject::Missing) if OF_OWNER.iter().any(&is) => (by_bucket("s3:ListBucket"), None),
         // Who may write may delete what is theirs.
         Some(Subject::Object(object))
             if is(&"s3:DeleteObject") && object.owner == caller.unwrap_or(acl::ANONYMOUS) =>

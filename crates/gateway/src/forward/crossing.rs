@@ -18,7 +18,7 @@ use http_body::Body as _;
 
 use super::answer::{self, failed, strange};
 use super::request::{Outgoing, escaped_all};
-use crate::ask::{Ask, Uses, argument, no_such_bucket, stored};
+use crate::ask::{Ask, Uses, argument, no_such_bucket, stored_bucket};
 use crate::copy_source::CopySource;
 use crate::decide::may_know;
 use crate::objects::{CONDITIONS, copied_conditions, store_error};
@@ -205,7 +205,10 @@ async fn kept_here(
         ..GetOptions::default()
     };
     let store = &ask.gateway.store;
-    let object: Object = match store.get(&stored(view), &source.key, &options).await {
+    let object: Object = match store
+        .get(&stored_bucket(&view.bucket), &source.key, &options)
+        .await
+    {
         Ok(object) => object,
         Err(why) => {
             if matches!(why, Error::NoSuchKey { .. } | Error::NoSuchVersion { .. }) {
