@@ -16,7 +16,7 @@ use adit_model::record::RecordValue;
 use adit_model::*;
 use adit_snapshot::Snapshot;
 use adit_snapshot::decide::name::{self, Found, NameReason, TTL, Viewpoint};
-use adit_snapshot::names as spelling;
+use adit_snapshot::names::{self as spelling, S3Name};
 use rpds::RedBlackTreeMapSync;
 
 /// Most values in an answer from several sets [Route 53's multivalue answer].
@@ -30,8 +30,11 @@ pub(super) struct World {
     pub(super) public: Layer,
     // A clone of these costs nothing, however many there are.
     zones: RedBlackTreeMapSync<HostedZoneId, Arc<Zone>>,
-    /// The hosted zones into which addresses of endpoints were copied.
-    leaning: RedBlackTreeMapSync<HostedZoneId, ()>,
+    /// The hosted zones into which addresses of an endpoint were copied, by the endpoint's id: a
+    /// change of one endpoint looks at no other's.
+    leaning: RedBlackTreeMapSync<(String, String), ()>,
+    /// The same, by zone.
+    leans: RedBlackTreeMapSync<HostedZoneId, BTreeSet<String>>,
     vpcs: RedBlackTreeMapSync<String, Arc<VpcNames>>,
 }
 
@@ -62,6 +65,7 @@ impl World {
             public: public::build(snapshot),
             zones: RedBlackTreeMapSync::default(),
             leaning: RedBlackTreeMapSync::default(),
+            leans: RedBlackTreeMapSync::default(),
             vpcs: RedBlackTreeMapSync::default(),
         };
         for zone in snapshot.intent.hosted_zones.values() {
@@ -93,7 +97,6 @@ impl World {
                     zones.extend(id.parse::<HostedZoneId>().ok());
                 }
                 Kind::VpcEndpoint => {
-                    zones.extend(self.leaning.keys().cloned());
                     vpcs.extend(change.vpc.as_ref().map(VpcId::to_string));
                     endpoints.insert(change.key.clone());
                 }
@@ -101,7 +104,6 @@ impl World {
                     let eni = intent.get::<NetworkInterface>(&change.key);
                     if let Some(InterfaceUser::Endpoint { endpoint, .. }) = eni.map(|eni| &eni.user)
                     {
-                        zones.extend(self.leaning.keys().cloned());
                         vpcs.extend(change.vpc.as_ref().map(VpcId::to_string));
                         endpoints.insert(endpoint.to_string());
                     }
@@ -132,9 +134,11 @@ impl World {
             public: self.public.clone(),
             zones: self.zones.clone(),
             leaning: self.leaning.clone(),
+            leans: self.leans.clone(),
             vpcs: self.vpcs.clone(),
         };
         for endpoint in &endpoints {
+            zones.extend(self.leaning_on(endpoint));
             public::follow(&mut next.public, &self.snapshot, snapshot, endpoint);
         }
         if services {
@@ -150,15 +154,30 @@ impl World {
         next
     }
 
+    /// The hosted zones into which addresses of an endpoint were copied.
+    fn leaning_on(&self, endpoint: &str) -> impl Iterator<Item = HostedZoneId> {
+        self.leaning
+            .range((endpoint.to_string(), String::new())..)
+            .take_while(move |((of, _), ())| of == endpoint)
+            .filter_map(|((_, zone), ())| zone.parse().ok())
+    }
+
     fn set_zone(&mut self, id: &HostedZoneId) {
-        self.leaning.remove_mut(id);
+        for endpoint in self.leans.get(id).cloned().unwrap_or_default() {
+            self.leaning.remove_mut(&(endpoint, id.to_string()));
+        }
+        self.leans.remove_mut(id);
         let snapshot = self.snapshot.clone();
         match snapshot.intent.get::<HostedZone>(id) {
             Some(zone) => match build_zone(&snapshot, zone) {
                 Some((zone, leans)) => {
                     self.zones.insert_mut(id.clone(), Arc::new(zone));
-                    if leans {
-                        self.leaning.insert_mut(id.clone(), ());
+                    for endpoint in &leans {
+                        self.leaning
+                            .insert_mut((endpoint.clone(), id.to_string()), ());
+                    }
+                    if !leans.is_empty() {
+                        self.leans.insert_mut(id.clone(), leans);
                     }
                 }
                 // The API refuses what cannot be read: this is a state of another version.
@@ -324,8 +343,8 @@ fn service_zone(domain: &str, found: &Found) -> Option<Zone> {
     Some(zone)
 }
 
-/// A hosted zone as it is asked, and whether addresses of endpoints were copied into it.
-fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, bool)> {
+/// A hosted zone as it is asked, and the endpoints whose addresses were copied into it.
+fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, BTreeSet<String>)> {
     let intent = &snapshot.intent;
     let apex = wire_name(&zone.name)?;
     let soa_key = record_key(&zone.id, &zone.name, "SOA", None);
@@ -337,7 +356,7 @@ fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, bool)> {
         return None;
     };
     let mut built = Zone::new(apex.clone(), soa, *ttl);
-    let mut leans = false;
+    let mut leans = BTreeSet::new();
     let records: Vec<&Arc<ZoneRecord>> = intent
         .records_of_zone(&zone.id)
         .filter(|r| r.rtype != "SOA")
@@ -373,8 +392,11 @@ fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, bool)> {
                         .collect(),
                 },
                 RecordContent::Alias { target, .. } => {
-                    leans = true;
                     let target = target.trim_end_matches('.');
+                    // Also one that is not there: it may come back.
+                    if let Some(S3Name::Endpoint(name)) = spelling::parse(target) {
+                        leans.insert(name.endpoint.to_string());
+                    }
                     match name::name(snapshot, &Viewpoint::Public, target).found {
                         Found::Addresses(addresses) => {
                             let (v4, v6) = public::sets(&addresses);
