@@ -77,24 +77,49 @@ const WITH: &[(&str, &str, Feature)] = &[
     ("ReplaceNetworkAclEntry", "Ipv6CidrBlock", Feature::Ipv6),
 ];
 
-/// Refuses an operation that needs what the planes do not carry.
-pub(crate) fn check(operation: &str, input: Input<'_>, planes: &dyn Planes) -> Result<(), Refusal> {
-    let always = ALWAYS.iter().filter(|(name, _)| *name == operation);
-    let with = WITH.iter().filter(|(name, parameter, _)| {
+/// Operations that need a feature when a parameter has one of these values.
+const SAYING: &[(&str, &str, &[&str], Feature)] = &[
+    (
+        "CreateVpcEndpoint",
+        "IpAddressType",
+        &["ipv6", "dualstack"],
+        Feature::Ipv6,
+    ),
+    (
+        "ModifyVpcEndpoint",
+        "IpAddressType",
+        &["ipv6", "dualstack"],
+        Feature::Ipv6,
+    ),
+];
+
+/// What an operation needs with this input.
+fn needed<'a>(operation: &'a str, input: Input<'a>) -> impl Iterator<Item = Feature> + 'a {
+    let always = ALWAYS.iter().filter(move |(name, _)| *name == operation);
+    let with = WITH.iter().filter(move |(name, parameter, _)| {
         *name == operation && !matches!(input.get(parameter), Value::Null | Value::Bool(false))
     });
-    let needed = always
+    let saying = SAYING.iter().filter(move |(name, parameter, values, _)| {
+        *name == operation
+            && input
+                .text(parameter)
+                .is_some_and(|text| values.contains(&text))
+    });
+    always
         .map(|(_, feature)| *feature)
-        .chain(with.map(|(_, _, feature)| *feature));
-    for feature in needed {
-        if !planes.carries(feature) {
-            return Err(Refusal::unsupported(format!(
-                "The operation {operation} is not supported: packets do not follow {} yet.",
-                feature.name()
-            )));
-        }
+        .chain(with.map(|(_, _, feature)| *feature))
+        .chain(saying.map(|(.., feature)| *feature))
+}
+
+/// Refuses an operation that needs what the planes do not carry.
+pub(crate) fn check(operation: &str, input: Input<'_>, planes: &dyn Planes) -> Result<(), Refusal> {
+    match needed(operation, input).find(|feature| !planes.carries(*feature)) {
+        None => Ok(()),
+        Some(feature) => Err(Refusal::unsupported(format!(
+            "The operation {operation} is not supported: packets do not follow {} yet.",
+            feature.name()
+        ))),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -109,7 +134,9 @@ mod tests {
         for (name, _) in ALWAYS {
             assert!(table.operation(name).is_some(), "{name}");
         }
-        for (name, parameter, _) in WITH {
+        let saying = SAYING.iter().map(|(name, parameter, ..)| (name, parameter));
+        let with = WITH.iter().map(|(name, parameter, _)| (name, parameter));
+        for (name, parameter) in with.chain(saying) {
             let input = table.operation(name).unwrap().input.unwrap();
             let members = table.shape(input).structure().unwrap().members.iter();
             let mut members = members.map(|member| member.name);
@@ -117,6 +144,20 @@ mod tests {
                 members.any(|member| member == *parameter),
                 "{name} {parameter}"
             );
+        }
+    }
+
+    #[test]
+    fn a_value_needs_what_another_does_not() {
+        for (kind, expected) in [
+            ("ipv4", None),
+            ("ipv6", Some(Feature::Ipv6)),
+            ("dualstack", Some(Feature::Ipv6)),
+        ] {
+            let input = adit_wire::map! { "IpAddressType" => kind };
+            for operation in ["CreateVpcEndpoint", "ModifyVpcEndpoint"] {
+                assert_eq!(needed(operation, Input(&input)).next(), expected);
+            }
         }
     }
 }

@@ -385,3 +385,132 @@ fn blocks_come_from_nowhere_else() {
     let (code, _) = world.ec2_refused("AssociateVpcCidrBlock", input);
     assert_eq!(code, "InvalidParameterValue");
 }
+
+#[test]
+fn an_endpoint_has_addresses_of_the_type_it_was_given() {
+    let world = World::new();
+    let (vpc, block, _) = vpc_with_block(&world);
+    let on = map! { "VpcId" => vpc.as_str(), "EnableDnsHostnames" => map! { "Value" => true } };
+    world.ec2("ModifyVpcAttribute", on);
+    let both = subnet_with(&world, &vpc, "10.0.1.0/24", &nth(&block, 1));
+    let (both, plain) = (
+        text(&both, "SubnetId"),
+        world.subnet(&vpc, "10.0.2.0/24", "b"),
+    );
+    let prefix = nth(&block, 1).strip_suffix("::/64").unwrap().to_string();
+    let create = |subnet: &str, more: Value| {
+        let mut input = map! {
+            "VpcId" => vpc.as_str(), "ServiceName" => S3, "VpcEndpointType" => "Interface",
+            "IpAddressType" => "dualstack", "SubnetIds" => list![subnet],
+        };
+        for (name, value) in more.map().unwrap().clone() {
+            input.map_mut().unwrap().insert(name, value);
+        }
+        input
+    };
+    let place = |v6: String| {
+        list![map! { "SubnetId" => both.as_str(), "Ipv4" => "10.0.1.9", "Ipv6" => v6 }]
+    };
+    for (wrong, code) in [
+        (create(&plain, map! {}), "InvalidParameter"),
+        (
+            create(&both, map! { "IpAddressType" => "ipv6" }),
+            "InvalidParameter",
+        ),
+        (
+            create(&both, map! { "IpAddressType" => "ipv5" }),
+            "InvalidParameterValue",
+        ),
+        (
+            create(
+                &both,
+                map! { "IpAddressType" => "ipv4", "SubnetConfigurations" => place(format!("{prefix}::9")) },
+            ),
+            "InvalidParameter",
+        ),
+        (
+            create(
+                &both,
+                map! { "SubnetConfigurations" => place("2001:db8::9".into()) },
+            ),
+            "InvalidParameterValue",
+        ),
+        (
+            create(
+                &both,
+                map! { "IpAddressType" => "ipv4", "DnsOptions" => map! { "DnsRecordIpType" => "dualstack" } },
+            ),
+            "InvalidParameter",
+        ),
+    ] {
+        let refused = world.ec2_refused("CreateVpcEndpoint", wrong.clone());
+        assert_eq!(refused.0, code, "{wrong:?}: {}", refused.1);
+    }
+    let more = map! { "SubnetConfigurations" => place(format!("{prefix}::9")) };
+    let made = world.ec2("CreateVpcEndpoint", create(&both, more));
+    let made = made.get("VpcEndpoint");
+    let id = text(made, "VpcEndpointId");
+    assert_eq!(text(made, "IpAddressType"), "dualstack");
+    assert_eq!(text(made.get("DnsOptions"), "DnsRecordIpType"), "dualstack");
+    let addresses = |id: &str| {
+        let enis = list![texts(&world.endpoint(id), "NetworkInterfaceIds")[0].as_str()];
+        let shown = world.ec2(
+            "DescribeNetworkInterfaces",
+            map! { "NetworkInterfaceIds" => enis },
+        );
+        let eni = one(&shown, "NetworkInterfaces").clone();
+        (
+            text(&eni, "PrivateIpAddress"),
+            each(&eni, "Ipv6Addresses", "Ipv6Address"),
+        )
+    };
+    assert_eq!(
+        addresses(&id),
+        ("10.0.1.9".into(), vec![format!("{prefix}::9")])
+    );
+    // The address is taken; the type can be changed, and the records must fit it.
+    let again = create(
+        &both,
+        map! { "SubnetConfigurations" => place(format!("{prefix}::9")) },
+    );
+    assert_eq!(
+        world.ec2_refused("CreateVpcEndpoint", again).0,
+        "InvalidIPAddress.InUse"
+    );
+    let modify = |more: Value| {
+        let mut input = map! { "VpcEndpointId" => id.as_str() };
+        for (name, value) in more.map().unwrap().clone() {
+            input.map_mut().unwrap().insert(name, value);
+        }
+        input
+    };
+    let records = map! { "DnsOptions" => map! { "DnsRecordIpType" => "ipv6" } };
+    world.ec2("ModifyVpcEndpoint", modify(records));
+    let (code, _) = world.ec2_refused(
+        "ModifyVpcEndpoint",
+        modify(map! { "IpAddressType" => "ipv4" }),
+    );
+    assert_eq!(
+        code, "InvalidParameter",
+        "records of a kind it would not have"
+    );
+    let v4 =
+        map! { "IpAddressType" => "ipv4", "DnsOptions" => map! { "DnsRecordIpType" => "ipv4" } };
+    world.ec2("ModifyVpcEndpoint", modify(v4));
+    assert_eq!(addresses(&id), ("10.0.1.9".into(), vec![]));
+    world.ec2(
+        "ModifyVpcEndpoint",
+        modify(map! { "IpAddressType" => "dualstack" }),
+    );
+    assert_eq!(addresses(&id).1.len(), 1);
+    let filters = list![filter("ip-address-type", &["dualstack"])];
+    let found = world.ec2("DescribeVpcEndpoints", map! { "Filters" => filters });
+    assert_eq!(text(one(&found, "VpcEndpoints"), "VpcEndpointId"), id);
+    // Another interface of the subnet, designated anew.
+    let moved = list![map! { "SubnetId" => both.as_str(), "Ipv6" => format!("{prefix}::a") }];
+    world.ec2(
+        "ModifyVpcEndpoint",
+        modify(map! { "SubnetConfigurations" => moved }),
+    );
+    assert_eq!(addresses(&id).1, [format!("{prefix}::a")]);
+}

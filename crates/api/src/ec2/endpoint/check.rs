@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adit_model::*;
-use adit_snapshot::Feature;
 use adit_wire::Value;
 
 use crate::context::Ctx;
@@ -246,20 +245,14 @@ pub(super) fn record_fits(
     }
 }
 
-/// The type of addresses that a request names: one that packets can have.
+/// The type of addresses that a request names.
 pub(super) fn address_type(text: &str) -> Result<AddressType, Refusal> {
-    let wanted: AddressType = text.parse().map_err(|_| {
+    text.parse().map_err(|_| {
         let text: String = text.chars().take(64).collect();
         Refusal::invalid_value(format!(
             "Value ({text}) for parameter IpAddressType is invalid."
         ))
-    })?;
-    match wanted.has_v6() && !Feature::Ipv6.is_real() {
-        true => Err(Refusal::unsupported(format!(
-            "IpAddressType {text} is not supported."
-        ))),
-        false => Ok(wanted),
-    }
+    })
 }
 
 /// Whether service and subnets have addresses of a type.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use adit_model::*;
 
-use crate::addresses;
+use crate::addresses::{self, ipv6};
 use crate::context::Ctx;
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -86,60 +86,23 @@ impl Wanted<'_> {
             None => addresses::private(intent, subnet)?,
         };
         let v6 = match types.has_v6() {
-            true => Some(v6(intent, subnet, self.v6)?),
+            true => Some(match self.v6 {
+                Some(text) => ipv6::designated(intent, subnet, text)?,
+                None => first_v6(intent, subnet)?,
+            }),
             false => None,
         };
         Ok(Addresses { v4, v6 })
     }
 }
 
-/// An IPv6 address of a subnet: the designated one, else the first that is free.
-fn v6(intent: &Intent, subnet: &Subnet, designated: Option<&str>) -> Result<Ipv6Addr, Refusal> {
-    let Some(block) = subnet.ipv6.as_ref().map(|ipv6| ipv6.cidr) else {
-        return Err(Refusal::invalid(format!(
-            "The subnet {} has no IPv6 CIDR block.",
-            subnet.id
-        )));
-    };
-    let there = intent.in_vpc::<NetworkInterface>(&subnet.vpc);
-    let taken: std::collections::BTreeSet<Ipv6Addr> =
-        there.flat_map(|eni| eni.ipv6.iter().copied()).collect();
-    let Some(text) = designated else {
-        let base = u128::from(block.network());
-        // A block has far more addresses than there can be interfaces.
-        let mut free = (4u128..).map(|n| Ipv6Addr::from(base | n));
-        return free
-            .find(|address| !taken.contains(address))
-            .ok_or_else(|| {
-                let why = format!(
-                    "There are not enough free addresses in subnet '{}'.",
-                    subnet.id
-                );
-                Refusal::new("InsufficientFreeAddressesInSubnet", why)
-            });
-    };
-    let invalid = |why: &str| {
-        Refusal::invalid_value(format!(
-            "Value ({text}) for parameter Ipv6 is invalid. {why}"
-        ))
-    };
-    let address: Ipv6Addr = text
-        .parse()
-        .map_err(|_| invalid("This is not a valid IPv6 address."))?;
-    if !block.contains(&address) {
-        let why = format!("Address does not fall within the subnet's address range {block}.");
-        return Err(invalid(&why));
-    }
-    if net::is_reserved_ipv6(block, address) {
-        return Err(invalid("Address is in subnet's reserved address range."));
-    }
-    match taken.contains(&address) {
-        false => Ok(address),
-        true => Err(Refusal::new(
-            "InvalidIPAddress.InUse",
-            format!("Address {address} is in use."),
-        )),
-    }
+/// A free IPv6 address of a subnet.
+fn first_v6(intent: &Intent, subnet: &Subnet) -> Result<Ipv6Addr, Refusal> {
+    let found = ipv6::some(intent, subnet, 1)?;
+    found
+        .first()
+        .copied()
+        .ok_or_else(|| addresses::none_free(subnet))
 }
 
 /// Gives interfaces that stay the addresses that go with a type, and takes others away.
@@ -159,7 +122,7 @@ pub(super) fn fit(
         if types.has_v6()
             && let Some(subnet) = draft.get::<Subnet>(&eni.subnet).cloned()
         {
-            ipv6.push(v6(draft, &subnet, None)?);
+            ipv6.push(first_v6(draft, &subnet)?);
         }
         draft.edit::<NetworkInterface>(id, |eni| eni.ipv6 = ipv6);
     }
