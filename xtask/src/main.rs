@@ -6,6 +6,7 @@
 mod check;
 mod ci;
 mod e2e;
+mod fuzz;
 mod proc;
 mod soak;
 mod tally;

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 
-use crate::e2e;
 use crate::proc::{cargo, run as run_program};
+use crate::{e2e, fuzz};
 
 /// A long test: its name, what it does, and the program that runs it.
 struct Soak {
@@ -13,7 +13,7 @@ struct Soak {
 }
 
 /// Every long test there is. A new one is a line here and a small version in the ordinary tests.
-const SOAKS: [Soak; 5] = [
+const SOAKS: [Soak; 6] = [
     Soak {
         name: "machine",
         says: "2,000 random sequences of calls against a model of what there must be; about ten minutes",
@@ -53,6 +53,11 @@ const SOAKS: [Soak; 5] = [
         name: "clients",
         says: "every client through both endpoints against both origins, with 5 GiB objects",
         run: || end_to_end(&[("ADIT_CLIENTS", "long")], "tests/e2e/test_clients.py"),
+    },
+    Soak {
+        name: "fuzz",
+        says: "every fuzz target for five minutes, beginning with its seeds and corpus",
+        run: fuzz::run,
     },
 ];
 

@@ -390,6 +390,22 @@ pub static OPERATIONS: &[Row] = rows! {
         Write PutBucketEncryption s3::subresource::put_encryption;
         Read GetBucketEncryption s3::subresource::get_encryption;
         Write DeleteBucketEncryption s3::subresource::delete_encryption;
+        Write PutBucketLogging s3::logging::put;
+        Read GetBucketLogging s3::logging::get;
+        Read GetBucketWebsite s3::defaults::website;
+        Write DeleteBucketWebsite s3::defaults::remove;
+        Read GetBucketReplication s3::defaults::replication;
+        Write DeleteBucketReplication s3::defaults::remove;
+        Read GetObjectLockConfiguration s3::defaults::object_lock;
+        Read GetBucketAccelerateConfiguration s3::defaults::nothing;
+        Read GetBucketNotificationConfiguration s3::defaults::nothing;
+        Write PutBucketNotificationConfiguration s3::defaults::put_notification;
+        Read GetBucketRequestPayment s3::defaults::payment;
+        Write PutBucketRequestPayment s3::defaults::put_payment;
+        Read ListBucketAnalyticsConfigurations s3::defaults::no_page;
+        Read ListBucketInventoryConfigurations s3::defaults::no_page;
+        Read ListBucketMetricsConfigurations s3::defaults::no_page;
+        Read ListBucketIntelligentTieringConfigurations s3::defaults::no_page;
     }
     S3Control none {
         Write CreateAccessPoint s3control::access_point::create;

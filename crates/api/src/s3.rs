@@ -6,6 +6,8 @@
 
 pub(crate) mod acl;
 pub(crate) mod bucket;
+pub(crate) mod defaults;
+pub(crate) mod logging;
 pub(crate) mod policy;
 pub(crate) mod settings;
 pub(crate) mod subresource;

@@ -1,8 +1,13 @@
 //! The configuration file: what an operator decides once. Everything that may change at run time is
 //! intent and goes through the API.
 
+mod limits;
+
+pub use limits::LimitsConfig;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use adit_gateway::Settings;
 use adit_model::{Region, Zone};
@@ -198,6 +203,12 @@ pub struct S3Config {
     pub etag: EtagConfig,
     /// Hosts of the API address that mean S3 itself, besides AWS's names.
     pub hosts: Vec<String>,
+    /// Minutes between two looks at what lifecycle rules let go.
+    pub lifecycle_minutes: u32,
+    /// Seconds between two deliveries of access logs.
+    pub access_log_seconds: u32,
+    /// What one client, or one endpoint, may take.
+    pub limits: LimitsConfig,
 }
 
 /// How entity tags of objects are made.
@@ -217,6 +228,9 @@ impl Default for S3Config {
             signature_v2: true,
             etag: EtagConfig::Md5,
             hosts: Vec::new(),
+            lifecycle_minutes: 60,
+            access_log_seconds: 300,
+            limits: LimitsConfig::default(),
         }
     }
 }
@@ -234,7 +248,18 @@ impl S3Config {
             ..Settings::default()
         };
         settings.hosts.extend(self.hosts.iter().cloned());
+        self.limits.apply(&mut settings);
         settings
+    }
+
+    /// How often lifecycle rules are applied.
+    pub fn lifecycle_every(&self) -> Duration {
+        Duration::from_secs(u64::from(self.lifecycle_minutes.max(1)) * 60)
+    }
+
+    /// How often access logs are delivered.
+    pub fn access_logs_every(&self) -> Duration {
+        Duration::from_secs(u64::from(self.access_log_seconds.max(1)))
     }
 }
 

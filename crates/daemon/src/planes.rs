@@ -3,6 +3,7 @@
 //! The network plane goes first: sockets can only be opened in namespaces that stand. What it has
 //! placed is the name and gateway planes' cue; each reports for itself.
 
+pub mod chores;
 pub mod gateway;
 pub mod names;
 pub mod net;

@@ -389,7 +389,13 @@ async fn serve(
         };
         tokio::spawn(jobs.run());
     }
+    let front = control.gateway();
+    let logs =
+        planes::chores::deliver_logs(front.clone(), built.clone(), config.s3.access_logs_every());
+    tokio::spawn(logs);
     if planes {
+        let every = config.s3.lifecycle_every();
+        tokio::spawn(planes::chores::expire(front.clone(), built.clone(), every));
         tokio::spawn(planes::gateway::run(
             control.gateway(),
             placed,
@@ -432,6 +438,7 @@ async fn serve(
         let _ = tokio::time::timeout(RECORDS, recorder).await;
     }
     control.stop().await;
+    front.deliver_logs().await;
     Ok(end)
 }
 

@@ -33,6 +33,23 @@ pub(crate) struct Account {
     pub(crate) caller: Option<Option<Arc<KeyView>>>,
     pub(crate) operation: Option<String>,
     pub(crate) decided: Option<Decided>,
+    /// For the bucket's access log, where it has one.
+    pub(crate) log: Option<Box<Notes>>,
+}
+
+/// What only an access log tells.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// Canonical id of the bucket's owner.
+    pub(crate) owner: String,
+    pub(crate) requester: Option<String>,
+    pub(crate) key: Option<String>,
+    pub(crate) host: String,
+    pub(crate) access_point: Option<String>,
+    pub(crate) signature: Option<&'static str>,
+    pub(crate) auth: Option<&'static str>,
+    /// Whether the request would have been refused without a grant of an ACL.
+    pub(crate) by_acl: bool,
 }
 
 /// One decision.

@@ -10,6 +10,7 @@ pub(crate) struct Counts {
     requests: Family,
     took: Durations,
     connections: Family,
+    turned_away: Family,
 }
 
 /// One request, as counted.
@@ -47,11 +48,22 @@ impl Counts {
                 "Connections accepted at the S3 front door.",
                 &["endpoint"],
             ),
+            turned_away: metrics.family(
+                "adit_s3_connections_turned_away_total",
+                Kind::Counter,
+                "Connections closed at once because their endpoint or listener had as many as it may.",
+                &["endpoint"],
+            ),
         }
     }
 
     pub(crate) fn connection(&self, via: &str) {
         self.connections.of(&[via]).add(1);
+    }
+
+    /// A connection that was closed at once: its way had as many as it may.
+    pub(crate) fn turned_away(&self, via: &str) {
+        self.turned_away.of(&[via]).add(1);
     }
 
     pub(crate) fn request(&self, counted: &Counted<'_>) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use adit_policy::actions::{Need, On};
-use adit_policy::{Action, Context, Value as Fact, actions, keys};
+use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
 use adit_snapshot::build::PolicyState;
 use adit_snapshot::decide::control::principal_keys;
 use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
@@ -293,6 +293,13 @@ pub(crate) fn may<'q>(
     let decision = request::request(&facts, None);
     account.decided(&facts, &decision, ask.gateway.settings.explain_allowed);
     if decision.is_allowed() {
+        if let (Some(log), true) = (&mut account.log, grant != AclGrant::None) {
+            let without = RequestFacts {
+                acl: AclGrant::None,
+                ..facts
+            };
+            log.by_acl |= !request::request(&without, None).is_allowed();
+        }
         return Ok(());
     }
     let message = request::message(&facts, &decision);

@@ -13,11 +13,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::sync::watch;
 
+use crate::access_log::AccessLogs;
 use crate::ca::{Authority, CaError};
 use crate::certificates::Certificates;
 use crate::connection::Connection;
 use crate::control::Control;
 use crate::counts::Counts;
+use crate::crowd::Crowd;
 use crate::dynamodb::{Desk, DynamoDb};
 use crate::ids::Ids;
 use crate::operations::Operations;
@@ -76,6 +78,8 @@ pub(crate) struct Inner {
     pub(crate) uses: Uses,
     pub(crate) ids: Ids,
     pub(crate) names: crate::address::Served,
+    pub(crate) access_logs: Arc<AccessLogs>,
+    pub(crate) crowd: Crowd,
 }
 
 /// The S3 front door. Cheap to clone.
@@ -128,6 +132,8 @@ impl Gateway {
             uses: Uses::default(),
             ids: Ids::new(),
             names,
+            access_logs: Arc::default(),
+            crowd: Crowd::default(),
         };
         Ok(Gateway {
             inner: Arc::new(inner),

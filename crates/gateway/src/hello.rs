@@ -15,7 +15,7 @@ use tokio_rustls::server::TlsStream;
 use crate::certificates::Certificates;
 use crate::connection::{Connection, Scheme, TlsVersion, Via};
 use crate::gateway::Gateway;
-use crate::io::Linger;
+use crate::io::{Linger, Quiet};
 
 /// The first byte of every TLS connection: a handshake record.
 const HANDSHAKE: u8 = 0x16;
@@ -44,6 +44,14 @@ impl Stream {
     /// Whether the client chose HTTP/2 in the TLS handshake.
     pub fn is_http2(&self) -> bool {
         self.http2
+    }
+
+    /// See [`Linger::quiet`].
+    pub(crate) fn quiet(&self) -> Quiet {
+        match &self.inner {
+            Either::Plain(stream) => stream.quiet(),
+            Either::Tls(stream) => stream.get_ref().0.quiet(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,14 +27,24 @@ const LINGER_BYTES: usize = 1 << 20;
 pub(crate) struct Linger<S> {
     inner: S,
     closing: Option<(Pin<Box<Sleep>>, usize)>,
+    quiet: Quiet,
 }
+
+/// Says that nothing of a request is on its way: such a connection is closed without waiting.
+pub(crate) type Quiet = Arc<AtomicBool>;
 
 impl<S> Linger<S> {
     pub(crate) fn new(inner: S) -> Linger<S> {
         Linger {
             inner,
             closing: None,
+            quiet: Quiet::default(),
         }
+    }
+
+    /// Whoever sets this spares the connection the wait.
+    pub(crate) fn quiet(&self) -> Quiet {
+        self.quiet.clone()
     }
 }
 
@@ -78,6 +88,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
         if this.closing.is_none() {
             ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
         }
+        if this.quiet.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
         let (deadline, left) = this
             .closing
             .get_or_insert_with(|| (Box::pin(tokio::time::sleep(LINGER)), LINGER_BYTES));
@@ -106,6 +119,8 @@ pub(crate) struct Exchange {
     verdict: AtomicU32,
     /// Milliseconds from `begun` to the end of the last answer.
     rested: AtomicU64,
+    /// Whether a request's body was not read to its end.
+    unread: AtomicBool,
 }
 
 impl Default for Exchange {
@@ -115,6 +130,7 @@ impl Default for Exchange {
             state: AtomicU32::new(0),
             verdict: AtomicU32::new(0),
             rested: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
         }
     }
 }
@@ -157,6 +173,11 @@ impl Exchange {
         self.state.fetch_and(!BUSY, Ordering::AcqRel);
     }
 
+    /// Something of the request stays unread: the client may still be sending it.
+    pub(crate) fn leave_unread(&self) {
+        self.unread.store(true, Ordering::Release);
+    }
+
     /// Since when nothing is asked.
     fn rests_since(&self) -> Instant {
         self.begun + Duration::from_millis(self.rested.load(Ordering::Acquire))
@@ -190,6 +211,7 @@ pub(crate) struct Patience {
 pub(crate) struct Guard<S> {
     inner: S,
     exchange: Arc<Exchange>,
+    quiet: Quiet,
     patience: Patience,
     /// The begin of a head that has not come to its end.
     head: Vec<u8>,
@@ -202,11 +224,17 @@ pub(crate) struct Guard<S> {
 }
 
 impl<S> Guard<S> {
-    pub(crate) fn new(inner: S, patience: Patience, max_head: usize) -> (Guard<S>, Arc<Exchange>) {
+    pub(crate) fn new(
+        inner: S,
+        quiet: Quiet,
+        patience: Patience,
+        max_head: usize,
+    ) -> (Guard<S>, Arc<Exchange>) {
         let exchange = Arc::new(Exchange::default());
         let guard = Guard {
             inner,
             exchange: exchange.clone(),
+            quiet,
             patience,
             head: Vec::new(),
             max_head,
@@ -352,6 +380,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let unread = self.exchange.unread.load(Ordering::Acquire);
+        if self.head.is_empty() && !unread && !self.exchange.is_busy() {
+            self.quiet.store(true, Ordering::Release);
+        }
         Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

@@ -25,6 +25,7 @@
 //! so a changed policy, a deactivated key or a deleted endpoint counts from the next request on, also on
 //! a connection that was kept alive. Without a snapshot nothing is served (fail closed).
 
+mod access_log;
 mod access_point;
 mod account;
 mod acl;
@@ -40,6 +41,7 @@ mod control;
 mod copy_source;
 mod cors;
 mod counts;
+mod crowd;
 mod decide;
 mod dynamodb;
 mod forward;
@@ -49,6 +51,7 @@ mod hello;
 mod ids;
 mod io;
 mod job;
+mod lifecycle;
 mod listen;
 mod objects;
 mod operations;
@@ -62,6 +65,7 @@ mod settings;
 mod upload;
 mod version2;
 
+pub use access_log::Delivered;
 pub use ask::stored_bucket;
 pub use certificates::Certificates;
 pub use connection::{Connection, Scheme, TlsVersion, Via};

@@ -72,7 +72,10 @@ impl Gateway {
         let tracker = connections.clone();
         let gateway = self.clone();
         let accepting = async move {
-            let slots = Arc::new(Semaphore::new(gateway.inner.settings.max_connections));
+            let settings = &gateway.inner.settings;
+            let slots = Arc::new(Semaphore::new(settings.max_connections));
+            let most = settings.max_endpoint_connections;
+            let shared = gateway.inner.crowd.places(&via, most);
             let mut closed = pin!(shutdown.cancelled());
             loop {
                 let accepted = tokio::select! {
@@ -83,7 +86,8 @@ impl Gateway {
                 match accepted {
                     Ok((tcp, _)) => {
                         // A full house closes the door at once, so that the client can go elsewhere.
-                        let Ok(slot) = slots.clone().try_acquire_owned() else {
+                        let Some(slot) = slot(&slots, shared.as_ref()) else {
+                            gateway.inner.counts.turned_away(via_label(&via));
                             continue;
                         };
                         let (gateway, via, shutdown) =
@@ -111,7 +115,7 @@ impl Gateway {
         via: Via,
         scheme: Scheme,
         shutdown: CancellationToken,
-        _slot: OwnedSemaphorePermit,
+        _slot: Slot,
     ) {
         let hello = self.hello(tcp, via, scheme);
         let ready = tokio::select! {
@@ -122,11 +126,7 @@ impl Gateway {
             Ok(ready) => ready,
             Err(why) => return tracing::debug!(%why, "no connection"),
         };
-        self.inner.counts.connection(match &connection.via {
-            Via::Endpoint(id) => id.as_str(),
-            Via::Internet => "internet",
-            Via::Api => "api",
-        });
+        self.inner.counts.connection(via_label(&connection.via));
         self.serve_connection(stream, connection, shutdown).await;
     }
 
@@ -159,7 +159,8 @@ impl Gateway {
             idle: settings.idle_timeout,
             write: settings.body_timeout,
         };
-        let (stream, exchange) = Guard::new(stream, patience, settings.max_head);
+        let quiet = stream.quiet();
+        let (stream, exchange) = Guard::new(stream, quiet, patience, settings.max_head);
         let served = AtomicU32::new(0);
         let service = service_fn(|request| {
             let number = served.fetch_add(1, Ordering::Relaxed);
@@ -247,7 +248,33 @@ impl Gateway {
             crate::io::Smell::Clean => self.route(request, connection).await?,
             smell => serve::ambiguous(&self.inner, smell),
         };
+        let closes = response.headers().get(http::header::CONNECTION);
+        if closes.is_some_and(|value| value == "close") {
+            exchange.leave_unread();
+        }
         Ok(response.map(|body| body.ending(exchange.clone())))
+    }
+}
+
+/// A connection's places: its listener's, and its endpoint's.
+type Slot = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>);
+
+/// Takes the places of one more connection, if there are any.
+fn slot(own: &Arc<Semaphore>, shared: Option<&Arc<Semaphore>>) -> Option<Slot> {
+    let own = own.clone().try_acquire_owned().ok()?;
+    let shared = match shared {
+        Some(shared) => Some(shared.clone().try_acquire_owned().ok()?),
+        None => None,
+    };
+    Some((own, shared))
+}
+
+/// What a way is called in numbers.
+fn via_label(via: &Via) -> &str {
+    match via {
+        Via::Endpoint(id) => id.as_str(),
+        Via::Internet => "internet",
+        Via::Api => "api",
     }
 }
 

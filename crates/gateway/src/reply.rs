@@ -10,6 +10,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
+use crate::access_log::Pending;
 use crate::activity::Active;
 use crate::ids::RequestId;
 use crate::io::Exchange;
@@ -20,6 +21,7 @@ pub struct ReplyBody {
     content: Content,
     ends: Option<Ends>,
     activity: Option<Active>,
+    log: Option<Box<Pending>>,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl ReplyBody {
             content: Content::Bytes(bytes.into()),
             ends: None,
             activity: None,
+            log: None,
         }
     }
 
@@ -67,6 +70,7 @@ impl ReplyBody {
             content: Content::Object(Box::new(body)),
             ends: None,
             activity: None,
+            log: None,
         }
     }
 
@@ -75,11 +79,18 @@ impl ReplyBody {
             content: Content::Upstream(Box::new(body)),
             ends: None,
             activity: None,
+            log: None,
         }
     }
 
     pub(crate) fn during(mut self, active: Active) -> ReplyBody {
         self.activity = Some(active);
+        self
+    }
+
+    /// Writes a line of an access log when the answer is sent.
+    pub(crate) fn logged(mut self, pending: Pending) -> ReplyBody {
+        self.log = Some(Box::new(pending));
         self
     }
 
@@ -100,7 +111,33 @@ impl Body for ReplyBody {
         if let Some(active) = &self.activity {
             active.touch();
         }
-        match &mut self.content {
+        let next = self.content.next(cx);
+        if let (Some(log), Poll::Ready(Some(Ok(frame)))) = (&mut self.log, &next) {
+            log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        next
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Bytes(bytes) => bytes.is_empty(),
+            Content::Object(body) => body.remaining() == 0,
+            Content::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Object(body) => SizeHint::with_exact(body.remaining()),
+            Content::Upstream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Content {
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self {
             Content::Bytes(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Bytes(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Object(body) => body.poll_next(cx).map(|next| {
@@ -117,22 +154,6 @@ impl Body for ReplyBody {
                 }
                 next.map(|frame| Ok(Frame::data(frame?.into_data().unwrap_or_default())))
             }),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Bytes(bytes) => bytes.is_empty(),
-            Content::Object(body) => body.remaining() == 0,
-            Content::Upstream(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Bytes(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Object(body) => SizeHint::with_exact(body.remaining()),
-            Content::Upstream(body) => body.size_hint(),
         }
     }
 }

@@ -10,7 +10,8 @@ use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service};
 use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
 
-use crate::account::Account;
+use crate::access_log::Pending;
+use crate::account::{Account, Notes};
 use crate::address::{self, Place, Way};
 use crate::ask::{Ask, Uses, no_such_bucket};
 use crate::authenticate::{self, authenticate};
@@ -96,8 +97,34 @@ pub(crate) async fn serve(
         reply.status.as_u16(),
         error.as_deref(),
     );
+    let line = account.line(&parts, connection, now, &id, &reply, error.as_deref());
     // What was not read stands between this request and the next.
-    Ok(reply.finish(&id, !upload.is_spent()))
+    let response = reply.finish(&id, !upload.is_spent());
+    let Some(line) = line else {
+        return Ok(response);
+    };
+    let pending = Pending {
+        logs: gateway.access_logs.clone(),
+        line,
+        sent: 0,
+    };
+    Ok(response.map(|body| body.logged(pending)))
+}
+
+/// Begins the notes for an access log, if the bucket keeps one.
+fn note_for_log(account: &mut Account, snapshot: &Snapshot, place: &Place, host: &str) {
+    let Some(view) = &place.bucket else { return };
+    if view.settings.logging.is_none() {
+        return;
+    }
+    let owner = snapshot.intent.accounts.get(view.bucket.owner.as_str());
+    account.log = Some(Box::new(Notes {
+        owner: owner.map_or_else(String::new, |owner| owner.canonical_id.clone()),
+        key: place.address.key().map(str::to_owned),
+        host: host.to_owned(),
+        access_point: place.access_point.as_ref().map(|view| view.arn.clone()),
+        ..Notes::default()
+    }));
 }
 
 /// What the client calls itself: for the record, and no longer than one needs.
@@ -128,6 +155,7 @@ async fn phases(
     };
     let place = address::place(&gateway.names, connection, &way, snapshot, head.host, &wire)?;
     uses.account.bucket = place.bucket.clone();
+    note_for_log(uses.account, snapshot, &place, head.host);
     // Two kinds of request carry no signature of their own.
     if matches!(parts.method, Method::OPTIONS | Method::POST) {
         match s3::recognise(&place.address, &wire) {
@@ -164,6 +192,7 @@ async fn phases(
     };
     let identity = authenticate(gateway, snapshot, &wire, &place, service, now)?;
     uses.account.caller = Some(identity.key.clone());
+    uses.account.identified(snapshot, &identity);
     // Presigned URLs may carry headers in their query: from here on they are headers, for policies and
     // for what is done alike. The signature covered them where they were.
     let carried = s3::hoisted(&wire);

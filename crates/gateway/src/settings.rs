@@ -30,6 +30,8 @@ pub struct Settings {
     pub max_head: usize,
     /// Most connections of one listener; further ones are closed at once.
     pub max_connections: usize,
+    /// Most connections of one endpoint, over all its addresses and ports.
+    pub max_endpoint_connections: usize,
     /// How long requests in flight may take when a listener is removed.
     pub drain: Duration,
 }
@@ -47,6 +49,7 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(60),
             max_head: 16 * 1024,
             max_connections: 20_000,
+            max_endpoint_connections: 20_000,
             drain: Duration::from_secs(30),
         }
     }

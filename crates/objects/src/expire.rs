@@ -79,10 +79,28 @@ impl Expiry {
 impl Rule {
     /// When this rule lets a *current* object go, for `x-amz-expiration`; none if it does not.
     pub fn expires_at(&self, info: &ObjectInfo) -> Option<UnixMillis> {
-        let applies = self.covers(&info.key, info.size, &info.attributes.tags);
+        let tags = &info.attributes.tags;
+        self.lets_go(&info.key, info.size, tags, info.last_modified)
+    }
+
+    /// The same for an object of which only this is known.
+    pub fn lets_go(
+        &self,
+        key: &str,
+        size: u64,
+        tags: &Tags,
+        written: UnixMillis,
+    ) -> Option<UnixMillis> {
         self.expiration
-            .filter(|_| applies)
-            .map(|expiry| expiry.of(info.last_modified))
+            .filter(|_| self.covers(key, size, tags))
+            .map(|expiry| expiry.of(written))
+    }
+
+    /// When this rule aborts an upload that began then; none if it does not.
+    pub fn aborts(&self, key: &str, begun: UnixMillis) -> Option<UnixMillis> {
+        let days = self.abort_uploads_days?;
+        key.starts_with(&self.prefix)
+            .then(|| days_after(begun, days))
     }
 
     fn covers(&self, key: &str, size: u64, tags: &Tags) -> bool {

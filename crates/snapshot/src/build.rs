@@ -235,6 +235,11 @@ impl Snapshot {
         self.buckets.get(name)
     }
 
+    /// Every bucket.
+    pub fn buckets(&self) -> impl Iterator<Item = &Arc<BucketView>> {
+        self.buckets.values()
+    }
+
     /// The access point of this account, Region and name.
     pub fn access_point(
         &self,

@@ -221,6 +221,11 @@ fn check_lifecycle(rule: &Value) -> Result<(), Refusal> {
         }
     }
     let expiration = rule.get("Expiration");
+    if let Value::Time { millis } = expiration.get("Date")
+        && millis % (24 * 3600 * 1000) != 0
+    {
+        return Err(invalid_argument("'Date' must be at midnight GMT"));
+    }
     let ways = ["Date", "Days", "ExpiredObjectDeleteMarker"];
     if given("Expiration")
         && ways

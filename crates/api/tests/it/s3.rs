@@ -403,7 +403,7 @@ fn documents_come_back_as_they_were_given() {
     let rule = map! {
         "ID" => "old", "Status" => "Enabled",
         "Filter" => map! { "Tag" => map! { "Key" => "a", "Value" => "b" } },
-        "Expiration" => map! { "Date" => Value::Time { millis: 1_900_000_000_000 } },
+        "Expiration" => map! { "Date" => Value::Time { millis: 1_900_022_400_000 } },
     };
     let rules = map! { "Rules" => list![rule.clone(), map! { "Status" => "Disabled", "Prefix" => "x", "Expiration" => map! { "Days" => 3i64 } }] };
     s3(

@@ -80,6 +80,10 @@ pub(crate) async fn post(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         .collect();
     let identity = authenticate::form(ask.gateway, ask.snapshot, &borrowed, ask.place, ask.now)?;
     uses.account.caller = Some(identity.key.clone());
+    uses.account.identified(ask.snapshot, &identity);
+    if let Some(log) = &mut uses.account.log {
+        log.key = Some(form.key.clone());
+    }
     let policy = policy(ask, &form, &borrowed)?;
 
     // From here on the fields are the headers of a PutObject.

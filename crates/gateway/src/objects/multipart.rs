@@ -2,7 +2,7 @@
 
 use adit_objects::{
     Checksum, ChecksumAlgorithm, Completion, GetOptions, NewUpload, ObjectChecksum, PartClaim,
-    UploadQuery,
+    UnixMillis, UploadQuery,
 };
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
@@ -16,6 +16,7 @@ use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
 use crate::forward;
+use crate::lifecycle;
 use crate::reply::Reply;
 use crate::upload::CHECKSUM_HEADERS;
 
@@ -50,6 +51,8 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         .create_upload(&bucket, ask.key(), upload)
         .await
         .map_err(store_error)?;
+    let settings = &ask.bucket()?.settings;
+    let abortion = lifecycle::abortion(settings, ask.key(), UnixMillis(ask.now));
     Ok(ask.encode(&map! {
         "Bucket" => ask.bucket_name(),
         "Key" => ask.key(),
@@ -57,6 +60,8 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         "ChecksumAlgorithm" => checksum.map(ChecksumAlgorithm::name),
         "ChecksumType" => checksum.map(|_| made.checksum_type.name()),
         "ServerSideEncryption" => encrypt.then_some("AES256"),
+        "AbortDate" => abortion.as_ref().map(|(at, _)| Value::Time { millis: at.0 }),
+        "AbortRuleId" => abortion.map(|(_, rule)| rule),
     }))
 }
 
@@ -112,7 +117,16 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     };
     // Somebody else may have replaced it already.
     let made = ask.gateway.store.head(&bucket, ask.key(), &options).await;
-    let encrypt = made.is_ok_and(|object| object.info().attributes.encrypt);
+    let settings = &ask.bucket()?.settings;
+    let made = made.ok();
+    let encrypt = made
+        .as_ref()
+        .is_some_and(|object| object.info().attributes.encrypt);
+    let expiration = made.as_ref().and_then(|object| {
+        let info = object.info();
+        let facts = (ask.key(), info.size, &info.attributes.tags);
+        lifecycle::expiration(settings, facts, info.last_modified)
+    });
     let scheme = if ask.connection.tls.is_some() {
         "https"
     } else {
@@ -131,6 +145,7 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     output.push("ChecksumType", done.checksum.kind().name());
     output.push("VersionId", done.version_id.map(|id| id.to_string()));
     output.push("ServerSideEncryption", encrypt.then_some("AES256"));
+    output.push("Expiration", expiration);
     Ok(ask.encode(&Value::Map(output)))
 }
 

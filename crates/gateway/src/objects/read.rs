@@ -12,6 +12,7 @@ use crate::acl;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Said, asks_existing_tags, may_know};
 use crate::forward;
+use crate::lifecycle;
 use crate::reply::{Reply, ReplyBody};
 
 /// Query parameters that replace headers of the answer.
@@ -129,6 +130,10 @@ fn shown(
     let info = object.info();
     let mut reply = Reply::new(StatusCode::OK);
     headers::object(&mut reply, &object);
+    if options.version.is_none() {
+        // Rules about current objects say nothing of a version.
+        lifecycle::tell(&mut reply, &ask.bucket()?.settings, info);
+    }
     let length = match object.partial {
         Some((first, count)) => {
             reply.status = StatusCode::PARTIAL_CONTENT;

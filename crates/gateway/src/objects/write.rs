@@ -12,6 +12,7 @@ use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
 use crate::forward;
+use crate::lifecycle;
 use crate::reply::Reply;
 use crate::upload::{Upload, header_of};
 
@@ -47,6 +48,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let length = uses.upload.required_length()?;
     let attributes = headers::attributes(ask, tags)?;
     let encrypt = attributes.encrypt;
+    let tags = attributes.tags.clone();
     let options = PutOptions {
         attributes,
         body: body_options(ask, uses.upload, length),
@@ -70,6 +72,9 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     headers::version(&mut reply, put.version_id.as_ref());
     headers::checksum(&mut reply, &put.checksum);
     headers::encryption(&mut reply, encrypt);
+    let settings = &ask.bucket()?.settings;
+    let object = (ask.key(), put.size, &tags);
+    lifecycle::tell_of(&mut reply, settings, object, put.last_modified);
     Ok(reply)
 }
 

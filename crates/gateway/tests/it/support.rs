@@ -347,6 +347,16 @@ impl World {
 
     /// In front of a database.
     pub(crate) fn before(dynamodb: Option<DynamoDb>, now: i64, settings: Settings) -> World {
+        World::fronting(Default::default(), dynamodb, now, settings)
+    }
+
+    /// In front of upstreams.
+    pub(crate) fn fronting(
+        origins: adit_gateway::Origins,
+        dynamodb: Option<DynamoDb>,
+        now: i64,
+        settings: Settings,
+    ) -> World {
         let dir = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::open_or_create(&dir.path().join("ca")).unwrap());
         let store =
@@ -368,7 +378,7 @@ impl World {
             recorder: records.clone(),
             authority: authority.clone(),
             metrics: adit_plane::metrics::Metrics::default(),
-            origins: adit_gateway::Origins::default(),
+            origins,
             dynamodb,
             clock: Some(Arc::new(move || now)),
             settings,

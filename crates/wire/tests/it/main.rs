@@ -11,6 +11,7 @@ mod botocore;
 mod chunked;
 mod codec;
 mod common;
+mod fuzzed;
 mod hostile;
 mod s3;
 mod sigv4;
