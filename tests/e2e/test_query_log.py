@@ -41,7 +41,7 @@ def place(tmp_path_factory):
             yield {
                 "adit": adit, "resolver": resolver, "vpc": vpc, "other": other, "endpoint": endpoint, "inbound": inbound,
                 "config": config["Id"], "host": host, "elsewhere": elsewhere, "office": office,
-                "file": state / "query-logs" / "%2Fadit%2Fqueries.jsonl",
+                "file": state / "log-groups" / ACCOUNT / "us-east-1" / "adit" / "queries" / "queries.jsonl",
             }
     finally:
         adit.close()

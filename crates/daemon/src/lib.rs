@@ -11,6 +11,7 @@ pub mod control;
 pub mod flow_logs;
 pub mod jobs;
 pub mod leases;
+mod log_groups;
 pub mod metrics;
 pub mod name_export;
 pub mod operations;

@@ -26,7 +26,7 @@ use crate::jobs::Jobs;
 use crate::places::{self, ClientFile};
 use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
-use crate::{AGENT_COMMAND, certificates, flow_logs, leases, metrics, origins};
+use crate::{AGENT_COMMAND, certificates, flow_logs, leases, log_groups, metrics, origins};
 
 /// What the command line says.
 #[derive(Clone, Default)]
@@ -338,7 +338,7 @@ async fn serve(
             board.clone(),
             planes::names::Manners {
                 upstream: config.dns.upstreams(),
-                log_folder: state.join("query-logs"),
+                log_folder: state.join(log_groups::FOLDER),
                 log_limits: config.dns.log.limits(),
             },
         ));

@@ -37,7 +37,7 @@ pub(super) fn read(input: &Input<'_>) -> Result<FlowLogDestination, Refusal> {
                 (Some(name), None) => name,
                 (None, Some(arn)) => group_of(arn).ok_or_else(|| bad_destination(arn))?,
             };
-            if !is_group_name(name) {
+            if name.parse::<LogGroupName>().is_err() {
                 return Err(Refusal::invalid(format!(
                     "LogGroupName '{}' is not valid: 1 to 512 letters, digits and the characters _-/.#",
                     name.chars().take(64).collect::<String>()
@@ -80,18 +80,6 @@ fn group_of(arn: &str) -> Option<&str> {
         }
         _ => None,
     }
-}
-
-fn is_group_name(name: &str) -> bool {
-    (1..=512).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-/.#".contains(&b))
-        && name.bytes().any(|b| b != b'/')
-        // Each part becomes a directory.
-        && name
-            .split('/')
-            .all(|part| part.len() <= 200 && !matches!(part, "." | ".."))
 }
 
 /// `arn:aws:s3:::BUCKET`, with a folder behind it or without.

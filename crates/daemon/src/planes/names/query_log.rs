@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -18,13 +18,16 @@ use adit_wire::time;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::world::World;
+use super::world::{World, log_directory};
 use crate::planes::net::chain;
 use crate::rotate::{Limits, Rotating};
 use crate::up::now_millis;
 
 /// The version of the records that have all of these members.
 const VERSION: &str = "1.100000";
+
+/// The file in a log group's directory.
+const FILE: &str = "queries.jsonl";
 
 /// The files of all log groups that queries go to now.
 pub(super) struct QueryLog {
@@ -33,7 +36,8 @@ pub(super) struct QueryLog {
     world: watch::Receiver<Option<Arc<World>>>,
     /// Whether any file is open: most installations log no queries, and then a query costs nothing.
     any: AtomicBool,
-    files: RwLock<BTreeMap<LogGroupName, Arc<JsonLines>>>,
+    /// By the directories of their groups.
+    files: RwLock<BTreeMap<PathBuf, Arc<JsonLines>>>,
 }
 
 #[derive(Serialize)]
@@ -89,10 +93,10 @@ impl QueryLog {
     /// Opens and closes files as configurations come and go; blocking. What could not be opened is
     /// a fault of the VPCs that it belongs to.
     pub(super) fn follow(&self, intent: &Intent) -> Vec<PlaneFault> {
-        let mut wanted: BTreeMap<&LogGroupName, BTreeSet<&VpcId>> = BTreeMap::new();
+        let mut wanted: BTreeMap<PathBuf, BTreeSet<&VpcId>> = BTreeMap::new();
         for association in intent.query_log_associations.values() {
             if let Some(config) = intent.get::<QueryLogConfig>(&association.config) {
-                let vpcs = wanted.entry(&config.log_group).or_default();
+                let vpcs = wanted.entry(log_directory(config)).or_default();
                 vpcs.insert(&association.vpc);
             }
         }
@@ -101,15 +105,15 @@ impl QueryLog {
         let mut faults = Vec::new();
         held.retain(|group, _| wanted.contains_key(group));
         for (group, vpcs) in &wanted {
-            if held.contains_key(*group) {
+            if held.contains_key(group) {
                 continue;
             }
             match self.open(group) {
-                Ok(file) => drop(held.insert((*group).clone(), Arc::new(file))),
+                Ok(file) => drop(held.insert(group.clone(), Arc::new(file))),
                 Err(error) => {
                     let what = format!(
                         "cannot log queries to `{}`: {}",
-                        group.as_str(),
+                        group.display(),
                         chain(&error)
                     );
                     faults.extend(vpcs.iter().map(|vpc| PlaneFault {
@@ -128,17 +132,17 @@ impl QueryLog {
         faults
     }
 
-    fn held(&self) -> BTreeMap<LogGroupName, Arc<JsonLines>> {
+    fn held(&self) -> BTreeMap<PathBuf, Arc<JsonLines>> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
         files.clone()
     }
 
-    fn open(&self, group: &LogGroupName) -> std::io::Result<JsonLines> {
+    fn open(&self, group: &Path) -> std::io::Result<JsonLines> {
         use std::os::unix::fs::DirBuilderExt;
+        let directory = self.folder.join(group);
         let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700).create(&self.folder)?;
-        let path = self.folder.join(format!("{}.jsonl", group.file_name()));
-        JsonLines::new(Rotating::open(&path, self.limits)?)
+        builder.recursive(true).mode(0o700).create(&directory)?;
+        JsonLines::new(Rotating::open(&directory.join(FILE), self.limits)?)
     }
 
     /// Takes an answered query.

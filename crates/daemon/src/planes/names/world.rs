@@ -7,6 +7,7 @@ pub(super) mod public;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use adit_dns::index::{Layer, Rule, Zone};
@@ -18,6 +19,8 @@ use adit_snapshot::Snapshot;
 use adit_snapshot::decide::name::{self, Found, NameReason, TTL, Viewpoint};
 use adit_snapshot::names::{self as spelling, S3Name};
 use rpds::RedBlackTreeMapSync;
+
+use crate::log_groups;
 
 /// Most values in an answer from several sets [Route 53's multivalue answer].
 const MOST_VALUES: usize = 8;
@@ -44,8 +47,8 @@ pub(super) struct VpcNames {
     pub(super) vpc: Arc<Vpc>,
     /// The domain of its host names.
     pub(super) hosts: Name,
-    /// The log groups that its queries are logged to.
-    pub(super) logs: Vec<LogGroupName>,
+    /// The directories of the log groups that its queries are logged to.
+    pub(super) logs: BTreeSet<PathBuf>,
     /// For everybody who asks it.
     pub(super) private: Layer,
     /// For those who ask through an inbound endpoint, besides.
@@ -280,13 +283,18 @@ impl World {
     }
 }
 
-/// The log groups of a VPC, each once.
-fn log_groups(intent: &Intent, vpc: &VpcId) -> Vec<LogGroupName> {
+/// The directories of a VPC's log groups.
+fn log_groups(intent: &Intent, vpc: &VpcId) -> BTreeSet<PathBuf> {
     let configs = intent
         .in_vpc::<QueryLogAssociation>(vpc)
         .filter_map(|association| intent.get::<QueryLogConfig>(&association.config));
-    let groups: BTreeSet<&LogGroupName> = configs.map(|config| &config.log_group).collect();
-    groups.into_iter().cloned().collect()
+    configs.map(|config| log_directory(config)).collect()
+}
+
+/// Where a configuration's lines go, below the directory of all log groups.
+pub(super) fn log_directory(config: &QueryLogConfig) -> PathBuf {
+    let group = config.log_group.as_str();
+    log_groups::directory(config.owner.as_str(), config.region.as_str(), group)
 }
 
 /// The number by which the sockets of an outbound endpoint are found again: its digits.
