@@ -221,15 +221,16 @@ BUCKET_POLICY = {
             "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::bench/*",
             "Condition": {"StringEquals": {"aws:sourceVpce": "vpce-0"}},
         },
-        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bench/open-*"},
     ],
 }
+OPEN = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::bench/open-*"}
 
 
 def unsigned(adit, folder):
     """What is left when nothing is signed: the same objects, open to everybody."""
     adit.s3.delete_public_access_block(Bucket="bench")
-    adit.s3.put_bucket_policy(Bucket="bench", Policy=json.dumps(BUCKET_POLICY))
+    policy = BUCKET_POLICY | {"Statement": [*BUCKET_POLICY["Statement"], OPEN]}
+    adit.s3.put_bucket_policy(Bucket="bench", Policy=json.dumps(policy))
     for n in range(KEYS):
         adit.s3.put_object(Bucket="bench", Key=f"open-{n}", Body=b"x" * 1024)
     server = Server("unsigned", adit.process.pid, plain=f"http://{adit.address}")
