@@ -88,6 +88,34 @@ def test_a_zone_answers_in_its_vpcs_alone(place):
             assert sorted(answer.addresses) == ["10.0.0.7", "10.0.0.8"]
 
 
+def test_a_private_zone_hides_the_public_names_below_it_in_its_vpc_alone(place):
+    adit, vpc, domain = place["adit"], place["vpc"], "s3.us-east-1.amazonaws.com"
+    route53 = adit.client("route53")
+    zone = route53.create_hosted_zone(
+        Name=domain, CallerReference="split", VPC={"VPCRegion": "us-east-1", "VPCId": vpc.id}
+    )["HostedZone"]["Id"]
+    record = {"Name": f"only.{domain}", "Type": "A", "TTL": 5, "ResourceRecords": [{"Value": "10.9.9.9"}]}
+
+    def change(action):
+        batch = {"Changes": [{"Action": action, "ResourceRecordSet": record}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)
+
+    _, ranges = s3_prefix_list(adit)
+    change("CREATE")
+    try:
+        assert place["host"].lookup(f"only.{domain}").addresses == ["10.9.9.9"]
+        assert place["host"].lookup(f"other.{domain}").rcode == "NXDOMAIN", "the public names are not asked"
+        assert place["host"].lookup(domain).addresses == []
+        for name in (domain, f"only.{domain}", f"other.{domain}"):
+            public = place["elsewhere"].lookup(name).addresses
+            assert public and all(in_ranges(address, ranges) for address in public), name
+    finally:
+        change("DELETE")
+        route53.delete_hosted_zone(Id=zone)
+    again = place["host"].lookup(domain).addresses
+    assert again and all(in_ranges(address, ranges) for address in again)
+
+
 def test_an_alias_follows_an_endpoint(place):
     adit, vpc = place["adit"], place["vpc"]
     route53 = adit.client("route53")
