@@ -116,6 +116,27 @@ def test_a_private_zone_hides_the_public_names_below_it_in_its_vpc_alone(place):
     assert again and all(in_ranges(address, ranges) for address in again)
 
 
+def test_reverse_names_of_the_vpcs_addresses_can_be_switched_off(place):
+    resolver, vpc, host = place["resolver"], place["vpc"].id, place["host"]
+
+    def reverse(address):
+        name = ".".join(reversed(address.split("."))) + ".in-addr.arpa"
+        answer = host.lookup(name, "PTR")
+        return answer.rcode, len(answer.names)
+
+    assert resolver.get_resolver_config(ResourceId=vpc)["ResolverConfig"]["AutodefinedReverse"] == "ENABLED"
+    assert reverse("10.0.1.7") == ("NOERROR", 1)
+    look_up = "import socket; print(socket.gethostbyaddr('10.0.1.7')[0], socket.gethostbyname('ip-10-0-1-7.ec2.internal'))"
+    assert host.shell("python3", "-c", look_up).stdout == "ip-10-0-1-7.ec2.internal 10.0.1.7\n"
+    assert reverse("10.200.0.1") == ("NXDOMAIN", 0), "another network's"
+    assert host.lookup("x.7.1.0.10.in-addr.arpa", "PTR").rcode == "NXDOMAIN"
+    assert host.lookup("7.1.0.10.in-addr.arpa", "A").rcode == "NOERROR"
+    resolver.update_resolver_config(ResourceId=vpc, AutodefinedReverseFlag="DISABLE")
+    assert reverse("10.0.1.7") == ("NXDOMAIN", 0)
+    resolver.update_resolver_config(ResourceId=vpc, AutodefinedReverseFlag="ENABLE")
+    assert reverse("10.0.1.7") == ("NOERROR", 1)
+
+
 def test_an_alias_follows_an_endpoint(place):
     adit, vpc = place["adit"], place["vpc"]
     route53 = adit.client("route53")

@@ -68,6 +68,7 @@ pub(crate) fn forget_vpc(draft: &mut Draft, vpc: &VpcId) {
     drop_all::<ZoneAssociation>(draft, vpc);
     drop_all::<RuleAssociation>(draft, vpc);
     drop_all::<QueryLogAssociation>(draft, vpc);
+    drop_all::<ResolverConfig>(draft, vpc);
 }
 
 /// How many items a page may have: `MaxItems` is text on this wire.

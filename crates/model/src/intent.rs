@@ -249,6 +249,7 @@ resources! {
     resolver_endpoints: ResolverEndpoint, "resolver-endpoint", |r| r.id.to_string(), Some(&r.vpc);
     resolver_rules: ResolverRule, "resolver-rule", |r| r.id.to_string(), None;
     rule_associations: RuleAssociation, "rule-association", |r| r.id.to_string(), Some(&r.vpc);
+    resolver_configs: ResolverConfig, "resolver-config", |r| r.vpc.to_string(), Some(&r.vpc);
     query_log_configs: QueryLogConfig, "query-log-config", |r| r.id.to_string(), None;
     query_log_associations: QueryLogAssociation, "query-log-association", |r| r.id.to_string(),
         Some(&r.vpc), vec![r.config.to_string()];

@@ -326,6 +326,15 @@ pub struct RuleAssociation {
     pub name: Option<String>,
 }
 
+/// Settings of a VPC's resolver; one without has the settings that every VPC begins with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ResolverConfig {
+    /// The VPC.
+    pub vpc: VpcId,
+    /// Whether it answers reverse names of the VPC's addresses; it does at first.
+    pub reverse: bool,
+}
+
 /// That the operator took an availability zone out of service.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FailedZone {
@@ -336,6 +345,12 @@ pub struct FailedZone {
 }
 
 impl Intent {
+    /// Whether a VPC's resolver answers reverse names of its own.
+    pub fn has_reverse_names(&self, vpc: &VpcId) -> bool {
+        self.get::<ResolverConfig>(vpc)
+            .is_none_or(|config| config.reverse)
+    }
+
     /// The VPCs that a hosted zone is associated with, in order of their ids.
     pub fn vpcs_of_zone(
         &self,

@@ -390,19 +390,24 @@ fn i9_states_follow_the_planes() {
 }
 
 #[test]
-fn reverse_names_are_not_answered_and_say_so() {
+fn reverse_names_are_answered_until_they_are_switched_off() {
     let world = World::new();
     let vpc = world.vpc("10.0.0.0/16");
     let of = map! { "ResourceId" => vpc.as_str() };
-    let off = with(of.clone(), "AutodefinedReverseFlag", "DISABLE");
-    let shown = resolver(&world, "UpdateResolverConfig", off);
+    let state = |shown: Value| text(shown.get("ResolverConfig"), "AutodefinedReverse");
+    let now = || state(resolver(&world, "GetResolverConfig", of.clone()));
+    assert_eq!(now(), "ENABLED");
+    for (flag, shown) in [("DISABLE", "DISABLED"), ("ENABLE", "ENABLED")] {
+        let update = with(of.clone(), "AutodefinedReverseFlag", flag);
+        assert_eq!(
+            state(resolver(&world, "UpdateResolverConfig", update)),
+            shown
+        );
+        assert_eq!(now(), shown);
+    }
+    let other = with(of.clone(), "AutodefinedReverseFlag", "PERHAPS");
     assert_eq!(
-        text(shown.get("ResolverConfig"), "AutodefinedReverse"),
-        "DISABLED"
-    );
-    let on = with(of, "AutodefinedReverseFlag", "ENABLE");
-    assert_eq!(
-        refused(&world, "UpdateResolverConfig", on).0,
+        refused(&world, "UpdateResolverConfig", other).0,
         "InvalidParameterException"
     );
 }

@@ -36,7 +36,7 @@ use crate::rotate;
 use outbound::Outbound;
 use query_log::QueryLog;
 use world::public::authority;
-use world::{VpcNames, World};
+use world::{VpcNames, World, reverse_domains};
 
 /// The name plane's decision: answers from the newest world.
 #[derive(Clone)]
@@ -65,8 +65,6 @@ static KEPT: LazyLock<Vec<Name>> = LazyLock::new(|| {
         "onion",
         "alt",
         "home.arpa",
-        "10.in-addr.arpa",
-        "168.192.in-addr.arpa",
         "127.in-addr.arpa",
         "254.169.in-addr.arpa",
         "0.in-addr.arpa",
@@ -78,10 +76,12 @@ static KEPT: LazyLock<Vec<Name>> = LazyLock::new(|| {
         "b.e.f.ip6.arpa",
     ];
     let carrier = (64..128).map(|n| format!("{n}.100.in-addr.arpa"));
-    let private = (16..32).map(|n| format!("{n}.172.in-addr.arpa"));
     let benchmark = (18..20).map(|n| format!("{n}.198.in-addr.arpa"));
     let fixed = fixed.iter().map(|text| (*text).to_string());
-    let all = fixed.chain(carrier).chain(private).chain(benchmark);
+    let all = fixed
+        .chain(carrier)
+        .chain(reverse_domains())
+        .chain(benchmark);
     all.filter_map(|text| text.parse().ok()).collect()
 });
 
@@ -168,6 +168,20 @@ impl WorldNames {
             }
             return Decision::Answer;
         }
+        if let Some(names) = vpc.filter(|names| names.reverse)
+            && let Some(address) = reversed(name)
+            && names.vpc.contains(address)
+        {
+            let [a, b, c, d] = address.octets();
+            let host = names.hosts.prepend(&format!("ip-{a}-{b}-{c}-{d}"));
+            match (host, question.rtype) {
+                (Ok(host), RecordType::PTR | RecordType::ANY) => {
+                    reply.answer(owner, RecordType::PTR, TTL, host.wire());
+                }
+                _ => negative(name, reply),
+            }
+            return Decision::Answer;
+        }
         match &self.upstream {
             Some(upstream) if !is_kept(name) => Decision::Forward(Arc::clone(upstream)),
             _ => {
@@ -176,6 +190,16 @@ impl WorldNames {
             }
         }
     }
+}
+
+/// The address whose reverse name this is.
+fn reversed(name: NameRef<'_>) -> Option<Ipv4Addr> {
+    let text = name.to_string();
+    let mut labels = text.strip_suffix(".in-addr.arpa.")?.split('.').rev();
+    let mut next = || labels.next()?.parse::<u8>().ok();
+    let address = Ipv4Addr::new(next()?, next()?, next()?, next()?);
+    // Nothing else in front, and no other spelling of the numbers.
+    (Name::reverse(address.into()).as_ref() == name).then_some(address)
 }
 
 /// Whether a name stays here even if others could be asked.

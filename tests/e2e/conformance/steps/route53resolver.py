@@ -93,6 +93,7 @@ STEPS = [
     Step("DeleteResolverQueryLogConfig", LOG),
     Step("GetResolverConfig", {"ResourceId": "$resolver_vpc"}),
     Step("UpdateResolverConfig", {"ResourceId": "$resolver_vpc", "AutodefinedReverseFlag": "DISABLE"}),
+    Step("UpdateResolverConfig", {"ResourceId": "$resolver_vpc", "AutodefinedReverseFlag": "ENABLE"}),
     Step("ListResolverConfigs"),
     Pages("ListResolverConfigs", single=True),
     Step("TagResource", {"ResourceArn": "$inbound_arn", "Tags": [{"Key": k, "Value": "v"} for k in ("a", "b", "c")]}),

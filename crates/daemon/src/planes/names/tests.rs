@@ -305,7 +305,7 @@ fn only_what_belongs_to_nobody_here_goes_upstream() {
         "b.s3.dualstack.eu-west-1.amazonaws.com",
         "ip-10-200-0-1.ec2.internal",
         "ip-10-0-0-9.eu-west-1.compute.internal",
-        "9.0.0.10.in-addr.arpa",
+        "9.0.200.10.in-addr.arpa",
         "1.1.31.172.in-addr.arpa",
         "printer.local",
         "localhost",

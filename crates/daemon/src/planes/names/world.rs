@@ -47,6 +47,8 @@ pub(super) struct VpcNames {
     pub(super) vpc: Arc<Vpc>,
     /// The domain of its host names.
     pub(super) hosts: Name,
+    /// Whether it answers reverse names of the VPC's addresses.
+    pub(super) reverse: bool,
     /// The directories of the log groups that its queries are logged to.
     pub(super) logs: BTreeSet<PathBuf>,
     /// For everybody who asks it.
@@ -119,6 +121,7 @@ impl World {
                 Kind::ZoneAssociation
                 | Kind::RuleAssociation
                 | Kind::QueryLogAssociation
+                | Kind::ResolverConfig
                 | Kind::Vpc => {
                     // An endpoint without a VPC has no names.
                     if let (Kind::Vpc, Some(vpc)) = (change.kind, &change.vpc)
@@ -213,6 +216,7 @@ impl World {
             vpc: vpc.clone(),
             hosts: wire_name(&hosts)?,
             logs: log_groups(intent, &vpc.id),
+            reverse: intent.has_reverse_names(&vpc.id),
             private: Layer::new(),
             inbound: Layer::new(),
         };
@@ -279,8 +283,24 @@ impl World {
         if !domains.is_empty() && !domains.contains(&hosts) {
             names.private.put_rule(names.hosts.clone(), Rule::System);
         }
+        // So do reverse names of private addresses.
+        let wide = !domains.is_empty() && names.reverse;
+        for domain in reverse_domains().filter(|_| wide) {
+            if !domains.contains(&format!("{domain}."))
+                && let Some(domain) = wire_name(&domain)
+            {
+                names.private.put_rule(domain, Rule::System);
+            }
+        }
         Some(names)
     }
+}
+
+/// The reverse domains of private addresses [dns §9.1].
+pub(super) fn reverse_domains() -> impl Iterator<Item = String> {
+    let between = (16..32).map(|n| format!("{n}.172.in-addr.arpa"));
+    let whole = ["10.in-addr.arpa", "168.192.in-addr.arpa"];
+    whole.into_iter().map(str::to_string).chain(between)
 }
 
 /// The directories of a VPC's log groups.
