@@ -35,6 +35,21 @@ pub(crate) fn run_with(variables: &[(&str, &str)], arguments: &[&str]) -> Result
     run_tests(Runner::Pytest, &mut command)
 }
 
+/// Runs the tests that others wrote with these arguments; see tests/targets/run.py.
+///
+/// # Errors
+/// When the environment cannot be made or the script cannot go on.
+pub(crate) fn targets(arguments: &[&str]) -> Result<()> {
+    let environment = environment()?;
+    let mut command = Command::new(environment.join("bin/python"));
+    command
+        .arg("tests/targets/run.py")
+        .args(arguments)
+        .env("ADIT_BIN", binary()?)
+        .env("PYTHONUNBUFFERED", "1");
+    run_program(&mut command)
+}
+
 /// Where cargo puts the release binary.
 fn binary() -> Result<PathBuf> {
     let text = output(cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?;

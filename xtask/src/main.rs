@@ -30,6 +30,7 @@ usage: cargo xtask COMMAND
   ci                    what CI runs: format, lints, documentation, house rules, tests
   compat                rewrite the operation tables of docs/compatibility.md from what the tests see
   wire-tables [ARGS]    regenerate the tables of AWS's wire formats
+  targets [AREA…]       tests that others wrote, from PyPI; prints how many pass
   soak [NAME…]          the long tests; without a name, lists them
 ";
 
@@ -56,6 +57,7 @@ fn run(arguments: &[String]) -> Result<()> {
         "ci" => nothing_more(rest).and_then(|()| ci::run()),
         "compat" => nothing_more(rest).and_then(|()| test::compatibility()),
         "wire-tables" => wire_tables::run(rest),
+        "targets" => test::targets(rest),
         "soak" => soak::run(rest),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

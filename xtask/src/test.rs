@@ -98,6 +98,16 @@ pub(crate) fn compatibility() -> Result<()> {
     Ok(())
 }
 
+/// Runs tests that others wrote and prints how many pass.
+///
+/// # Errors
+/// When the binary does not build, or a download fails.
+pub(crate) fn targets(arguments: &[String]) -> Result<()> {
+    build()?;
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    e2e::targets(&arguments)
+}
+
 fn build() -> Result<()> {
     run_program(cargo().args(["build", "--release", "--locked", "--package", "adit"]))
 }

@@ -193,7 +193,10 @@ pub enum Error {
         /// S3's message.
         message: String,
     },
-    /// A tag is too long, doubled or one too many.
+    /// More tags than an object may have.
+    #[error("an object can have at most 10 tags")]
+    TooManyTags,
+    /// A tag is too long, doubled or AWS's own.
     #[error("{message}")]
     InvalidTag {
         /// `TagKey`.
@@ -258,6 +261,7 @@ impl Error {
             Error::InvalidArgument { .. } => "InvalidArgument",
             Error::InvalidRequest { .. } => "InvalidRequest",
             Error::InvalidTag { .. } => "InvalidTag",
+            Error::TooManyTags => "BadRequest",
             Error::MetadataTooLarge { .. } => "MetadataTooLarge",
             Error::MalformedXml { .. } => "MalformedXML",
             Error::InvalidStorageClass { .. } => "InvalidStorageClass",

@@ -85,7 +85,7 @@ pub(crate) fn check_tags(tags: &Tags) -> Result<(), Error> {
         })
     };
     if tags.len() > TAGS_MAX {
-        return refuse("", "", "Object tags cannot be greater than 10");
+        return Err(Error::TooManyTags);
     }
     let mut seen = BTreeSet::new();
     for (key, value) in tags {
@@ -94,6 +94,9 @@ pub(crate) fn check_tags(tags: &Tags) -> Result<(), Error> {
         }
         if value.chars().count() > TAG_VALUE_MAX {
             return refuse(key, value, "The TagValue you have provided is invalid");
+        }
+        if key.starts_with("aws:") {
+            return refuse(key, value, "Your TagKey cannot be prefixed with aws:");
         }
         if !seen.insert(key) {
             return refuse(key, value, "Cannot provide multiple Tags with the same key");
@@ -105,6 +108,18 @@ pub(crate) fn check_tags(tags: &Tags) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_are_few_and_the_callers_own() {
+        let code = |tags: &Tags| check_tags(tags).map_err(|why| why.code());
+        let tag = |key: &str| (key.to_string(), String::new());
+        let many = |n: usize| (0..n).map(|n| tag(&format!("k{n}"))).collect::<Tags>();
+        assert_eq!(code(&many(10)), Ok(()));
+        assert_eq!(code(&many(11)), Err("BadRequest"));
+        assert_eq!(code(&vec![tag("aws:x")]), Err("InvalidTag"));
+        assert_eq!(code(&vec![tag("AWS:x")]), Ok(()));
+        assert_eq!(code(&vec![tag("a"), tag("a")]), Err("InvalidTag"));
+    }
 
     #[test]
     fn keys_are_opaque_but_for_length_and_climbing() {

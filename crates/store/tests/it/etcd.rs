@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adit_model::{Account, Generation};
+use adit_store::etcd::{Node, Options};
 use adit_store::{OpenError, Store, WriteError};
 
 use crate::home::{AUTHOR, Etcd, account, patiently, put, until};
@@ -209,4 +210,110 @@ async fn an_etcd_that_is_not_there_is_named() {
     // And lets go of the directory.
     patiently(|| Store::open(directory.path()));
     tokio::time::sleep(Duration::ZERO).await;
+}
+
+/// An authority, and a server's certificate that it made, as files.
+struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    fn new() -> Certificates {
+        use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text);
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        write("ca.pem", authority.self_signed(&key).unwrap().pem()).unwrap();
+        let issuer = Issuer::new(authority, key);
+        let server = CertificateParams::new(vec!["127.0.0.1".to_string()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let made = server.signed_by(&key, &issuer).unwrap();
+        write("server.pem", made.pem()).unwrap();
+        write("server-key.pem", key.serialize_pem()).unwrap();
+        Certificates { folder }
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Makes the user `adit` with a password, who may do everything below `/adit` and nothing else, and turns logins on.
+fn ask_for_logins(etcd: &Etcd) {
+    // `/adit` and `/adiu`
+    let below = r#"{"name":"adit","perm":{"permType":"READWRITE","key":"L2FkaXQ=","range_end":"L2FkaXU="}}"#;
+    for (method, body) in [
+        ("auth/user/add", r#"{"name":"root","password":"r"}"#),
+        ("auth/role/add", r#"{"name":"root"}"#),
+        ("auth/user/grant", r#"{"user":"root","role":"root"}"#),
+        ("auth/user/add", r#"{"name":"adit","password":"pw-one"}"#),
+        ("auth/role/add", r#"{"name":"adit"}"#),
+        ("auth/role/grant", below),
+        ("auth/user/grant", r#"{"user":"adit","role":"adit"}"#),
+        ("auth/enable", "{}"),
+    ] {
+        let said = etcd.post(method, body).unwrap();
+        assert!(said.contains("200 OK"), "{method}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_and_logins_are_asked_for_and_checked() {
+    let (mut etcd, certificates) = (Etcd::start(), Certificates::new());
+    ask_for_logins(&etcd);
+    etcd.kill();
+    etcd.again_with_tls(
+        &certificates.file("server.pem"),
+        &certificates.file("server-key.pem"),
+    );
+    let join = |number: u32, planes: bool, authority: &std::path::Path, password: Option<&str>| {
+        let directory = tempfile::tempdir().unwrap();
+        let login = password.map(|password| ("adit".to_string(), password.to_string()));
+        let wish = Options::parse(&format!("https://127.0.0.1:{}", etcd.port))
+            .unwrap()
+            .with_authority(Some(authority.to_path_buf()))
+            .with_login(login)
+            .as_node(Node {
+                id: format!("node-{number}"),
+                address: "127.0.0.1:1".into(),
+                planes,
+            });
+        let store = Store::connect(directory.path(), &wish);
+        store.map(|store| (store, directory))
+    };
+    let trusted = certificates.file("ca.pem");
+    let mut first = None;
+    until("etcd's answer with TLS", || {
+        first = join(0, true, &trusted, Some("pw-one")).ok();
+        first.is_some()
+    })
+    .await;
+    let (one, _one) = first.unwrap();
+    put(&one, 1).await;
+    let (two, _two) = join(1, false, &trusted, Some("pw-one")).unwrap();
+    put(&two, 2).await;
+    until("the other's write", || one.intent().accounts.size() == 2).await;
+    // The first node's planes hold their place by a lease, which only a login can renew.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let refused = |authority: &std::path::Path, password: Option<&str>, planes: bool| {
+        join(2, planes, authority, password)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(refused(&trusted, Some("pw-one"), true).contains("node-0"));
+    let strangers = Certificates::new();
+    for (why, text) in [
+        ("wrong password", refused(&trusted, Some("pw-two"), false)),
+        ("no login", refused(&trusted, None, false)),
+        (
+            "a stranger's certificate",
+            refused(&strangers.file("ca.pem"), Some("pw-one"), false),
+        ),
+    ] {
+        assert!(text.contains(&etcd.port.to_string()), "{why}: {text}");
+        assert!(!text.contains("pw-"), "{why}: {text}");
+    }
+    assert_eq!(one.intent().accounts.size(), 2);
 }

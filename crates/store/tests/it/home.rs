@@ -98,7 +98,7 @@ impl Etcd {
         };
         let (port, peer) = (free(), free());
         let directory = tempfile::tempdir().unwrap();
-        let process = run(directory.path(), port, peer);
+        let process = run(directory.path(), port, peer, None);
         let etcd = Etcd {
             process,
             directory,
@@ -117,8 +117,14 @@ impl Etcd {
 
     /// Starts it again on what it kept.
     pub(crate) fn again(&mut self) {
-        self.process = run(self.directory.path(), self.port, self.peer);
+        self.process = run(self.directory.path(), self.port, self.peer, None);
         self.wait();
+    }
+
+    /// Starts it again on what it kept, speaking TLS to clients with this certificate and key.
+    pub(crate) fn again_with_tls(&mut self, certificate: &Path, key: &Path) {
+        let tls = Some((certificate, key));
+        self.process = run(self.directory.path(), self.port, self.peer, tls);
     }
 
     fn wait(&self) {
@@ -164,12 +170,18 @@ impl Drop for Etcd {
     }
 }
 
-fn run(directory: &Path, port: u16, peer: u16) -> Child {
+fn run(directory: &Path, port: u16, peer: u16, tls: Option<(&Path, &Path)>) -> Child {
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (client, peer) = (
-        format!("http://127.0.0.1:{port}"),
+        format!("{scheme}://127.0.0.1:{port}"),
         format!("http://127.0.0.1:{peer}"),
     );
-    Command::new("etcd")
+    let mut command = Command::new("etcd");
+    if let Some((certificate, key)) = tls {
+        command.arg("--cert-file").arg(certificate);
+        command.arg("--key-file").arg(key);
+    }
+    command
         .args(["--data-dir".as_ref(), directory.as_os_str()])
         .args([
             "--listen-client-urls",

