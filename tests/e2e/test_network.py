@@ -3,6 +3,7 @@
 import subprocess
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def test_what_others_delete_is_back_within_a_second(adit, vpc):
     # The same rules again, not just some; only their counters differ.
     counted = ("counter", "packets", "handle")
     lines = lambda text: [line for line in text.splitlines() if not any(word in line for word in counted)]
-    assert lines(inside(vpc, "nft", "list", "ruleset")) == lines(whole)
+    # Sets stand in the order in which they were made, which a load at once changes.
+    assert sorted(lines(inside(vpc, "nft", "list", "ruleset"))) == sorted(lines(whole))
 
 
 @pytest.mark.parametrize("setting", ["net.ipv4.ip_forward"])
@@ -69,6 +71,59 @@ def test_status_and_top_show_what_is(adit, vpc):
         assert rows[endpoint][5] == vpc.id and rows[endpoint][3] == endpoint
         (eni,) = [name for name in rows if name.startswith("eni-")]
         assert rows[eni][4] == subnet
+        # The client keeps its connection; what the endpoint was refused and reset is nothing.
+        assert int(rows[endpoint][6]) >= 1 and rows[endpoint][8:10] == ["0", "0"]
+
+
+def paths(adit, *arguments):
+    """What `adit paths` shows: rows by subnet and way, and the totals by way."""
+    lines = [line.split("\t") for line in adit.adit("paths", *arguments).stdout.splitlines()]
+    rows = {(line[0], line[1]): line[2:] for line in lines if line[0] not in ("from", "total")}
+    totals = {line[1]: int(line[2]) for line in lines if line[0] == "total"}
+    return rows, totals
+
+
+def test_paths_tell_which_way_s3_takes(adit, vpc):
+    """One subnet for each way: gateway, interface, NAT and public; each upload is counted on its own way, once."""
+    bucket = adit.bucket()
+    gateway_subnet, gateway, _ = vpc.private_subnet_with_gateway("10.0.1.0/24")
+    interface_subnet = vpc.subnet("10.0.2.0/24", table=vpc.table())
+    open_to_vpc = vpc.group("open", ingress=[("tcp", 443, "10.0.0.0/16")])
+    endpoint = vpc.interface_endpoint(interface_subnet, groups=[open_to_vpc])
+    public_subnet = vpc.public_subnet("10.0.3.0/24")
+    allocation = adit.ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = adit.ec2.create_nat_gateway(SubnetId=public_subnet, AllocationId=allocation)["NatGateway"]["NatGatewayId"]
+    table = vpc.table()
+    adit.ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    nat_subnet = vpc.subnet("10.0.4.0/24", table=table)
+    size = 1 << 20
+    with ExitStack() as hosts:
+        for subnet, options in [
+            (gateway_subnet, {}),
+            (interface_subnet, {"endpoint": endpoint.url}),
+            (public_subnet, {}),
+            (nat_subnet, {}),
+        ]:
+            host = hosts.enter_context(adit.host(subnet, public_ip=subnet == public_subnet))
+            allowed(host.s3("put_object", Bucket=bucket, Key=subnet, Body="x" * size, options=options))
+        rows, totals = paths(adit, "--vpc", vpc.id)
+        status = dict(line.split("\t")[:2] for line in adit.adit("status").stdout.splitlines())
+    igw = vpc.internet_gateway()
+    expected = {
+        (gateway_subnet, "gateway"): gateway,
+        (interface_subnet, "interface"): endpoint.id,
+        (public_subnet, "public"): igw,
+        (nat_subnet, "nat"): nat,
+    }
+    assert {key: row[0] for key, row in rows.items()} == expected
+    for key, (_, sent, received, of) in rows.items():
+        # A body of 1 MiB and its framing, once; the answers are small.
+        assert size < int(sent) < 1.3 * size and 0 < int(received) < size // 4 and of == vpc.id, key
+    assert set(totals) == {"gateway", "interface", "nat", "public"} and all(n > size for n in totals.values())
+    # Of another VPC nothing is told, and `adit status` has the sums.
+    assert paths(adit, "--vpc", "vpc-0123456789abcdef0") == ({}, dict.fromkeys(totals, 0))
+    # Connections that close meanwhile add a little.
+    assert all(0 <= int(status[f"S3 bytes by {way}"]) - total < 10_000 for way, total in totals.items())
 
 
 UP_METRICS = "[metrics]\nlisten = '127.0.0.1:{port}'\n"
@@ -89,6 +144,9 @@ def test_endpoint_and_interface_counters_for_monitors(another, tmp_path):
     with adit.host(subnet) as host:
         allowed(host.s3("put_object", Bucket=bucket, Key="x", Body="x" * (1 << 20)))
 
+        # A closed port of the endpoint's service is refused by reset; another one is not there at all.
+        assert host.connect("198.18.0.10", 81, timeout=1) != "open"
+
         def sample():
             text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
             found = {}
@@ -101,6 +159,8 @@ def test_endpoint_and_interface_counters_for_monitors(another, tmp_path):
             now = sample()
             processed = [n for name, n in now.items() if name.startswith("adit_endpoint_bytes_processed_total")]
             out = [n for name, n in now.items() if "adit_interface_bytes_total" in name and 'direction="out"' in name]
-            return processed and processed[0] > 1 << 20 and out and max(out) > 1 << 20
+            of_endpoint = lambda metric: sum(n for name, n in now.items() if name.startswith(f"adit_endpoint_{metric}{{"))
+            connections = [of_endpoint(m) for m in ("active_connections", "new_connections_total", "rst_packets_received_total")]
+            return processed and processed[0] > 1 << 20 and out and max(out) > 1 << 20 and min(connections) >= 1
 
         wait_until(counted, 15, "the bytes are counted")

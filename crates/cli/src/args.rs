@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Status,
     /// What passes through interfaces and endpoints, the busiest first, and what was dropped.
     Top(Top),
+    /// Prints which way S3's bytes take out of each subnet: gateway, interface, NAT or public.
+    Paths(Paths),
     /// The embedded object store.
     Objects(ObjectsCommand),
     /// Builds a hybrid network and shows who reaches which bucket, and why.
@@ -208,6 +210,13 @@ pub(crate) struct Top {
     /// How often to show the rates.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) count: u32,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Paths {
+    /// Of this VPC alone.
+    #[arg(long, value_name = "VPC")]
+    pub(crate) vpc: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]

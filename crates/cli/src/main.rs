@@ -14,6 +14,7 @@ mod down;
 mod env;
 mod net;
 mod objects;
+mod paths;
 mod policy;
 mod prefix_list;
 mod quota;
@@ -77,6 +78,7 @@ fn dispatch(args: Args) -> anyhow::Result<ExitCode> {
         Command::Site(site) => site::run(&target, &site),
         Command::Status => status::status(&target),
         Command::Top(options) => status::top(&target, &options),
+        Command::Paths(options) => paths::run(&target, &options),
         Command::Dns(dns) => dns::run(&target, &dns),
         Command::Az(az) => az::run(&target, &az),
         Command::PrefixList(list) => prefix_list::run(&target, &list),

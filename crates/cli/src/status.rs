@@ -8,23 +8,25 @@ use serde_json::{Value, json};
 
 use crate::args::{Target, Top};
 use crate::client::Client;
+use crate::paths;
 
-fn list(value: &Value, name: &str) -> Vec<Value> {
+pub(crate) fn list(value: &Value, name: &str) -> Vec<Value> {
     let found = value.get(name).and_then(Value::as_array).cloned();
     found.unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or("-")
 }
 
-fn number(value: &Value, name: &str) -> u64 {
+pub(crate) fn number(value: &Value, name: &str) -> u64 {
     value.get(name).and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Prints planes, counts and problems; fails when something is wrong.
 pub(crate) fn status(target: &Target) -> anyhow::Result<ExitCode> {
-    let answer = target.client()?.adit("Status", json!({}))?;
+    let client = target.client()?;
+    let answer = client.adit("Status", json!({}))?;
     let generation = number(&answer, "Generation");
     println!("generation\t{generation}");
     let mut wrong = Vec::new();
@@ -53,6 +55,13 @@ pub(crate) fn status(target: &Target) -> anyhow::Result<ExitCode> {
     for count in list(&answer, "Counts") {
         println!("{}\t{}", text(&count, "What"), number(&count, "Count"));
     }
+    // Who may not see what passes, or asks a node without planes, is shown the rest.
+    if let Ok(traffic) = client.adit("NetCounters", json!({})) {
+        paths::summary(&traffic);
+        for vpc in list(&traffic, "Unread") {
+            wrong.push(format!("{}\t{}", text(&vpc, "VpcId"), text(&vpc, "Why")));
+        }
+    }
     for problem in list(&answer, "Problems") {
         wrong.push(format!(
             "{}\t{}",
@@ -77,6 +86,13 @@ fn bytes(row: &Value) -> Bytes {
     (of("In"), of("Out"))
 }
 
+/// What has passed, and how many connections were let through.
+type Seen = (Bytes, u64);
+
+fn seen(row: &Value) -> Seen {
+    (bytes(row), number(row, "NewConnections"))
+}
+
 /// What a row is told by: the interface, or the gateway endpoint.
 fn name(row: &Value) -> String {
     let interface = text(row, "NetworkInterfaceId");
@@ -99,7 +115,7 @@ pub(crate) fn top(target: &Target, options: &Top) -> anyhow::Result<ExitCode> {
         if round > 0 {
             print(&rows, &before, seconds);
         }
-        before = rows.iter().map(|row| (name(row), bytes(row))).collect();
+        before = rows.iter().map(|row| (name(row), seen(row))).collect();
         if round < options.count {
             std::thread::sleep(Duration::from_secs(options.interval));
         }
@@ -108,25 +124,37 @@ pub(crate) fn top(target: &Target, options: &Top) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(rows: &[Value], before: &BTreeMap<String, Bytes>, seconds: f64) {
+fn print(rows: &[Value], before: &BTreeMap<String, Seen>, seconds: f64) {
     let rate = |now: u64, then: u64| (now.saturating_sub(then) as f64 / seconds) as u64;
     let mut lines: Vec<(u64, String)> = rows
         .iter()
         .map(|row| {
             let (into, out) = bytes(row);
-            let then = before.get(&name(row)).copied().unwrap_or((into, out));
+            let new = number(row, "NewConnections");
+            let now = ((into, out), new);
+            let (then, before) = before.get(&name(row)).copied().unwrap_or(now);
             let (into, out) = (rate(into, then.0), rate(out, then.1));
+            let connections = [
+                number(row, "ActiveConnections"),
+                rate(new, before),
+                number(row, "PacketsDropped"),
+                number(row, "RstPackets"),
+            ];
+            let connections = connections.map(|n| n.to_string()).join("\t");
             let place = [
                 text(row, "VpcEndpointId"),
                 text(row, "SubnetId"),
                 text(row, "VpcId"),
             ];
             let place = place.join("\t");
-            (into + out, format!("{}\t{into}\t{out}\t{place}", name(row)))
+            (
+                into + out,
+                format!("{}\t{into}\t{out}\t{place}\t{connections}", name(row)),
+            )
         })
         .collect();
     lines.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    println!("interface\tin B/s\tout B/s\tendpoint\tsubnet\tVPC");
+    println!("interface\tin B/s\tout B/s\tendpoint\tsubnet\tVPC\tactive\tnew/s\tdropped\tresets");
     for (_, line) in lines {
         println!("{line}");
     }

@@ -9,7 +9,7 @@ use adit_wire::{ErrorReply, Value, map};
 
 use super::Desk;
 use crate::planes::net::chain;
-use crate::planes::traffic::{self, Row};
+use crate::planes::traffic::{self, PathRow, Row};
 
 /// Problems in an answer at most.
 const SHOWN: usize = 1000;
@@ -69,9 +69,13 @@ impl Desk {
         let drops = traffic.drops.iter().map(|((vpc, filter), packets)| {
             map! { "VpcId" => vpc.clone(), "Filter" => filter.clone(), "Packets" => number(*packets) }
         });
+        let unread = traffic.unread.iter();
+        let unread = unread.map(|(vpc, why)| map! { "VpcId" => vpc.clone(), "Why" => why.clone() });
         Ok(map! {
             "Rows" => traffic.rows.iter().map(row).collect::<Value>(),
             "Drops" => drops.collect::<Value>(),
+            "Paths" => traffic.paths.iter().map(path).collect::<Value>(),
+            "Unread" => unread.collect::<Value>(),
         })
     }
 }
@@ -99,6 +103,21 @@ fn row(row: &Row) -> Value {
         "Service" => row.endpoint.as_ref().map(|endpoint| endpoint.service.clone()),
         "In" => count(&row.into),
         "Out" => count(&row.out),
+        "ActiveConnections" => number(row.connections.active),
+        "NewConnections" => number(row.connections.new_into + row.connections.new_out),
+        "PacketsDropped" => number(row.connections.dropped),
+        "RstPackets" => number(row.connections.resets_into + row.connections.resets_out),
+    }
+}
+
+fn path(row: &PathRow) -> Value {
+    map! {
+        "VpcId" => row.vpc.clone(),
+        "From" => row.from.clone(),
+        "Path" => row.way.as_str(),
+        "Through" => row.through.clone(),
+        "BytesToS3" => number(row.sent),
+        "BytesFromS3" => number(row.received),
     }
 }
 

@@ -1,21 +1,21 @@
-//! What passes through the network: the kernel's own counters, told by interface and endpoint.
+//! What passes through the network: the kernel's own counters, told by interface and endpoint, and by the
+//! way that S3's bytes take.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod metrics;
+mod paths;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use adit_model::EndpointKind;
 use adit_net::client::{Agent, AgentError};
-use adit_net::protocol::{Count, LinkCount};
+use adit_net::protocol::{Connections, Count, Counters, LinkCount};
 use adit_net::render;
-use adit_plane::metrics::{Kind, Metrics, Sample};
-use adit_snapshot::{PortUser, Snapshot, VpcView};
-use tokio::sync::watch;
+use adit_net::render::count::tally;
+use adit_snapshot::{PortUser, PortView, Snapshot, Target, VpcView};
 
-use super::net::Placed;
-
-/// How old the numbers for monitors may be. Reading them takes a look at every VPC's router.
-const PERIOD: Duration = Duration::from_secs(5);
+pub use metrics::run;
+pub use paths::{PathRow, Way};
 
 /// What passed through one place since its device was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Row {
     pub into: Count,
     /// From it.
     pub out: Count,
+    /// Its connections.
+    pub connections: Tallied,
 }
 
 /// What CloudWatch tells endpoints apart by.
@@ -45,34 +47,153 @@ pub struct EndpointLabels {
     pub id: String,
 }
 
+/// What is counted of connections at one place.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tallied {
+    /// TCP connections that are being opened or stand.
+    pub active: u64,
+    /// Connections that were let through towards it.
+    pub new_into: u64,
+    /// Connections that were let through from it.
+    pub new_out: u64,
+    /// Packets that its side refused.
+    pub dropped: u64,
+    /// Resets that it was sent.
+    pub resets_into: u64,
+    /// Resets that it sent.
+    pub resets_out: u64,
+}
+
 /// What was counted, everywhere.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// By interface and gateway endpoint.
     pub rows: Vec<Row>,
     /// Packets that filters dropped, by VPC and the filter's own words.
     pub drops: BTreeMap<(String, String), u64>,
+    /// S3's bytes by the way they take.
+    pub paths: Vec<PathRow>,
+    /// VPCs that could not be read, and why: one whose router is gone hides no other.
+    pub unread: BTreeMap<String, String>,
 }
 
 /// Reads all counters; blocking.
+///
+/// # Errors
+/// When the agent is gone.
 pub fn read(agent: &Agent, snapshot: &Snapshot) -> Result<Traffic, AgentError> {
+    gather(snapshot, |router| {
+        Ok((agent.counters(router)?, agent.connections(router)?))
+    })
+}
+
+/// What every VPC's router says when it is asked by `ask`.
+fn gather(
+    snapshot: &Snapshot,
+    mut ask: impl FnMut(&str) -> Result<(Counters, Connections), AgentError>,
+) -> Result<Traffic, AgentError> {
     let mut traffic = Traffic::default();
     for view in snapshot.vpcs() {
-        let counters = agent.counters(&render::place::router(&view.vpc.id))?;
-        let vpc = view.vpc.id.to_string();
-        for rule in counters.rules {
-            let reason = rule.comment.unwrap_or(rule.chain);
-            *traffic.drops.entry((vpc.clone(), reason)).or_default() += rule.count.packets;
+        match ask(&render::place::router(&view.vpc.id)) {
+            Ok((counters, connections)) => add(&mut traffic, view, &counters, &connections),
+            Err(lost @ AgentError::Lost(_)) => return Err(lost),
+            // Not there yet, or not any more.
+            Err(why) => {
+                let why = super::net::chain(&why);
+                traffic.unread.insert(view.vpc.id.to_string(), why);
+            }
         }
-        rows(view, &counters.links, &mut traffic.rows);
     }
     Ok(traffic)
 }
 
-fn rows(view: &VpcView, links: &BTreeMap<String, LinkCount>, rows: &mut Vec<Row>) {
+/// Adds what one VPC's router has counted.
+fn add(traffic: &mut Traffic, view: &VpcView, counters: &Counters, connections: &Connections) {
     let vpc = view.vpc.id.to_string();
+    for rule in &counters.rules {
+        let reason = rule.comment.as_ref().unwrap_or(&rule.chain);
+        let drops = traffic.drops.entry((vpc.clone(), reason.clone()));
+        *drops.or_default() += rule.count.packets;
+    }
+    let mut tallied = by_device(counters);
+    count_active(view, connections, &mut tallied);
+    rows(view, &counters.links, &tallied, &mut traffic.rows);
+    paths::add(view, counters, &mut traffic.paths);
+}
+
+/// What tallies say of each device.
+fn by_device(counters: &Counters) -> HashMap<String, Tallied> {
+    let mut all: HashMap<String, Tallied> = HashMap::new();
+    let mut of = |device: &String, add: &dyn Fn(&mut Tallied)| {
+        add(all.entry(device.clone()).or_default());
+    };
+    for element in &counters.tallies {
+        let n = element.count.packets;
+        match element.tally.as_str() {
+            tally::NEW => {
+                of(&element.into, &|t| t.new_out += n);
+                of(&element.out, &|t| t.new_into += n);
+            }
+            tally::RESETS => {
+                of(&element.into, &|t| t.resets_out += n);
+                of(&element.out, &|t| t.resets_into += n);
+            }
+            tally::REFUSED_OUT => of(&element.into, &|t| t.dropped += n),
+            tally::REFUSED_IN => of(&element.out, &|t| t.dropped += n),
+            _ => {}
+        }
+    }
+    all
+}
+
+/// Adds the connections that stand to both of their ends.
+fn count_active(view: &VpcView, connections: &Connections, tallied: &mut HashMap<String, Tallied>) {
+    let mut ports: HashMap<IpAddr, &PortView> = HashMap::new();
     for port in &view.ports {
-        let Some(link) = links.get(&render::place::port_device(&port.interface.id)) else {
+        ports.extend(port.addresses().map(|address| (address, port)));
+    }
+    let mut count = |device: String, n: u64| tallied.entry(device).or_default().active += n;
+    for (from, to, n) in &connections.pairs {
+        let sender = ports.get(from);
+        for port in [sender, ports.get(to)].into_iter().flatten() {
+            count(render::place::port_device(&port.interface.id), *n);
+        }
+        if let Some(sender) = sender
+            && let Some(device) = gateway_of(view, sender.table, *to)
+        {
+            count(device, *n);
+        }
+    }
+}
+
+/// The device of the gateway endpoint to which a route table leads an address.
+fn gateway_of(view: &VpcView, table: u16, address: IpAddr) -> Option<String> {
+    if view.gateways.is_empty() || view.blocks().any(|block| block.contains(&address)) {
+        return None;
+    }
+    let table = view.tables.iter().find(|t| t.number == table)?;
+    let routes = table.routes.iter();
+    let routes = routes.filter(|route| route.destination.contains(&address));
+    match &routes
+        .max_by_key(|route| route.destination.prefix_len())?
+        .target
+    {
+        Target::GatewayEndpoint(id) => Some(render::place::gateway_device(id)),
+        _ => None,
+    }
+}
+
+fn rows(
+    view: &VpcView,
+    links: &BTreeMap<String, LinkCount>,
+    tallied: &HashMap<String, Tallied>,
+    rows: &mut Vec<Row>,
+) {
+    let vpc = view.vpc.id.to_string();
+    let connections = |device: &str| tallied.get(device).copied().unwrap_or_default();
+    for port in &view.ports {
+        let device = render::place::port_device(&port.interface.id);
+        let Some(link) = links.get(&device) else {
             continue;
         };
         let endpoint = match &port.user {
@@ -87,6 +208,7 @@ fn rows(view: &VpcView, links: &BTreeMap<String, LinkCount>, rows: &mut Vec<Row>
             // The router sends what goes into the port.
             into: link.sent,
             out: link.received,
+            connections: connections(&device),
         });
     }
     for gateway in &view.gateways {
@@ -99,6 +221,7 @@ fn rows(view: &VpcView, links: &BTreeMap<String, LinkCount>, rows: &mut Vec<Row>
                 endpoint: Some(labels(&gateway.endpoint)),
                 into: link.sent,
                 out: link.received,
+                connections: connections(&device),
             });
         }
     }
@@ -115,99 +238,5 @@ fn labels(endpoint: &adit_model::VpcEndpoint) -> EndpointLabels {
     }
 }
 
-/// Keeps the numbers for monitors fresh, for as long as the network plane runs.
-pub async fn run(mut placed: watch::Receiver<Placed>, metrics: Metrics) {
-    let held: Arc<Mutex<Traffic>> = Arc::default();
-    register(&metrics, &held);
-    loop {
-        let now = placed.borrow_and_update().clone();
-        if let (Some(agent), Some(snapshot)) = (now.agent, now.snapshot) {
-            let work = tokio::task::spawn_blocking(move || read(&agent, &snapshot));
-            if let Ok(Ok(traffic)) = work.await {
-                *held.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
-            }
-        }
-        tokio::time::sleep(PERIOD).await;
-        if placed.has_changed().is_err() {
-            return;
-        }
-    }
-}
-
-fn register(metrics: &Metrics, held: &Arc<Mutex<Traffic>>) {
-    let sampled = |held: &Arc<Mutex<Traffic>>, make: fn(&Traffic) -> Vec<Sample>| {
-        let held = Arc::clone(held);
-        move || make(&held.lock().unwrap_or_else(PoisonError::into_inner))
-    };
-    const INTERFACE: &[&str] = &["network_interface_id", "subnet_id", "vpc_id", "direction"];
-    metrics.sampled(
-        "adit_interface_bytes_total",
-        Kind::Counter,
-        "Bytes into and out of a network interface.",
-        INTERFACE,
-        sampled(held, |traffic| by_interface(traffic, |count| count.bytes)),
-    );
-    metrics.sampled(
-        "adit_interface_packets_total",
-        Kind::Counter,
-        "Packets into and out of a network interface.",
-        INTERFACE,
-        sampled(held, |traffic| by_interface(traffic, |count| count.packets)),
-    );
-    metrics.sampled(
-        "adit_endpoint_bytes_processed_total",
-        Kind::Counter,
-        "Bytes through a VPC endpoint in both directions: CloudWatch's BytesProcessed.",
-        &[
-            "endpoint_type",
-            "service_name",
-            "vpc_endpoint_id",
-            "vpc_id",
-            "subnet_id",
-        ],
-        sampled(held, by_endpoint),
-    );
-    metrics.sampled(
-        "adit_packets_dropped_total",
-        Kind::Counter,
-        "Packets that a VPC's filters dropped, by the filter: PacketsDropped of the whole VPC.",
-        &["vpc_id", "filter"],
-        sampled(held, |traffic| {
-            let drops = traffic.drops.iter();
-            drops
-                .map(|((vpc, why), n)| (vec![vpc.clone(), why.clone()], *n))
-                .collect()
-        }),
-    );
-}
-
-fn by_interface(traffic: &Traffic, number: fn(&Count) -> u64) -> Vec<Sample> {
-    let mut samples = Vec::new();
-    for row in &traffic.rows {
-        let (Some(interface), Some(subnet)) = (&row.interface, &row.subnet) else {
-            continue;
-        };
-        for (direction, count) in [("in", &row.into), ("out", &row.out)] {
-            let labels = [interface, subnet, &row.vpc].map(String::clone);
-            let labels = labels.into_iter().chain([direction.to_string()]).collect();
-            samples.push((labels, number(count)));
-        }
-    }
-    samples
-}
-
-fn by_endpoint(traffic: &Traffic) -> Vec<Sample> {
-    let rows = traffic.rows.iter();
-    rows.filter_map(|row| {
-        let endpoint = row.endpoint.as_ref()?;
-        let labels = vec![
-            endpoint.kind.to_string(),
-            endpoint.service.clone(),
-            endpoint.id.clone(),
-            row.vpc.clone(),
-            row.subnet.clone().unwrap_or_default(),
-        ];
-        Some((labels, row.into.bytes + row.out.bytes))
-    })
-    .collect()
-}
+#[cfg(test)]
+mod tests;
