@@ -73,31 +73,6 @@ pub fn rpz(zone: &PolicyZone, redirects: &[Redirect]) -> String {
     text
 }
 
-/// Makes BIND 9.16 or later use a policy zone. The policy applies without first resolving the
-/// original name, which an isolated site could not.
-#[must_use]
-pub fn rpz_for_bind(zone: &PolicyZone, file: &str) -> String {
-    let name = relative(&zone.name);
-    format!(
-        "// inside of options {{ … }}:\n\
-         //   response-policy {{ zone \"{name}\"; }} qname-wait-recurse no;\n\
-         zone \"{name}\" {{\n    type primary;\n    file \"{}\";\n    \
-         allow-query {{ localhost; }};\n    allow-transfer {{ none; }};\n}};\n",
-        escaped(file)
-    )
-}
-
-/// Makes unbound 1.10 or later use a policy zone.
-#[must_use]
-pub fn rpz_for_unbound(zone: &PolicyZone, file: &str) -> String {
-    format!(
-        "server:\n    module-config: \"respip validator iterator\"\nrpz:\n    \
-         name: \"{}\"\n    zonefile: \"{}\"\n",
-        zone.name,
-        escaped(file)
-    )
-}
-
 /// Conditional forwarding for BIND.
 #[must_use]
 pub fn forward_for_bind(forwardings: &[Forwarding]) -> String {
@@ -169,13 +144,6 @@ fn relative(name: &Name) -> String {
         .map_or(text.clone(), str::to_owned)
 }
 
-/// A path inside of double quotes.
-fn escaped(path: &str) -> String {
-    path.chars()
-        .filter(|c| !c.is_control() && *c != '"')
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,11 +213,5 @@ mod tests {
         };
         assert_eq!(forward_for_bind(std::slice::from_ref(&nobody)), "");
         assert_eq!(forward_for_dnsmasq(&[nobody]), "");
-    }
-
-    #[test]
-    fn a_path_cannot_leave_its_quotes() {
-        let text = rpz_for_bind(&PolicyZone::default(), "/x\"; include \"/etc/shadow");
-        assert!(text.contains("file \"/x; include /etc/shadow\";"), "{text}");
     }
 }
