@@ -41,6 +41,8 @@ pub struct Settings {
 /// One VPC's flows, and what its logs have of them so far.
 #[derive(Default)]
 struct Watched {
+    /// Whether its router was looked at before.
+    seen: bool,
     differences: Differences,
     logs: BTreeMap<String, Sums>,
 }
@@ -48,8 +50,8 @@ struct Watched {
 struct Recorder {
     settings: Settings,
     deliverer: Deliverer,
-    /// Whether the kernel was looked at before: what it has counted until then was another daemon's.
-    begun: bool,
+    /// When this daemon began to record: what routers counted before was another daemon's.
+    since: i64,
     vpcs: BTreeMap<VpcId, Watched>,
     records: Family,
 }
@@ -66,7 +68,7 @@ pub async fn run(
     let mut recorder = Recorder {
         settings,
         deliverer: Deliverer::new(objects, state),
-        begun: false,
+        since: now_millis(),
         vpcs: BTreeMap::new(),
         records: metrics.family(
             "adit_flow_log_records_total",
@@ -124,7 +126,9 @@ impl Recorder {
             };
             let now = now_millis();
             let fresh = watched.differences.take(&flows, now);
-            if !self.begun && !flows.flows.is_empty() {
+            let first = !std::mem::replace(&mut watched.seen, true);
+            let earlier = view.flow_logs.iter().any(|log| log.created < self.since);
+            if first && earlier && !flows.flows.is_empty() {
                 // Counted for an earlier daemon, which may have recorded it.
                 watched.logs.values_mut().for_each(Sums::skip);
                 continue;
@@ -138,7 +142,6 @@ impl Recorder {
                 }
             }
         }
-        self.begun = true;
     }
 
     /// Writes the records of every log whose time is over, or of all at the `end`.
