@@ -397,14 +397,16 @@ def test_jobs_give_way_are_cancelled_and_go_on_after_a_crash(tmp_path):
     adit = Installation(state=tmp_path / "state", arguments=["--planes", "none", "--config", str(config)])
     try:
         jobs = Jobs(adit.start())
-        manifest = many(jobs, 40_000)
+        # So many that no machine is through with them before it is told to stop.
+        lines = 400_000
+        manifest = many(jobs, lines)
         low = jobs.create(manifest, tag_with(by="low"), Priority=1)
         jobs.until(low, "Active")
         waiting = jobs.create(manifest, tag_with(by="waiting"), Priority=1)
         high = jobs.create(manifest, tag_with(by="high"), Priority=5)
         jobs.until(high, "Active")
         assert jobs.until(low, "Paused")["ProgressSummary"]["NumberOfTasksFailed"] == 0
-        assert jobs.until(waiting, "Ready")["ProgressSummary"]["TotalNumberOfTasks"] == 40_000
+        assert jobs.until(waiting, "Ready")["ProgressSummary"]["TotalNumberOfTasks"] == lines
         # The priority of one that waits can be raised at any time.
         jobs.control.update_job_priority(AccountId=ACCOUNT, JobId=low, Priority=9)
         jobs.until(low, "Active")
@@ -415,7 +417,7 @@ def test_jobs_give_way_are_cancelled_and_go_on_after_a_crash(tmp_path):
         adit.start()
         jobs = again(jobs, adit)
         after = jobs.progress(low)
-        assert before[1] <= after[1] < 40_000 and after[2] == 0
+        assert before[1] <= after[1] < lines and after[2] == 0
         assert jobs.until(high, "Cancelled")["ProgressSummary"]["NumberOfTasksSucceeded"] > 0
         assert len(jobs.rows(high)) == jobs.progress(high)[1], "the report of a cancelled job tells what it did"
         jobs.control.update_job_status(AccountId=ACCOUNT, JobId=waiting, RequestedJobStatus="Cancelled")

@@ -30,7 +30,7 @@ pub struct Table {
     /// Named counters, which rules use by [`Expr::Counter`] and which survive changes of chains.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub counters: BTreeSet<String>,
-    /// Tallies: counters that the packets themselves make, by [`Expr::Tally`].
+    /// Tallies: counters that the packets themselves make, by [`Expr::TallyDevices`] or [`Expr::TallyFlow`].
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tallies: BTreeMap<String, Tally>,
     /// Named sets and maps.
@@ -56,7 +56,7 @@ impl Table {
     }
 }
 
-/// A set whose elements are made by the packets that [`Expr::Tally`] counts, each with a counter. It
+/// A set whose elements are made by the packets that a rule tallies, each with a counter. It
 /// shares its names with the table's sets, and what it has counted is no part of the stated table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,7 +79,7 @@ pub enum TallyKey {
     Flow(crate::desired::IpFamily),
 }
 
-/// Whose flows [`Expr::Tally`] counts: what a packet has depends on its protocol.
+/// Whose flows [`Expr::TallyFlow`] counts: what a packet has depends on its protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FlowOf {

@@ -20,10 +20,18 @@ impl Tour {
         self.world.ok(service, name, input)
     }
 
-    /// An operation whose honest answer is always a refusal.
+    /// An operation whose honest answer is a refusal.
+    pub(crate) fn refused_at(&mut self, service: Service, name: &str, input: Value, code: &str) {
+        self.seen.insert(format!("{}:{name}", service.name()));
+        assert_eq!(
+            self.world.refused(service, name, input).code,
+            code,
+            "{name}"
+        );
+    }
+
     pub(crate) fn refused(&mut self, name: &str, input: Value, code: &str) {
-        self.seen.insert(format!("ec2:{name}"));
-        assert_eq!(self.world.ec2_refused(name, input).0, code, "{name}");
+        self.refused_at(Service::Ec2, name, input, code);
     }
 
     pub(crate) fn ec2(&mut self, name: &str, input: Value) -> Value {
@@ -637,7 +645,7 @@ fn buckets(tour: &mut Tour) {
             rule(map! {
                 "Status" => "Enabled",
                 "Prefix" => "",
-                "Expiration" => map! { "Date" => Value::Time { millis: 1_700_000_000_000 } },
+                "Expiration" => map! { "Date" => Value::Time { millis: 1_700_006_400_000 } },
             }),
         ),
         (
@@ -661,9 +669,57 @@ fn buckets(tour: &mut Tour) {
     tour.at(s3, "DeleteBucketPolicy", bucket.clone());
     tour.at(s3, "PutBucketAcl", with("ACL", "private".into()));
     tour.at(s3, "GetBucketAcl", bucket.clone());
+    unused_features(tour);
     access_points(tour);
     jobs(tour);
     tour.at(s3, "DeleteBucket", bucket);
+}
+
+/// What buckets could have on AWS and never have here.
+fn unused_features(tour: &mut Tour) {
+    let (s3, bucket) = (Service::S3, map! { "Bucket" => "reports" });
+    for name in [
+        "DeleteBucketReplication",
+        "DeleteBucketWebsite",
+        "GetBucketAccelerateConfiguration",
+        "GetBucketLogging",
+        "GetBucketNotificationConfiguration",
+        "GetBucketRequestPayment",
+        "ListBucketAnalyticsConfigurations",
+        "ListBucketIntelligentTieringConfigurations",
+        "ListBucketInventoryConfigurations",
+        "ListBucketMetricsConfigurations",
+    ] {
+        tour.at(s3, name, bucket.clone());
+    }
+    let put = |name: &'static str, value: Value| map! { "Bucket" => "reports", name => value };
+    tour.at(s3, "PutBucketLogging", put("BucketLoggingStatus", map! {}));
+    tour.at(
+        s3,
+        "PutBucketNotificationConfiguration",
+        put("NotificationConfiguration", map! {}),
+    );
+    tour.at(
+        s3,
+        "PutBucketRequestPayment",
+        put(
+            "RequestPaymentConfiguration",
+            map! { "Payer" => "BucketOwner" },
+        ),
+    );
+    for (name, code) in [
+        (
+            "GetBucketReplication",
+            "ReplicationConfigurationNotFoundError",
+        ),
+        ("GetBucketWebsite", "NoSuchWebsiteConfiguration"),
+        (
+            "GetObjectLockConfiguration",
+            "ObjectLockConfigurationNotFoundError",
+        ),
+    ] {
+        tour.refused_at(s3, name, bucket.clone(), code);
+    }
 }
 
 /// S3 Control, on the bucket `reports`.
