@@ -213,8 +213,7 @@ fn alias_target(
     }
     Ok(RecordContent::Alias {
         zone: of.to_string(),
-        // A wildcard is no name to look up: the endpoint's own stands for it.
-        target: target.trim_start_matches("*.").to_string(),
+        target,
         evaluate: alias.get("EvaluateTargetHealth").bool().unwrap_or(false),
     })
 }

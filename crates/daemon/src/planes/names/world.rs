@@ -402,7 +402,7 @@ fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, BTreeSet<
                 zone: of, target, ..
             } = &one.content
         {
-            let target = wire_name(target)?;
+            let target = wire_name(followed(target))?;
             if *of == zone.id.as_str() || !target.as_ref().is_within(apex.as_ref()) {
                 built.put_alias(&name, rtype, &target).ok()?;
                 continue;
@@ -420,7 +420,7 @@ fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, BTreeSet<
                         .collect(),
                 },
                 RecordContent::Alias { target, .. } => {
-                    let target = target.trim_end_matches('.');
+                    let target = followed(target).trim_end_matches('.');
                     // Also one that is not there: it may come back.
                     if let Some(S3Name::Endpoint(name)) = spelling::parse(target) {
                         leans.insert(name.endpoint.to_string());
@@ -454,6 +454,16 @@ fn build_zone(snapshot: &Snapshot, zone: &HostedZone) -> Option<(Zone, BTreeSet<
         }
     }
     Some((built, leans))
+}
+
+/// The name that an alias leads to. An endpoint's wildcard, which is what `DnsEntries` show, is no
+/// name to look up: the endpoint's own stands for it.
+fn followed(target: &str) -> &str {
+    let bare = target.trim_start_matches("*.");
+    match spelling::parse(bare.trim_end_matches('.')) {
+        Some(S3Name::Endpoint(_)) => bare,
+        _ => target,
+    }
 }
 
 fn rdata(rtype: &str, text: &str) -> Option<Rdata> {
