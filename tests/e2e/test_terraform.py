@@ -1,8 +1,9 @@
-"""The real Terraform states everything of EC2's networking, changes it in place, and takes it away.
+"""The real Terraform states everything of EC2's networking, and identities, names and buckets beside it, changes it in
+place, and takes it away.
 
 After each apply a plan must find nothing to do: what is read is what was written. This runs where `terraform` is
 installed and ADIT_TF_PLUGINS names a folder that mirrors the AWS provider (`terraform providers mirror`). Elsewhere it
-is skipped, which is allowed only because test_churn_api.py makes the same round with boto3, always.
+is skipped, which is allowed only because test_churn_api.py and test_churn_services.py make the same round with boto3, always.
 """
 
 import os
@@ -50,6 +51,8 @@ class Terraform:
             "TF_IN_AUTOMATION": "1",
             "TF_VAR_endpoint": f"http://{adit.address}",
             "TF_VAR_region": "us-east-1",
+            # IPv6 as soon as packets follow it.
+            "TF_VAR_ipv6": str("AssociateSubnetCidrBlock" in adit.adit("api", "operations").stdout).lower(),
             "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ROOT_SECRET_KEY,
         }
@@ -60,14 +63,14 @@ class Terraform:
         if step:
             command.append(f"-var=step={step}")
         done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=240, check=False,
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=400, check=False,
         )
         # With -detailed-exitcode, 2 says that there would be something to do.
         assert done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{done.stdout[-8000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_plan_finds_nothing_to_do_after_each_apply(adit, tmp_path):
     terraform = Terraform(tmp_path, adit)
     terraform.run("init")
@@ -83,6 +86,10 @@ def test_a_plan_finds_nothing_to_do_after_each_apply(adit, tmp_path):
         "gateways": ec2.describe_vpn_gateways()["VpnGateways"],
         "connections": ec2.describe_vpn_connections()["VpnConnections"],
         "peerings": ec2.describe_vpc_peering_connections()["VpcPeeringConnections"],
+        "users": adit.client("iam").list_users()["Users"],
+        "zones": adit.client("route53").list_hosted_zones()["HostedZones"],
+        "rules": [rule for rule in adit.client("route53resolver").list_resolver_rules()["ResolverRules"] if rule["OwnerId"] != "Route 53 Resolver"],
+        "buckets": adit.s3.list_buckets()["Buckets"],
         "lists": [one for one in ec2.describe_managed_prefix_lists()["PrefixLists"] if one["OwnerId"] != "AWS"],
     }
     assert left == {name: [] for name in left}

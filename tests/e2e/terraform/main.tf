@@ -37,10 +37,15 @@ provider "aws" {
   skip_requesting_account_id  = false
 
   endpoints {
-    ec2 = var.endpoint
-    iam = var.endpoint
-    sts = var.endpoint
+    ec2             = var.endpoint
+    iam             = var.endpoint
+    route53         = var.endpoint
+    route53resolver = var.endpoint
+    s3              = var.endpoint
+    sts             = var.endpoint
   }
+
+  s3_use_path_style = true
 }
 
 data "aws_availability_zones" "all" {}
