@@ -58,7 +58,10 @@ impl Client {
         let host = self.address.to_string();
         let fields: [(&str, &[u8]); 2] = [
             ("host", host.as_bytes()),
-            ("content-type", b"application/x-www-form-urlencoded; charset=utf-8"),
+            (
+                "content-type",
+                b"application/x-www-form-urlencoded; charset=utf-8",
+            ),
         ];
         let parts = Parts {
             method: "POST",

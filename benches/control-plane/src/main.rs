@@ -22,6 +22,11 @@ const PER_VPC: usize = 200;
 const ROUND: usize = 50;
 const ROUNDS: usize = 7;
 const CLIENTS: usize = 64;
+/// Creates of each client in a round of all of them.
+const EACH: usize = 4;
+/// Endpoints of one answer to a describe, and such answers of one round.
+const PAGE: usize = 500;
+const PAGES: usize = 5;
 
 struct Arguments {
     adit: PathBuf,
@@ -37,54 +42,105 @@ fn main() {
         .prefix("control-plane-")
         .tempdir_in(std::env::var_os("BENCH_DIR").unwrap_or_else(|| "/var/tmp".into()))
         .expect("a directory");
-    let peer = arguments.moto.as_deref().map(measure_peer);
-    let adit = Server::adit(&arguments.adit, &directory.path().join("state"));
-    let mut world = World::new(&adit);
+    let adit = |name: &str| Server::adit(&arguments.adit, &directory.path().join(name));
+    let (small, large) = (adit("small"), adit("large"));
+    let (mut small, mut large) = (World::new(&small), World::new(&large));
     if let Some(what) = &arguments.profile {
-        return profile(&mut world, what, arguments.most);
+        return profile(&mut small, what, arguments.most);
     }
-    world.fill(10);
-    let few = world.measure();
-    println!("{:44} {:>8.0} us", "CPU of a durable create, 10 endpoints", few.create);
-    println!("{:44} {:>8.0} us", "CPU of describe by id, 10 endpoints", few.describe_one);
-    world.fill(1_000);
-    let page = world.page();
-    if let Some(peer) = &peer {
-        ratio("create / peer", few.create, peer.create, "1/20");
-        ratio("describe, per endpoint / peer", page, peer.page, "1/100");
+    let most = arguments.most;
+    small.fill(10);
+    large.fill(PAGE);
+    let memory = large.server.memory();
+    large.fill(most);
+    let added = most.saturating_sub(PAGE).max(1);
+    let grown = (large.server.memory() - memory) / added as f64;
+
+    // What is compared is measured in turn: other work on the machine falls on all alike.
+    let mut peer = arguments.moto.as_deref().map(Peer::new);
+    let (mut at_few, mut at_most) = (Costs::default(), Costs::default());
+    let (mut alone, mut at_once, mut many_at_once) = (Vec::new(), Vec::new(), Vec::new());
+    let mut at_once_of_peer = Vec::new();
+    for _ in 0..ROUNDS {
+        at_few.add(&mut small);
+        at_most.add(&mut large);
+        alone.extend(peer.as_mut().map(Peer::creates));
+        at_once.push(small.creates_at_once());
+        many_at_once.push(large.creates_at_once());
+        at_once_of_peer.extend(peer.as_mut().map(Peer::creates_at_once));
     }
-    let memory = adit.memory();
-    world.fill(arguments.most);
-    let grown = (adit.memory() - memory) / (arguments.most.saturating_sub(1_000)).max(1) as f64;
-    let many = world.measure();
-    let n = arguments.most;
-    times(&format!("create at {n} / at 10"), many.create / few.create, "1.5");
-    times(&format!("describe by id at {n} / at 10"), many.describe_one / few.describe_one, "1.5");
-    times(&format!("describe by VPC at {n} / at 10"), many.describe_vpc / few.describe_vpc, "1.5");
-    times(&format!("page of 1,000 at {n} / at 1,000"), world.page() / page, "1.2");
-    println!("{:44} {:>8.0} bytes (bar 2048)", "resident memory per endpoint", grown);
-    let creates = world.rate(Duration::from_secs(5));
-    let syncs = sync_rate(directory.path());
-    println!("{:44} {:>8.0} /s (bar 1,000)", "durable creates, 64 clients", creates);
-    println!("{:44} {:>8.0} /s", "write and sync of 4 KiB on the same disk", syncs);
+    let (few, many) = (at_few.medians(), at_most.medians());
+    let at_once = median(at_once);
+    small.fill(PAGE);
+    let (mut pages, mut pages_of_many, mut pages_of_peer) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        pages.push(small.page());
+        pages_of_many.push(large.page());
+        pages_of_peer.extend(peer.as_mut().map(Peer::page));
+    }
+    let page = median(pages);
+
+    if peer.is_some() {
+        let clients = format!("create / peer, {CLIENTS} clients");
+        ratio(&clients, at_once, median(at_once_of_peer), " (bar 1/20)");
+        // Alone, each create pays for a sync of its own, which the peer never does.
+        ratio("create / peer, one client", few[0], median(alone), "");
+        let pages = median(pages_of_peer);
+        ratio("describe, per endpoint / peer", page, pages, " (bar 1/100)");
+    }
+    times(
+        &format!("create at {most} / at 10"),
+        many[0] / few[0],
+        "1.5",
+    );
+    let clients = format!("the same, {CLIENTS} clients");
+    times(&clients, median(many_at_once) / at_once, "1.5");
+    times(
+        &format!("describe by id at {most} / at 10"),
+        many[1] / few[1],
+        "1.5",
+    );
+    times(
+        &format!("describe by VPC at {most} / at 10"),
+        many[2] / few[2],
+        "1.5",
+    );
+    let pages = format!("page of {PAGE} at {most} / at {PAGE}");
+    times(&pages, median(pages_of_many) / page, "1.2");
+    println!(
+        "{:44} {:>8.0} bytes (bar 2048)",
+        "resident memory per endpoint", grown
+    );
+    // Disks differ from second to second: the disk's own rate is taken before and after.
+    let before = sync_rate(directory.path());
+    let creates = large.rate(Duration::from_secs(10));
+    let after = sync_rate(directory.path());
+    println!(
+        "{:44} {:>8.0} /s (bar 1,000)",
+        "durable creates, 64 clients", creates
+    );
+    println!(
+        "{:44} {before:>8.0} /s, then {after:.0} /s",
+        "write and sync of 4 KiB on the same disk"
+    );
 }
 
 /// Fills up, then repeats one call for ten seconds and prints what it costs.
 fn profile(world: &mut World<'_>, what: &str, level: usize) {
     world.fill(level);
-    let (_, id) = world.sample.clone().expect("filled");
     let begun = Instant::now();
     eprintln!("ready");
     let mut spent = Vec::new();
     while begun.elapsed() < Duration::from_secs(10) {
         spent.push(match what {
             "create" => world.round(),
-            "describe" => cpu_of(world.server, 200, || {
-                drop(world.client.call("DescribeVpcEndpoints", &[("VpcEndpointId.1", &id)]));
-            }),
+            "creates" => world.creates_at_once(),
+            "describe" => world.describe_one(),
             "page" => world.page(),
-            "idle" => cpu_of(world.server, 1, || std::thread::sleep(Duration::from_secs(1))),
-            other => panic!("nothing is called {other}: create, describe, page, idle"),
+            "idle" => cpu_of(world.server, 1, || {
+                std::thread::sleep(Duration::from_secs(1))
+            }),
+            other => panic!("nothing is called {other}: create, creates, describe, page, idle"),
         });
     }
     println!("{what:44} {:>8.1} us", median(spent));
@@ -112,7 +168,7 @@ fn arguments() -> Arguments {
 }
 
 fn ratio(what: &str, ours: f64, theirs: f64, bar: &str) {
-    println!("{what:44} {:>8} (bar {bar})", format!("1/{:.0}", theirs / ours));
+    println!("{what:44} {:>8}{bar}", format!("1/{:.0}", theirs / ours));
 }
 
 fn times(what: &str, ratio: f64, bar: &str) {
@@ -124,37 +180,95 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// CPU microseconds of single calls.
-struct Costs {
-    create: f64,
-    describe_one: f64,
-    describe_vpc: f64,
+/// CPU microseconds of single calls, round by round: a create, a describe by id, one by VPC.
+#[derive(Default)]
+struct Costs([Vec<f64>; 3]);
+
+impl Costs {
+    fn add(&mut self, world: &mut World<'_>) {
+        let round = [world.round(), world.describe_one(), world.describe_vpc()];
+        for (all, one) in self.0.iter_mut().zip(round) {
+            all.push(one);
+        }
+    }
+
+    fn medians(self) -> [f64; 3] {
+        self.0.map(median)
+    }
 }
 
+/// The peer with its endpoints.
 struct Peer {
-    create: f64,
-    page: f64,
+    server: Server,
+    client: Client,
+    vpc: String,
+    there: usize,
 }
 
-fn measure_peer(program: &Path) -> Peer {
-    let moto = Server::moto(program);
-    let mut client = Client::new(moto.address);
-    let vpc = create_vpc(&mut client);
-    let create = median(
-        (0..3)
-            .map(|_| cpu_of(&moto, ROUND, || drop(create(&mut client, &vpc))))
-            .collect(),
-    );
-    let there = ROUND * 3;
-    let pages = (0..3).map(|_| {
-        let spent = cpu_of(&moto, 1, || {
+impl Peer {
+    fn new(program: &Path) -> Peer {
+        let server = Server::moto(program);
+        let mut client = Client::new(server.address);
+        let vpc = create_vpc(&mut client);
+        Peer {
+            server,
+            client,
+            vpc,
+            there: 0,
+        }
+    }
+
+    fn creates(&mut self) -> f64 {
+        self.there += ROUND;
+        let Peer {
+            server,
+            client,
+            vpc,
+            ..
+        } = self;
+        cpu_of(server, ROUND, || drop(create(client, vpc)))
+    }
+
+    fn creates_at_once(&mut self) -> f64 {
+        self.there += CLIENTS * EACH;
+        creates_at_once(&self.server, std::slice::from_ref(&self.vpc)).0
+    }
+
+    /// CPU microseconds of one endpoint of an answer with all.
+    fn page(&mut self) -> f64 {
+        let Peer {
+            server,
+            client,
+            there,
+            ..
+        } = self;
+        let spent = cpu_of(server, PAGES, || {
             let shown = client.call("DescribeVpcEndpoints", &[]);
-            assert_eq!(elements(&shown, "vpcEndpointId").len(), there);
+            assert_eq!(elements(&shown, "vpcEndpointId").len(), *there);
         });
-        spent / there as f64
+        spent / *there as f64
+    }
+}
+
+/// CPU microseconds of one of the creates that all clients make at once, and what they made.
+fn creates_at_once(server: &Server, vpcs: &[String]) -> (f64, Vec<String>) {
+    let before = server.cpu();
+    let made: Vec<String> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|n| {
+                scope.spawn(move || -> Vec<String> {
+                    let mut client = Client::new(server.address);
+                    let vpc = &vpcs[n % vpcs.len()];
+                    (0..EACH).map(|_| create(&mut client, vpc)).collect()
+                })
+            })
+            .collect();
+        let made = clients
+            .into_iter()
+            .map(|client| client.join().expect("creates"));
+        made.flatten().collect()
     });
-    let page = median(pages.collect());
-    Peer { create, page }
+    ((server.cpu() - before) / made.len() as f64, made)
 }
 
 /// CPU microseconds of one of `count` calls.
@@ -175,9 +289,16 @@ fn create(client: &mut Client, vpc: &str) -> String {
     let token = token();
     let made = client.call(
         "CreateVpcEndpoint",
-        &[("VpcId", vpc), ("ServiceName", SERVICE), ("ClientToken", &token)],
+        &[
+            ("VpcId", vpc),
+            ("ServiceName", SERVICE),
+            ("ClientToken", &token),
+        ],
     );
-    elements(&made, "vpcEndpointId").first().expect("an id").to_string()
+    elements(&made, "vpcEndpointId")
+        .first()
+        .expect("an id")
+        .to_string()
 }
 
 /// A token like those that clients make: nothing about it is ordered.
@@ -193,22 +314,25 @@ struct World<'a> {
     server: &'a Server,
     client: Client,
     there: usize,
-    /// A VPC for what is made and removed again.
-    bench: String,
-    /// One of those endpoints that stay, and its VPC.
-    sample: Option<(String, String)>,
+    /// VPCs for what is made and removed again.
+    bench: Vec<String>,
+    /// One of those endpoints that stay.
+    sample: Option<String>,
+    /// A VPC with one endpoint.
+    alone: Option<String>,
 }
 
 impl World<'_> {
     fn new(server: &Server) -> World<'_> {
         let mut client = Client::new(server.address);
-        let bench = create_vpc(&mut client);
+        let bench = (0..8).map(|_| create_vpc(&mut client)).collect();
         World {
             server,
             client,
             there: 0,
             bench,
             sample: None,
+            alone: None,
         }
     }
 
@@ -237,75 +361,87 @@ impl World<'_> {
             }
         });
         self.there += made.into_inner();
-        let vpc = vpcs.last().map(|(vpc, _)| vpc.clone());
-        self.sample = vpc.map(|vpc| {
-            let filter = [("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", vpc.as_str())];
+        if let Some((vpc, _)) = vpcs.last() {
+            let filter = [
+                ("Filter.1.Name", "vpc-id"),
+                ("Filter.1.Value.1", vpc.as_str()),
+            ];
             let shown = self.client.call("DescribeVpcEndpoints", &filter);
-            let id = elements(&shown, "vpcEndpointId").first().expect("one").to_string();
-            (vpc, id)
-        });
+            let ids = elements(&shown, "vpcEndpointId");
+            self.sample = ids.first().map(|id| id.to_string());
+        }
     }
 
-    fn measure(&mut self) -> Costs {
-        let create = median((0..ROUNDS).map(|_| self.round()).collect());
-        let (vpc, id) = self.sample.clone().expect("filled");
-        // One endpoint in a VPC of its own, so that both levels show the same.
-        let alone = create_vpc(&mut self.client);
-        let single = self::create(&mut self.client, &alone);
-        let mut one = |name: &str, value: &str, second: Option<&str>| {
-            let mut parameters = vec![(name, value)];
-            if let Some(value) = second {
-                parameters.push(("Filter.1.Value.1", value));
-            }
-            let rounds = (0..ROUNDS).map(|_| {
-                cpu_of(self.server, 200, || {
-                    let shown = self.client.call("DescribeVpcEndpoints", &parameters);
-                    assert!(shown.contains("<vpcEndpointId>"));
-                })
-            });
-            median(rounds.collect())
-        };
-        let describe_one = one("VpcEndpointId.1", &id, None);
-        let describe_vpc = one("Filter.1.Name", "vpc-id", Some(&alone));
-        let _ = (vpc, single);
-        self.there += 1;
-        Costs {
-            create,
-            describe_one,
-            describe_vpc,
+    fn describe_one(&mut self) -> f64 {
+        let id = self.sample.clone().expect("filled");
+        self.describe(&[("VpcEndpointId.1", &id)])
+    }
+
+    /// Of the endpoints of a VPC that has one.
+    fn describe_vpc(&mut self) -> f64 {
+        if self.alone.is_none() {
+            let alone = create_vpc(&mut self.client);
+            create(&mut self.client, &alone);
+            self.there += 1;
+            self.alone = Some(alone);
         }
+        let alone = self.alone.clone().expect("made");
+        self.describe(&[("Filter.1.Name", "vpc-id"), ("Filter.1.Value.1", &alone)])
+    }
+
+    fn describe(&mut self, parameters: &[(&str, &str)]) -> f64 {
+        cpu_of(self.server, 200, || {
+            let shown = self.client.call("DescribeVpcEndpoints", parameters);
+            assert_eq!(elements(&shown, "vpcEndpointId").len(), 1);
+        })
     }
 
     /// Some creates, which are removed again.
     fn round(&mut self) -> f64 {
         let mut made = Vec::new();
         let spent = cpu_of(self.server, ROUND, || {
-            made.push(create(&mut self.client, &self.bench));
+            made.push(create(&mut self.client, &self.bench[0]));
         });
-        let names: Vec<String> = (1..=made.len()).map(|n| format!("VpcEndpointId.{n}")).collect();
-        let ids: Vec<(&str, &str)> = names
-            .iter()
-            .zip(&made)
-            .map(|(name, id)| (name.as_str(), id.as_str()))
-            .collect();
-        self.client.call("DeleteVpcEndpoints", &ids);
+        self.remove(&made);
         spent
     }
 
-    /// CPU microseconds of one endpoint in a page of a thousand.
+    /// The same by many clients.
+    fn creates_at_once(&mut self) -> f64 {
+        let (spent, made) = creates_at_once(self.server, &self.bench);
+        self.remove(&made);
+        spent
+    }
+
+    fn remove(&mut self, made: &[String]) {
+        let names: Vec<String> = (1..=made.len())
+            .map(|n| format!("VpcEndpointId.{n}"))
+            .collect();
+        let ids = names
+            .iter()
+            .zip(made)
+            .map(|(name, id)| (name.as_str(), id.as_str()));
+        self.client
+            .call("DeleteVpcEndpoints", &ids.collect::<Vec<_>>());
+    }
+
+    /// CPU microseconds of one endpoint of a page.
     fn page(&mut self) -> f64 {
-        let rounds = (0..ROUNDS).map(|_| {
-            cpu_of(self.server, 1, || {
-                let shown = self.client.call("DescribeVpcEndpoints", &[("MaxResults", "1000")]);
-                assert_eq!(elements(&shown, "vpcEndpointId").len(), 1_000);
-            })
+        let size = PAGE.to_string();
+        let spent = cpu_of(self.server, PAGES, || {
+            let shown = self
+                .client
+                .call("DescribeVpcEndpoints", &[("MaxResults", &size)]);
+            assert_eq!(elements(&shown, "vpcEndpointId").len(), PAGE);
         });
-        median(rounds.collect()) / 1_000.0
+        spent / PAGE as f64
     }
 
     /// Durable creates in a second, by many clients.
     fn rate(&mut self, time: Duration) -> f64 {
-        let vpcs: Vec<String> = (0..CLIENTS * 8).map(|_| create_vpc(&mut self.client)).collect();
+        let vpcs: Vec<String> = (0..CLIENTS * 8)
+            .map(|_| create_vpc(&mut self.client))
+            .collect();
         let next = AtomicUsize::new(0);
         let begun = Instant::now();
         std::thread::scope(|scope| {
@@ -329,7 +465,9 @@ fn sync_rate(directory: &Path) -> f64 {
     let begun = Instant::now();
     let mut count = 0.0;
     while begun.elapsed() < Duration::from_secs(2) {
-        file.write_all(&[7; 4096]).and_then(|()| file.sync_data()).expect("a disk");
+        file.write_all(&[7; 4096])
+            .and_then(|()| file.sync_data())
+            .expect("a disk");
         count += 1.0;
     }
     count / begun.elapsed().as_secs_f64()

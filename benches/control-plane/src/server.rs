@@ -23,7 +23,15 @@ impl Server {
     /// Adit's control plane alone, with its state in a directory.
     pub fn adit(program: &Path, state: &Path) -> Server {
         let mut child = Command::new(program)
-            .args(["up", "--planes", "none", "--listen", "127.0.0.1:0", "--log", "error"])
+            .args([
+                "up",
+                "--planes",
+                "none",
+                "--listen",
+                "127.0.0.1:0",
+                "--log",
+                "error",
+            ])
             .args(["--account", "123456789012", "--state"])
             .arg(state)
             .env("ADIT_ROOT_ACCESS_KEY_ID", ACCESS_KEY)
@@ -33,7 +41,9 @@ impl Server {
             .expect("adit starts");
         let mut line = String::new();
         let out = child.stdout.take().expect("a pipe");
-        BufReader::new(out).read_line(&mut line).expect("a ready line");
+        BufReader::new(out)
+            .read_line(&mut line)
+            .expect("a ready line");
         let address = line
             .split_once("http://")
             .and_then(|(_, rest)| rest.split_whitespace().next())
@@ -57,7 +67,10 @@ impl Server {
             .expect("moto_server starts");
         let begun = Instant::now();
         while TcpStream::connect(address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(120), "moto_server does not listen");
+            assert!(
+                begun.elapsed() < Duration::from_secs(120),
+                "moto_server does not listen"
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
         Server { child, address }
