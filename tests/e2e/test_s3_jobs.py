@@ -398,7 +398,7 @@ def test_jobs_give_way_are_cancelled_and_go_on_after_a_crash(tmp_path):
     try:
         jobs = Jobs(adit.start())
         # So many that no machine is through with them before it is told to stop.
-        lines = 400_000
+        lines = 200_000
         manifest = many(jobs, lines)
         low = jobs.create(manifest, tag_with(by="low"), Priority=1)
         jobs.until(low, "Active")
@@ -406,7 +406,9 @@ def test_jobs_give_way_are_cancelled_and_go_on_after_a_crash(tmp_path):
         high = jobs.create(manifest, tag_with(by="high"), Priority=5)
         jobs.until(high, "Active")
         assert jobs.until(low, "Paused")["ProgressSummary"]["NumberOfTasksFailed"] == 0
-        assert jobs.until(waiting, "Ready")["ProgressSummary"]["TotalNumberOfTasks"] == lines
+        # It may have had the turn for a moment, between the others.
+        shown = jobs.until(waiting, "Ready", "Paused", seconds=60)
+        assert shown["ProgressSummary"]["TotalNumberOfTasks"] == lines
         # The priority of one that waits can be raised at any time.
         jobs.control.update_job_priority(AccountId=ACCOUNT, JobId=low, Priority=9)
         jobs.until(low, "Active")
