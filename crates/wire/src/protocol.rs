@@ -12,7 +12,7 @@ pub(crate) mod route;
 mod scalar;
 pub(crate) mod text;
 pub(crate) mod xml_in;
-mod xml_out;
+pub(crate) mod xml_out;
 
 pub use text::percent_encoded;
 

@@ -1,6 +1,7 @@
 //! XML documents as trees, for those who pass on what another server wrote.
 
 pub use crate::protocol::xml_in::{Element, parse};
+use crate::protocol::xml_out::{Odd, escape};
 
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
@@ -41,12 +42,12 @@ impl Element {
         out.push_str(&self.name);
         if let Some((_, namespace)) = self.attributes.iter().find(|(name, _)| name == "xmlns") {
             out.push_str(" xmlns=\"");
-            escape(out, namespace);
+            text(out, namespace);
             out.push('"');
         }
         out.push('>');
         if self.children.is_empty() {
-            escape(out, &self.text);
+            text(out, &self.text);
         }
         for child in &self.children {
             child.write(out);
@@ -57,25 +58,52 @@ impl Element {
     }
 }
 
-fn escape(out: &mut String, text: &str) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // A parser would read these as other white space, or not at all.
-            '\r' => out.push_str("&#13;"),
-            '\n' => out.push_str("&#10;"),
-            '\t' => out.push_str("&#9;"),
-            c => out.push(c),
-        }
-    }
+fn text(out: &mut String, text: &str) {
+    escape(text, Odd::Refer, |piece| out.push_str(piece));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_names_are_names() {
+        for (text, fine) in [
+            ("<a/>", true),
+            ("<x:a xsi:type=\"t\"/>", true),
+            ("<_a-1.b/>", true),
+            ("<\u{e9}/>", true),
+            ("<a;b/>", false),
+            ("<a;<b;<//>", false),
+            ("<1a/>", false),
+            ("<-a/>", false),
+            ("<a:/>", false),
+            ("<:a/>", false),
+            ("<a:b:c/>", false),
+            ("<a &=\"1\"/>", false),
+            ("<a\u{d7}/>", false),
+        ] {
+            assert_eq!(parse(text.as_bytes()).is_ok(), fine, "{text}");
+        }
+    }
+
+    #[test]
+    fn control_characters_come_as_references_or_not_at_all() {
+        for (text, held) in [
+            ("<a>&#x1;</a>", Some("\u{1}")),
+            ("<a>\t&#xfffe;</a>", Some("\t\u{fffe}")),
+            ("<a>\u{1}</a>", None),
+            ("<a b=\"\0\"/>", None),
+            ("<a>\u{fffe}</a>", None),
+            ("<a>&#0;</a>", None),
+        ] {
+            let tree = parse(text.as_bytes()).ok();
+            assert_eq!(tree.as_ref().map(|tree| &*tree.text), held, "{text:?}");
+            if let Some(tree) = tree {
+                assert_eq!(parse(tree.document().as_bytes()).unwrap(), tree);
+            }
+        }
+    }
 
     #[test]
     fn what_is_written_reads_the_same() {

@@ -5,6 +5,7 @@
 use adit_objects::{BodyOptions, PutOptions, PutResult};
 use adit_wire::s3::{self, FormReader, FormStep, Target};
 use adit_wire::sigv4::{self, Claim, FormError, Policy};
+use adit_wire::xml::Element;
 use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service};
 use bytes::Bytes;
 use http::StatusCode;
@@ -336,14 +337,14 @@ fn answer<'f>(
         }
         (None, Some("201")) => {
             let mut reply = Reply::new(StatusCode::CREATED);
-            let text = escaped;
-            reply.body = ReplyBody::bytes(format!(
-                "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse><Location>{}</Location><Bucket>{}</Bucket><Key>{}</Key><ETag>{}</ETag></PostResponse>",
-                text(&location),
-                text(&bucket),
-                text(key),
-                text(&etag),
-            ));
+            let mut root = Element::new("PostResponse", "");
+            root.children = vec![
+                Element::new("Location", &*location),
+                Element::new("Bucket", &*bucket),
+                Element::new("Key", key),
+                Element::new("ETag", &*etag),
+            ];
+            reply.body = ReplyBody::bytes(root.document());
             reply.set(header::CONTENT_TYPE, "application/xml");
             reply.set(header::LOCATION, &location);
             reply
@@ -379,19 +380,4 @@ fn location(ask: &Ask<'_>, host: &str) -> String {
     let path = ask.wire.path.trim_end_matches('/');
     let key = utf8_percent_encode(ask.key(), KEPT);
     format!("{scheme}://{host}{path}/{key}")
-}
-
-/// Text inside an element.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            c if c.is_control() => out.push_str(&format!("&#{};", u32::from(c))),
-            c => out.push(c),
-        }
-    }
-    out
 }

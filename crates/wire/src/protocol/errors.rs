@@ -11,7 +11,7 @@ pub(super) fn encode(service: Service, error: &ErrorReply, request_id: &str) -> 
     let mut reply = match service.protocol() {
         Protocol::Json => json(service, error, request_id),
         _ => {
-            let mut xml = XmlWriter::new(service);
+            let mut xml = XmlWriter::quoting(service);
             match service {
                 Service::Ec2 => ec2(&mut xml, error, request_id),
                 Service::S3 => s3(&mut xml, error, request_id),

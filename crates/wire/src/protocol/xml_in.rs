@@ -47,6 +47,9 @@ pub fn parse(body: &[u8]) -> Result<Element, WireError> {
         return Err(WireError::TooLarge { what: "XML body" });
     }
     let text = std::str::from_utf8(body).map_err(|_| malformed("the XML is not UTF-8"))?;
+    if !text.chars().all(is_character) {
+        return Err(malformed("the XML holds control characters"));
+    }
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
@@ -123,15 +126,46 @@ fn element(start: &BytesStart<'_>, nodes: &mut usize) -> Result<Element, WireErr
         let value = attribute
             .normalized_value(XmlVersion::Explicit1_0)
             .map_err(|error| malformed(error.to_string()))?;
-        let name = attribute.key.local_name().into_inner().to_owned();
+        let name = local(attribute.key.into_inner())?;
         attributes.push((name, value.into_owned()));
     }
-    let name = start.local_name().into_inner().to_owned();
+    let name = local(start.name().into_inner())?;
     Ok(Element {
         name,
         attributes,
         ..Element::default()
     })
+}
+
+/// A name without its prefix. The reader takes anything up to white space for a name.
+fn local(name: &str) -> Result<String, WireError> {
+    let (prefix, local) = name.split_once(':').unwrap_or(("_", name));
+    match is_name(prefix) && is_name(local) {
+        true => Ok(local.to_owned()),
+        false => Err(malformed(format!("no name `{}`", shortened(name)))),
+    }
+}
+
+/// `NCName` of "Namespaces in XML 1.0": a name of XML 1.0, production 5, without colons.
+fn is_name(text: &str) -> bool {
+    let starts = |c: char| {
+        c.is_ascii_alphabetic()
+            || matches!(c, '_'
+                | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+                | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}'..='\u{200d}'
+                | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}'
+                | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
+    };
+    let follows = |c: char| {
+        c.is_ascii_digit()
+            || matches!(c, '-' | '.' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}'..='\u{2040}')
+    };
+    text.chars().next().is_some_and(starts) && text.chars().all(|c| starts(c) || follows(c))
+}
+
+/// `Char` of XML 1.0, production 2: what may stand in a document as it is.
+fn is_character(c: char) -> bool {
+    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..)
 }
 
 fn close(done: Element, open: &mut [Element], root: &mut Option<Element>) -> Result<(), WireError> {

@@ -12,6 +12,50 @@ pub(super) struct XmlWriter {
     pub(super) out: Vec<u8>,
     /// S3 writes milliseconds even when they are zero.
     always_millis: bool,
+    odd: Odd,
+}
+
+/// What becomes of characters that XML 1.0 has no place for, not even as references.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Odd {
+    /// They go out as references all the same, as S3 itself does: a key must not silently become another
+    /// one. Strict readers ask for `encoding-type=url`.
+    Refer,
+    /// U+FFFD stands for them: what is quoted to a person must not make the whole unreadable.
+    Replace,
+}
+
+/// Gives `push` the pieces of a text as it stands in elements and attributes.
+pub(crate) fn escape(text: &str, odd: Odd, mut push: impl FnMut(&str)) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let (length, stands) = match byte {
+            b'&' => (1, "&amp;"),
+            b'<' => (1, "&lt;"),
+            b'>' => (1, "&gt;"),
+            b'"' => (1, "&quot;"),
+            // A reader may take these for other white space, or for none.
+            b'\t' => (1, "&#9;"),
+            b'\n' => (1, "&#10;"),
+            b'\r' => (1, "&#13;"),
+            // U+FFFE and U+FFFF.
+            0xef if matches!(bytes.get(at + 1..at + 3), Some([0xbf, 0xbe | 0xbf])) => (3, ""),
+            0x20.. => continue,
+            _ => (1, ""),
+        };
+        push(text.get(from..at).unwrap_or_default());
+        from = at + length;
+        match (stands, odd) {
+            ("", Odd::Replace) => push("\u{fffd}"),
+            ("", Odd::Refer) => {
+                let odd = text.get(at..from).and_then(|text| text.chars().next());
+                push(&format!("&#x{:x};", u32::from(odd.unwrap_or_default())));
+            }
+            _ => push(stands),
+        }
+    }
+    push(text.get(from..).unwrap_or_default());
 }
 
 impl XmlWriter {
@@ -20,7 +64,19 @@ impl XmlWriter {
         let mut out = Vec::with_capacity(1024);
         out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>");
         let always_millis = matches!(service, Service::S3 | Service::S3Control);
-        XmlWriter { out, always_millis }
+        XmlWriter {
+            out,
+            always_millis,
+            odd: Odd::Refer,
+        }
+    }
+
+    /// Starts a document that quotes what somebody sent, and must be readable for everybody.
+    pub(super) fn quoting(service: Service) -> XmlWriter {
+        XmlWriter {
+            odd: Odd::Replace,
+            ..XmlWriter::new(service)
+        }
     }
 
     pub(super) fn open(&mut self, name: &str) {
@@ -65,32 +121,11 @@ impl XmlWriter {
         self.close(name);
     }
 
-    /// Text, escaped. Control characters have no place in XML 1.0; they go out as references, as
-    /// S3 itself does, because a key must not silently become another one.
+    /// Text, escaped.
     pub(super) fn text(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        let mut from = 0;
-        for (at, byte) in bytes.iter().enumerate() {
-            let reference: &[u8] = match byte {
-                b'&' => b"&amp;",
-                b'<' => b"&lt;",
-                b'>' => b"&gt;",
-                b'"' => b"&quot;",
-                b'\t' | b'\n' | 0x20.. => continue,
-                _ => &[],
-            };
-            self.out
-                .extend_from_slice(bytes.get(from..at).unwrap_or_default());
-            from = at + 1;
-            if reference.is_empty() {
-                self.out
-                    .extend_from_slice(format!("&#x{byte:x};").as_bytes());
-            } else {
-                self.out.extend_from_slice(reference);
-            }
-        }
-        self.out
-            .extend_from_slice(bytes.get(from..).unwrap_or_default());
+        escape(text, self.odd, |piece| {
+            self.out.extend_from_slice(piece.as_bytes());
+        });
     }
 
     /// The body members of `structure` that `map` has.

@@ -618,7 +618,7 @@ fn s3_writes_roots_headers_and_bare_values() {
     );
     assert!(text(&reply.body).ends_with(
         "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Name>b</Name>\
-         <Prefix></Prefix><Contents><Key>a&#x1;&#xd;</Key>\
+         <Prefix></Prefix><Contents><Key>a&#x1;&#13;</Key>\
          <LastModified>1970-01-01T00:00:00.000Z</LastModified></Contents><Contents><Key>b</Key>\
          <ETag>&quot;e&quot;</ETag></Contents></ListBucketResult>"
     ));
@@ -636,4 +636,23 @@ fn s3_writes_roots_headers_and_bare_values() {
     ));
     let reply = protocol::encode(&op(Service::S3, "PutBucketPolicy"), &Value::Null, "req");
     assert_eq!((reply.status, reply.body.len()), (204, 0));
+}
+
+#[test]
+fn an_error_is_readable_whatever_it_quotes() {
+    let odd = "k\0\u{1}\u{b}\u{fffe}\u{ffff}<&\"\r\n\u{fffd}";
+    for service in [Service::S3, Service::S3Control, Service::Ec2, Service::Iam] {
+        let error = adit_wire::ErrorReply::new("InvalidArgument", 400, odd).with("Value", odd);
+        let sent = protocol::encode_error(service, &error, "id");
+        let tree = adit_wire::xml::parse(&sent.body).unwrap();
+        let mut found = None;
+        let mut left = vec![&tree];
+        while let Some(element) = left.pop() {
+            found = found.or(element.get("Message"));
+            left.extend(&element.children);
+        }
+        let fffd = "\u{fffd}";
+        let expected = format!("k{fffd}{fffd}{fffd}{fffd}{fffd}<&\"\r\n{fffd}");
+        assert_eq!(found, Some(&*expected), "{service:?}");
+    }
 }
