@@ -12,8 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::decide::{Transport, Upstreams};
 use crate::wire::{HEADER, Message, Rcode, UDP_MAX};
+use silent::Silent;
 
 mod relay;
+mod silent;
 
 pub(crate) use relay::{relay, servfail};
 
@@ -68,6 +70,11 @@ pub struct ForwardLimits {
     pub total: Duration,
     /// Queries that may wait at the same time; further ones fail at once.
     pub in_flight: usize,
+    /// After how long a server that gave no answer is tried again, beside a query that another one
+    /// answers; twice as long each time.
+    pub retry: Duration,
+    /// The longest such time.
+    pub retry_longest: Duration,
 }
 
 impl Default for ForwardLimits {
@@ -76,6 +83,8 @@ impl Default for ForwardLimits {
             attempt: Duration::from_millis(1500),
             total: Duration::from_millis(4500),
             in_flight: 4096,
+            retry: Duration::from_secs(1),
+            retry_longest: Duration::from_secs(60),
         }
     }
 }
@@ -86,6 +95,7 @@ pub struct Forwarder {
     sockets: Arc<dyn SocketSource>,
     limits: ForwardLimits,
     slots: Arc<Semaphore>,
+    silent: Arc<Silent>,
 }
 
 /// What is asked of an upstream.
@@ -138,11 +148,13 @@ impl Forwarder {
             sockets,
             limits,
             slots,
+            silent: Arc::new(Silent::new(limits.retry, limits.retry_longest)),
         }
     }
 
-    /// Asks the servers in turn, each over UDP and, if its answer is truncated, over TCP. The
-    /// reply has passed every check (id, question, sender) and has at least its question intact.
+    /// Asks the servers in turn, each over UDP and, if its answer is truncated, over TCP; those that
+    /// have not answered lately come last. The reply has passed every check (id, question, sender) and
+    /// has at least its question intact.
     ///
     /// # Errors
     /// [`ForwardError`]; a server that says SERVFAIL, REFUSED or NOTIMP is no error if it is the
@@ -152,11 +164,19 @@ impl Forwarder {
         let end = Instant::now() + self.limits.total;
         let mut refused = None;
         let mut last = None;
-        for &server in &upstreams.servers {
+        let (order, due) = self.silent.order(upstreams.via, &upstreams.servers);
+        for server in due {
+            self.try_again(ask, upstreams.via, server);
+        }
+        for &server in order.iter() {
             if Instant::now() >= end {
                 break;
             }
-            match self.ask_server(ask, upstreams.via, server, end).await {
+            let asked = match encode(ask) {
+                Ok(query) => self.ask_server(&query, upstreams.via, server, end).await,
+                Err(why) => Err(why),
+            };
+            match asked {
                 Ok(reply) if is_helpless(&reply) => refused = Some(reply),
                 Ok(reply) => return Ok(reply),
                 Err(source) => last = Some(ForwardError::Unanswered { server, source }),
@@ -165,21 +185,54 @@ impl Forwarder {
         refused.ok_or_else(|| last.unwrap_or(ForwardError::NoServers))
     }
 
+    /// Asks a server that was silent, to see whether it still is: nobody waits for it.
+    fn try_again(&self, ask: &Ask<'_>, via: u64, server: SocketAddr) {
+        let (Ok(slot), Ok(query)) = (self.slots.clone().try_acquire_owned(), encode(ask)) else {
+            return;
+        };
+        let this = self.clone();
+        tokio::spawn(async move {
+            let _slot = slot;
+            let end = Instant::now() + this.limits.total;
+            // What comes of it is remembered there.
+            let _ = this.ask_server(&query, via, server, end).await;
+        });
+    }
+
+    /// Asks one server, and remembers whether it answered.
     async fn ask_server(
         &self,
-        ask: &Ask<'_>,
+        query: &[u8],
         via: u64,
         server: SocketAddr,
         end: Instant,
     ) -> io::Result<Vec<u8>> {
-        let query = encode(ask)?;
+        let had_its_time = Instant::now() + self.limits.attempt <= end;
+        let reply = self.ask_both_ways(query, via, server, end).await;
+        match &reply {
+            Ok(_) => self.silent.answered(via, server),
+            Err(why) if had_its_time || why.kind() != io::ErrorKind::TimedOut => {
+                self.silent.failed(via, server);
+            }
+            Err(_) => {}
+        }
+        reply
+    }
+
+    async fn ask_both_ways(
+        &self,
+        query: &[u8],
+        via: u64,
+        server: SocketAddr,
+        end: Instant,
+    ) -> io::Result<Vec<u8>> {
         let until = || end.min(Instant::now() + self.limits.attempt);
-        let over_udp = timeout_at(until(), self.ask_udp(&query, via, server)).await;
+        let over_udp = timeout_at(until(), self.ask_udp(query, via, server)).await;
         let truncated = match over_udp.map_err(|_| io::ErrorKind::TimedOut)?? {
             Some(reply) if !is_truncated(&reply) => return Ok(reply),
             truncated => truncated,
         };
-        let over_tcp = timeout_at(until(), self.ask_tcp(&query, via, server)).await;
+        let over_tcp = timeout_at(until(), self.ask_tcp(query, via, server)).await;
         match (over_tcp, truncated) {
             (Ok(Ok(whole)), _) => Ok(whole),
             // Better a truncated answer than none: the client sees TC and decides.

@@ -1,6 +1,8 @@
 //! Forwarding to a fake upstream on loopback that does what it is told, honest or not.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use adit_dns::forward::ForwardLimits;
@@ -233,6 +235,74 @@ async fn the_next_server_is_asked_when_one_fails() {
     }
 }
 
+/// An upstream that counts what it is asked over UDP, and answers when it is told to.
+async fn counting() -> (SocketAddr, Arc<AtomicU32>, Arc<AtomicBool>) {
+    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = udp.local_addr().unwrap();
+    let (asked, answers) = (
+        Arc::new(AtomicU32::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (counted, told) = (asked.clone(), answers.clone());
+    tokio::spawn(async move {
+        let mut buf = [0; 1500];
+        loop {
+            let (len, peer) = udp.recv_from(&mut buf).await.unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+            if told.load(Ordering::SeqCst) {
+                let question = Message::from_vec(&buf[..len]).unwrap();
+                let reply = answer(&question, 1).to_vec().unwrap();
+                udp.send_to(&reply, peer).await.unwrap();
+            }
+        }
+    });
+    (address, asked, answers)
+}
+
+/// A forwarder that gives up on a server soon, and tries it again after `retry`.
+fn impatient(servers: Vec<SocketAddr>, retry: Duration) -> Options {
+    Options {
+        servers,
+        forward: ForwardLimits {
+            attempt: Duration::from_secs(1),
+            retry,
+            retry_longest: retry,
+            ..Options::default().forward
+        },
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_costs_one_query_its_time_and_no_other() {
+    let (mute, asked, _) = counting().await;
+    let good = upstream(Manner::Honest, 9).await;
+    let hour = Duration::from_secs(3600);
+    let (udp, tcp) = lab::start(impatient(vec![mute, good], hour));
+    for _ in 0..20 {
+        let reply = ask_udp(udp.address(), &query("x.far.", RecordType::A, None)).await;
+        assert_eq!(addresses(&reply), ["192.0.2.9"]);
+        let reply = ask_tcp(tcp.address(), &query("x.far.", RecordType::A, None)).await;
+        assert_eq!(addresses(&reply), ["192.0.2.9"]);
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_again_is_asked_again() {
+    let (first, asked, answers) = counting().await;
+    let good = upstream(Manner::Honest, 9).await;
+    let (udp, _tcp) = lab::start(impatient(vec![first, good], Duration::ZERO));
+    let message = query("x.far.", RecordType::A, None);
+    // While it is silent it is tried beside queries that the other one answers.
+    while asked.load(Ordering::SeqCst) < 3 {
+        let reply = ask_udp(udp.address(), &message).await;
+        assert_eq!(addresses(&reply), ["192.0.2.9"]);
+    }
+    answers.store(true, Ordering::SeqCst);
+    while addresses(&ask_udp(udp.address(), &message).await) != ["192.0.2.1"] {}
+}
+
 #[tokio::test]
 async fn when_nobody_answers_the_client_hears_servfail_in_time() {
     let mute = upstream(Manner::Mute, 1).await;
@@ -240,6 +310,7 @@ async fn when_nobody_answers_the_client_hears_servfail_in_time() {
         attempt: Duration::from_millis(80),
         total: Duration::from_millis(200),
         in_flight: 10,
+        ..ForwardLimits::default()
     };
     let (udp, _tcp) = lab::start(Options {
         servers: vec![mute; 20],

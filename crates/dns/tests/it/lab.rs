@@ -102,6 +102,7 @@ impl Default for Options {
                 attempt: Duration::from_secs(1),
                 total: Duration::from_secs(4),
                 in_flight: 100,
+                ..ForwardLimits::default()
             },
             log: None,
         }
