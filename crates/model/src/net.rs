@@ -51,6 +51,9 @@ pub fn resolver(vpc: Ipv4Net) -> Ipv4Addr {
 /// The link-local address at which every VPC's resolver answers too.
 pub const RESOLVER_LINK_LOCAL: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
 
+/// Where the resolver of a VPC with an IPv6 block answers over IPv6, as AWS's for Nitro instances.
+pub const RESOLVER_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253);
+
 /// Where the IPv6 blocks of VPCs come from: a unique local range of the installation's own, so
 /// that no address of it can be mistaken for one of the public internet (RFC 4193).
 pub const IPV6_POOL: Ipv6Net =

@@ -280,6 +280,14 @@ fn router(view: &VpcView) -> Namespace {
     router
         .addresses
         .push(on("lo", addresses::RESOLVER_LINK_LOCAL, 32));
+    if !view.vpc.ipv6.is_empty() {
+        let key = "ipv6/conf/lo/disable_ipv6".to_string();
+        router.sysctls.insert(key, "0".into());
+        router.addresses.push(Address {
+            device: "lo".into(),
+            address: IpNet::from(IpAddr::V6(addresses::RESOLVER_IPV6)),
+        });
+    }
     // A VPC of one subnet at its base has router and resolver apart; a /28 VPC may not.
     router.addresses.sort();
     router.addresses.dedup();

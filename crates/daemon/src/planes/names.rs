@@ -269,7 +269,7 @@ pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, manners: Man
         Some(Box::new(move |record| logging.record(record))),
         Limits::default(),
     );
-    let mut open: BTreeMap<(Desk, Ipv4Addr), Vec<Serving>> = BTreeMap::new();
+    let mut open: BTreeMap<(Desk, IpAddr), Vec<Serving>> = BTreeMap::new();
     let mut agent_was: Option<Arc<Agent>> = None;
     let mut next_id = 0;
     loop {
@@ -361,13 +361,13 @@ fn serve(
 }
 
 type Sockets = (std::net::UdpSocket, std::net::TcpListener);
-type Opened = Vec<((Desk, Ipv4Addr), Result<Sockets, String>)>;
+type Opened = Vec<((Desk, IpAddr), Result<Sockets, String>)>;
 
-fn open_sockets(agent: &Agent, wanted: Vec<((Desk, Ipv4Addr), String)>) -> Opened {
+fn open_sockets(agent: &Agent, wanted: Vec<((Desk, IpAddr), String)>) -> Opened {
     wanted
         .into_iter()
         .map(|(key, ns)| {
-            let address = IpAddr::V4(key.1);
+            let address = key.1;
             let sockets = agent
                 .listen_udp(&Listen::udp(&ns, address, 53))
                 .and_then(|udp| Ok((udp, agent.listen_tcp(&Listen::tcp(&ns, address, 53))?)))

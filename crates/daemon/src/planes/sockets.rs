@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::{
-    Direction, ResolverEndpointId, Served, SiteName, VpcEndpoint, VpcEndpointId, VpcId,
+    Direction, ResolverEndpointId, Served, SiteName, VpcEndpoint, VpcEndpointId, VpcId, net,
 };
 use adit_net::protocol::Listen;
 use adit_net::render::{self, place};
@@ -81,15 +81,17 @@ pub enum Desk {
 }
 
 /// The resolver sockets that a snapshot asks for, by desk and address.
-pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, Ipv4Addr), String> {
+pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, IpAddr), String> {
     let mut desks = BTreeMap::new();
     for view in snapshot.vpcs() {
         let vpc = &view.vpc;
         let ns = place::router(&vpc.id);
-        for address in [
-            adit_model::net::resolver(vpc.cidr()),
-            adit_model::net::RESOLVER_LINK_LOCAL,
-        ] {
+        let twin = (!vpc.ipv6.is_empty()).then_some(IpAddr::V6(net::RESOLVER_IPV6));
+        let addresses = [
+            IpAddr::V4(net::resolver(vpc.cidr())),
+            IpAddr::V4(net::RESOLVER_LINK_LOCAL),
+        ];
+        for address in addresses.into_iter().chain(twin) {
             desks.insert((Desk::Vpc(vpc.id.clone()), address), ns.clone());
         }
         let inbound = view.resolvers.iter();
@@ -97,13 +99,13 @@ pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, Ipv4Addr), String> {
             let id = &resolver.endpoint.id;
             for eni in &resolver.interfaces {
                 let desk = Desk::Inbound(vpc.id.clone(), id.clone());
-                desks.insert((desk, eni.private_ip), place::resolver(id));
+                desks.insert((desk, IpAddr::V4(eni.private_ip)), place::resolver(id));
             }
         }
         for site in &view.sites {
             let address = place::site_resolver(site.cidr);
             desks.insert(
-                (Desk::Site(site.name.clone()), address),
+                (Desk::Site(site.name.clone()), IpAddr::V4(address)),
                 place::site(&site.name),
             );
         }

@@ -182,28 +182,37 @@ fn input(view: &VpcView) -> Chain {
     ]
     .map(|address| Datum::Addr(IpAddr::V4(address)))
     .to_vec();
-    let names = |protocol: u32| Rule {
+    let resolvers = Expr::one_of(Field::IpDaddr, resolvers);
+    let twin = Expr::is(
+        Field::Ip6Daddr,
+        Datum::Addr(IpAddr::V6(addresses::RESOLVER_IPV6)),
+    );
+    let names = |resolver: &Expr, protocol: u32| Rule {
         exprs: vec![
             Expr::in_set(&[Field::Iifname], "ports"),
-            Expr::one_of(Field::IpDaddr, resolvers.clone()),
+            resolver.clone(),
             Expr::is(Field::L4proto, Datum::Number(protocol)),
             Expr::is(Field::ThDport, Datum::Number(53)),
             Expr::ACCEPT,
         ],
         comment: Some("resolver".into()),
     };
+    let mut rules = vec![
+        Rule::from([
+            Expr::CtState(vec![CtState::Established, CtState::Related]),
+            Expr::ACCEPT,
+        ]),
+        Rule::from([Expr::is(Field::Iifname, name("lo")), Expr::ACCEPT]),
+        Rule::from([Expr::is(Field::IcmpType, Datum::Number(8)), Expr::ACCEPT]),
+        names(&resolvers, 17),
+        names(&resolvers, 6),
+    ];
+    if !view.vpc.ipv6.is_empty() {
+        rules.extend([names(&twin, 17), names(&twin, 6)]);
+    }
     Chain {
         base: base(Hook::Input, 0, true),
-        rules: vec![
-            Rule::from([
-                Expr::CtState(vec![CtState::Established, CtState::Related]),
-                Expr::ACCEPT,
-            ]),
-            Rule::from([Expr::is(Field::Iifname, name("lo")), Expr::ACCEPT]),
-            Rule::from([Expr::is(Field::IcmpType, Datum::Number(8)), Expr::ACCEPT]),
-            names(17),
-            names(6),
-        ],
+        rules,
     }
 }
 

@@ -273,6 +273,7 @@ fn is_router(view: &VpcView, address: IpAddr) -> bool {
 fn is_resolver(view: &VpcView, address: IpAddr) -> bool {
     address == IpAddr::V4(net::RESOLVER_LINK_LOCAL)
         || address == IpAddr::V4(net::resolver(view.vpc.cidr()))
+        || (address == IpAddr::V6(net::RESOLVER_IPV6) && !view.vpc.ipv6.is_empty())
 }
 
 /// The router answers echo requests to everybody, and names to ports of the VPC.
