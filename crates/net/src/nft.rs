@@ -75,6 +75,8 @@ pub struct Tally {
 pub enum TallyKey {
     /// The devices by which they come in and leave.
     Devices,
+    /// The packets' mark, and one of these devices.
+    Mark,
     /// Devices, addresses, protocol, ports and (where asked for) TCP flags, of IPv4 or IPv6.
     Flow(crate::desired::IpFamily),
 }
@@ -343,6 +345,14 @@ pub enum Expr {
     /// Counts the packet in an element of a tally by [`TallyKey::Devices`], which is made where it is
     /// missing; the rule ends when there is no room.
     TallyDevices(String),
+    /// The same for a tally by [`TallyKey::Mark`], with the device by which the packet leaves or,
+    /// with `into`, the one by which it came in.
+    TallyMark {
+        /// The tally.
+        tally: String,
+        /// Which device.
+        into: bool,
+    },
     /// The same for a tally by [`TallyKey::Flow`].
     TallyFlow(String, FlowOf),
     /// A TCP segment that breaks a connection off (RST).

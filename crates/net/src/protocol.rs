@@ -12,7 +12,7 @@ use crate::desired::Desired;
 use crate::patch::Patch;
 
 /// Version of the protocol; an agent that speaks another one is replaced, not spoken to.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 /// Largest frame in bytes: a VPC of 20,000 ports fits.
 pub const MAX_FRAME: u32 = 64 * 1024 * 1024;
 /// File name of the agent's socket inside the state directory.
@@ -301,9 +301,11 @@ pub struct Counters {
 pub struct TallyCount {
     /// The tally.
     pub tally: String,
-    /// The device by which the packets came in.
+    /// The device by which the packets came in; of a tally by mark, their mark in eight hexadecimal
+    /// digits.
     pub into: String,
-    /// The device by which they left, or would have left.
+    /// The device by which they left, or would have left; of a tally by mark, the device that it
+    /// tells.
     pub out: String,
     /// How many there were.
     pub count: Count,

@@ -150,6 +150,7 @@ impl<'a> RuleWriter<'a> {
                 clamp(w);
             }
             Expr::TallyDevices(name) => self.tally_devices(w, name)?,
+            Expr::TallyMark { tally, into } => self.tally_mark(w, tally, *into)?,
             Expr::TallyFlow(name, of) => self.tally_flow(w, name, *of)?,
             Expr::Counter(None) => named(w, "counter", |_| {}),
             Expr::Counter(Some(name)) => {

@@ -14,6 +14,7 @@ use crate::netlink::nf::*;
 /// What `meta` calls the numbers of the devices.
 const META_IIF: u32 = 4;
 const META_OIF: u32 = 5;
+const META_MARK: u32 = 3;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const META_L4PROTO: u32 = 16;
@@ -29,6 +30,7 @@ impl Tally {
     fn key_len(&self) -> usize {
         match self.by {
             TallyKey::Devices => 2 * NAME,
+            TallyKey::Mark => 4 + NAME,
             TallyKey::Flow(IpFamily::V4) => 8 + 2 * 4 + REST,
             TallyKey::Flow(IpFamily::V6) => 8 + 2 * 16 + REST,
         }
@@ -39,6 +41,7 @@ impl Tally {
     fn key_type(&self) -> u32 {
         let parts: &[u32] = match self.by {
             TallyKey::Devices => &[41, 41],
+            TallyKey::Mark => &[19, 41],
             TallyKey::Flow(IpFamily::V4) => &[20, 20, 7, 7, 8],
             TallyKey::Flow(IpFamily::V6) => &[20, 20, 8, 8, 8],
         };
@@ -87,6 +90,22 @@ impl RuleWriter<'_> {
         }
         meta(w, META_IIFNAME, REGISTER);
         meta(w, META_OIFNAME, REGISTER + 4);
+        update(w, name);
+        Ok(())
+    }
+
+    pub(super) fn tally_mark(
+        &self,
+        w: &mut Writer,
+        name: &str,
+        into: bool,
+    ) -> Result<(), InvalidTable> {
+        if self.known_tally(name)?.by != TallyKey::Mark {
+            return Err(wrong_kind(name));
+        }
+        let device = if into { META_IIFNAME } else { META_OIFNAME };
+        meta(w, META_MARK, REGISTER);
+        meta(w, device, REGISTER + 1);
         update(w, name);
         Ok(())
     }
@@ -158,6 +177,14 @@ fn update(w: &mut Writer, name: &str) {
 pub(crate) fn devices(key: &[u8]) -> Option<(&str, &str)> {
     let name = |from: usize| crate::netlink::message::text(key.get(from..from + NAME)?);
     Some((name(0)?, name(NAME)?))
+}
+
+/// The mark and the device of an element by [`TallyKey::Mark`].
+pub(crate) fn mark(key: &[u8]) -> Option<(u32, &str)> {
+    let mark = crate::netlink::message::u32_at(key, 0)?;
+    let device = key.get(4..4 + NAME)?;
+    let end = device.iter().position(|b| *b == 0)?;
+    Some((mark, std::str::from_utf8(device.get(..end)?).ok()?))
 }
 
 /// What tells a flow from others, as the kernel has it.

@@ -46,6 +46,7 @@ impl Family {
 fn tally_text(out: &mut String, name: &str, tally: &Tally) {
     let key = match tally.by {
         TallyKey::Devices => "ifname . ifname",
+        TallyKey::Mark => "mark . ifname",
         TallyKey::Flow(IpFamily::V4) => {
             "iface_index . iface_index . ipv4_addr . ipv4_addr . ipv6_addr"
         }
@@ -225,6 +226,10 @@ fn expr_text(family: Family, expr: &Expr) -> String {
         Expr::TcpSyn => "tcp flags & (syn | rst) == syn".into(),
         Expr::TcpReset => "tcp flags & rst == rst".into(),
         Expr::TallyDevices(name) => format!("update @{name} {{ iifname . oifname counter }}"),
+        Expr::TallyMark { tally, into } => {
+            let device = if *into { "iifname" } else { "oifname" };
+            format!("update @{tally} {{ meta mark . {device} counter }}")
+        }
         // For people only: the last part of the key has no word of its own.
         Expr::TallyFlow(name, of) => {
             let of = match of {

@@ -9,7 +9,7 @@ use crate::desired::IpFamily;
 use crate::namespace::Held;
 use crate::netlink::nf::*;
 use crate::netlink::{Attrs, KernelError, Netlink, rt};
-use crate::nft::tally::{devices, flow};
+use crate::nft::tally::{devices, flow, mark};
 use crate::nft::{Family, TABLE_PREFIX, TallyKey};
 use crate::protocol::{Count, FlowCount, Flows, TallyCount};
 
@@ -38,6 +38,7 @@ fn find(socket: &mut Netlink) -> Result<Vec<Found>, KernelError> {
         let by = match attrs.be32(NFTA_SET_KEY_LEN) {
             Some(32) if attrs.be32(NFTA_SET_KEY_TYPE) == Some(41 << 6 | 41) => TallyKey::Devices,
             Some(32) => TallyKey::Flow(IpFamily::V4),
+            Some(20) => TallyKey::Mark,
             Some(56) => TallyKey::Flow(IpFamily::V6),
             _ => return,
         };
@@ -82,24 +83,37 @@ fn elements(
     })
 }
 
-/// Reads the tallies by devices.
+/// Reads the tallies by devices, and by mark.
 pub(super) fn by_devices(
     socket: &mut Netlink,
     counts: &mut Vec<TallyCount>,
 ) -> Result<(), KernelError> {
-    for tally in find(socket)?.iter().filter(|t| t.by == TallyKey::Devices) {
-        elements(socket, tally, |key, count, _| {
-            if let Some((into, out)) = devices(key) {
-                counts.push(TallyCount {
-                    tally: tally.name.clone(),
-                    into: into.to_owned(),
-                    out: out.to_owned(),
-                    count,
-                });
-            }
-        })?;
+    for tally in find(socket)? {
+        elements_of_pairs(socket, &tally, counts)?;
     }
     Ok(())
+}
+
+fn elements_of_pairs(
+    socket: &mut Netlink,
+    tally: &Found,
+    counts: &mut Vec<TallyCount>,
+) -> Result<(), KernelError> {
+    let pair: fn(&[u8]) -> Option<(String, String)> = match tally.by {
+        TallyKey::Devices => |key| devices(key).map(|(a, b)| (a.to_owned(), b.to_owned())),
+        TallyKey::Mark => |key| mark(key).map(|(a, b)| (format!("{a:08x}"), b.to_owned())),
+        TallyKey::Flow(_) => return Ok(()),
+    };
+    elements(socket, tally, |key, count, _| {
+        if let Some((into, out)) = pair(key) {
+            counts.push(TallyCount {
+                tally: tally.name.clone(),
+                into,
+                out,
+                count,
+            });
+        }
+    })
 }
 
 /// Reads the tallies by flow.

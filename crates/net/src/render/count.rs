@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use super::*;
 use crate::nft::{
     Chain, CtState, Datum, Element, Expr, Field, FlowOf, Hook, KeyType, Rule, Set, Table, Tally,
-    TallyKey,
+    TallyKey, Value, ValueType,
 };
 
 /// Tallies by devices.
@@ -25,8 +25,10 @@ pub mod tally {
     pub const REFUSED_OUT: &str = "refused_out";
     /// Packets refused where they were to come in.
     pub const REFUSED_IN: &str = "refused_in";
-    /// Packets from and to S3.
-    pub const S3: &str = "s3";
+    /// Packets to S3: by where they begin ([`super::part`]) and the device that carries them on.
+    pub const S3_SENT: &str = "s3_sent";
+    /// Packets from S3: by where they go ([`super::part`]) and the device that brought them.
+    pub const S3_RECEIVED: &str = "s3_received";
     /// Flows that were let through; the ending says the family of addresses.
     pub const FLOWS: &str = "flows";
 }
@@ -34,6 +36,9 @@ pub mod tally {
 /// The chains that end a packet's way, by the side at which it was refused.
 pub(super) const REFUSED_OUT: &str = tally::REFUSED_OUT;
 pub(super) const REFUSED_IN: &str = tally::REFUSED_IN;
+
+/// The map from device to place.
+const PLACES: &str = "place_of";
 
 /// Pairs of devices in one tally.
 const PAIRS: u32 = 65_536;
@@ -77,6 +82,18 @@ impl Stage {
             _ => None,
         }
     }
+}
+
+/// What stands for a place in which S3's bytes begin: eight hexadecimal digits that follow from its id
+/// (of a site: its namespace's name). A subnet's stay while its interfaces come and go.
+pub fn part(id: &str) -> String {
+    format!("{:08x}", mark(id))
+}
+
+/// FNV-1a: short, and the same in every build.
+fn mark(id: &str) -> u32 {
+    let mix = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    id.bytes().fold(0x811c_9dc5, mix)
 }
 
 /// Adds the tallies, the chain that counts what passes, and those that refuse.
@@ -131,7 +148,20 @@ fn pairs() -> Tally {
 
 /// Counts what goes to and comes from S3: by its public addresses, and by the interface endpoints.
 fn add_s3(table: &mut Table, view: &VpcView, rules: &mut Vec<Rule>) {
-    let count = |condition| Rule::from([condition, Expr::TallyDevices(tally::S3.into())]);
+    // Behind all that routes by it, the packet's mark is free to say where its bytes begin.
+    let count = |condition, sent: bool| {
+        let (place, name) = match sent {
+            true => (Field::Iifname, tally::S3_SENT),
+            false => (Field::Oifname, tally::S3_RECEIVED),
+        };
+        let (fields, map) = (vec![place], PLACES.into());
+        let (tally, into) = (name.into(), !sent);
+        Rule::from([
+            condition,
+            Expr::SetMarkFrom { fields, map },
+            Expr::TallyMark { tally, into },
+        ])
+    };
     let set = |key, interval, elements: Vec<Datum>| Set {
         key: vec![key],
         value: None,
@@ -151,8 +181,8 @@ fn add_s3(table: &mut Table, view: &VpcView, rules: &mut Vec<Rule>) {
     if any {
         let ports = set(KeyType::Interface, false, ports);
         table.sets.insert("s3_ports".into(), ports);
-        for field in [Field::Oifname, Field::Iifname] {
-            rules.push(count(Expr::in_set(&[field], "s3_ports")));
+        for (field, sent) in [(Field::Oifname, true), (Field::Iifname, false)] {
+            rules.push(count(Expr::in_set(&[field], "s3_ports"), sent));
         }
     }
     // Without a way out nothing has S3's public addresses.
@@ -166,12 +196,48 @@ fn add_s3(table: &mut Table, view: &VpcView, rules: &mut Vec<Rule>) {
         let blocks = blocks.map(|block| Datum::Net(IpNet::V4(*block))).collect();
         let blocks = set(KeyType::Ipv4, true, blocks);
         table.sets.insert("s3_blocks".into(), blocks);
-        for field in [Field::IpDaddr, Field::IpSaddr] {
-            rules.push(count(Expr::in_set(&[field], "s3_blocks")));
+        for (field, sent) in [(Field::IpDaddr, true), (Field::IpSaddr, false)] {
+            rules.push(count(Expr::in_set(&[field], "s3_blocks"), sent));
         }
     }
     if any {
-        table.tallies.insert(tally::S3.into(), pairs());
+        let by = TallyKey::Mark;
+        for name in [tally::S3_SENT, tally::S3_RECEIVED] {
+            table.tallies.insert(name.into(), Tally { by, ..pairs() });
+        }
+        table.sets.insert(PLACES.into(), places(view));
+    }
+}
+
+/// The place that each device is the way to, as a mark. What carries S3's bytes on has none: what comes
+/// from there was counted where it began.
+fn places(view: &VpcView) -> Set {
+    let mut places: Vec<(String, u32)> = Vec::new();
+    for port in &view.ports {
+        if let PortUser::Instance | PortUser::Resolver(_) = port.user {
+            let device = port_device(&port.interface.id);
+            places.push((device, mark(port.subnet.id.as_str())));
+        }
+    }
+    for site in &view.sites {
+        let name = place::site(&site.name);
+        places.push((site_device(site.number), mark(&name)));
+    }
+    for peering in &view.peerings {
+        let id = peering.connection.id.as_str();
+        places.push((super::peering::device(peering.number), mark(id)));
+    }
+    Set {
+        key: vec![KeyType::Interface],
+        value: Some(ValueType::Mark),
+        interval: false,
+        elements: places
+            .into_iter()
+            .map(|(device, mark)| Element {
+                key: vec![Datum::name(&device)],
+                value: Some(Value::Mark(mark)),
+            })
+            .collect(),
     }
 }
 

@@ -1,11 +1,11 @@
-//! The ways that S3's bytes take out of each subnet: what the router counted by pair of devices, in the
+//! The ways that S3's bytes take out of each subnet: what the router counted by place and device, in the
 //! words of who pays for them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use adit_model::Served;
+use adit_model::{Served, VpcEndpointId};
 use adit_net::protocol::Counters;
-use adit_net::render::count::tally;
+use adit_net::render::count::{self, tally};
 use adit_net::render::place;
 use adit_snapshot::{PortUser, VpcView};
 
@@ -54,33 +54,24 @@ pub struct PathRow {
     pub received: u64,
 }
 
-/// What a device is on S3's ways.
-enum Part {
-    /// Where bytes begin.
-    Place(String),
-    /// What carries them on.
-    Way(Way, String),
-}
-
 /// Adds the ways of one VPC.
 pub(super) fn add(view: &VpcView, counters: &Counters, rows: &mut Vec<PathRow>) {
-    let parts = parts(view);
+    let (places, ways) = (places(view), ways(view));
     let mut sums: BTreeMap<(String, Way, String), (u64, u64)> = BTreeMap::new();
-    for element in counters.tallies.iter().filter(|t| t.tally == tally::S3) {
-        let bytes = element.count.bytes;
-        match (parts.get(&element.into), parts.get(&element.out)) {
-            (Some(Part::Place(from)), Some(Part::Way(way, through))) => {
-                let sum = sums.entry((from.clone(), *way, through.clone()));
-                sum.or_default().0 += bytes;
-            }
-            (Some(Part::Way(way, through)), Some(Part::Place(from))) => {
-                let sum = sums.entry((from.clone(), *way, through.clone()));
-                sum.or_default().1 += bytes;
-            }
-            // From one part of a way to the next (a NAT gateway to the internet gateway): these bytes
-            // were counted where they began.
-            _ => {}
-        }
+    for element in &counters.tallies {
+        let sent = match element.tally.as_str() {
+            tally::S3_SENT => true,
+            tally::S3_RECEIVED => false,
+            _ => continue,
+        };
+        let (Some(from), Some((way, through))) =
+            (places.get(&element.into), ways.get(&element.out))
+        else {
+            continue;
+        };
+        let sum = sums.entry((from.clone(), *way, through.clone()));
+        let (out, back) = sum.or_default();
+        *(if sent { out } else { back }) += element.count.bytes;
     }
     rows.extend(
         sums.into_iter()
@@ -95,37 +86,41 @@ pub(super) fn add(view: &VpcView, counters: &Counters, rows: &mut Vec<PathRow>) 
     );
 }
 
-/// Every device of the router that bytes of S3 may pass.
-fn parts(view: &VpcView) -> BTreeMap<String, Part> {
-    let mut parts = BTreeMap::new();
+/// Where bytes of S3 may begin, by what stands for it in the tallies.
+fn places(view: &VpcView) -> BTreeMap<String, String> {
+    let subnets = view.subnets.iter().map(|at| at.subnet.id.to_string());
+    let sites = view.sites.iter().map(|site| place::site(&site.name));
+    let peerings = view.peerings.iter();
+    let peerings = peerings.map(|peering| peering.connection.id.to_string());
+    let all = subnets.chain(sites).chain(peerings);
+    all.map(|id| (count::part(&id), id)).collect()
+}
+
+/// The devices that carry bytes of S3 on.
+fn ways(view: &VpcView) -> BTreeMap<String, (Way, String)> {
+    let mut ways = BTreeMap::new();
+    let s3: BTreeSet<&VpcEndpointId> = view
+        .interfaces
+        .iter()
+        .map(|view| &view.endpoint)
+        .filter(|endpoint| endpoint.serves() == Some(Served::S3))
+        .map(|endpoint| &endpoint.id)
+        .collect();
     for port in &view.ports {
-        let s3 = |id| {
-            let mut endpoints = view.interfaces.iter().map(|view| &view.endpoint);
-            endpoints.any(|e| e.id == id && e.serves() == Some(Served::S3))
+        let way = match &port.user {
+            PortUser::Endpoint(id) if s3.contains(id) => (Way::Interface, id.to_string()),
+            PortUser::NatGateway(id) => (Way::Nat, id.to_string()),
+            _ => continue,
         };
-        let part = match &port.user {
-            PortUser::Endpoint(id) if s3(id.clone()) => Part::Way(Way::Interface, id.to_string()),
-            PortUser::NatGateway(id) => Part::Way(Way::Nat, id.to_string()),
-            _ => Part::Place(port.subnet.id.to_string()),
-        };
-        parts.insert(place::port_device(&port.interface.id), part);
+        ways.insert(place::port_device(&port.interface.id), way);
     }
     for gateway in &view.gateways {
         let id = &gateway.endpoint.id;
-        let way = Part::Way(Way::Gateway, id.to_string());
-        parts.insert(place::gateway_device(id), way);
+        ways.insert(place::gateway_device(id), (Way::Gateway, id.to_string()));
     }
     if let Some(id) = &view.internet_gateway {
-        let way = Part::Way(Way::Public, id.to_string());
-        parts.insert(place::INTERNET_GATEWAY_DEVICE.to_owned(), way);
+        let device = place::INTERNET_GATEWAY_DEVICE.to_owned();
+        ways.insert(device, (Way::Public, id.to_string()));
     }
-    for site in &view.sites {
-        let part = Part::Place(place::site(&site.name));
-        parts.insert(place::site_device(site.number), part);
-    }
-    for peering in &view.peerings {
-        let part = Part::Place(peering.connection.id.to_string());
-        parts.insert(place::peering_device(peering.number), part);
-    }
-    parts
+    ways
 }

@@ -171,18 +171,20 @@ fn port(v: u64, n: u64) -> String {
 fn said(v: u64) -> (Counters, Connections) {
     let (host, endpoint, nat) = (port(v, 1), port(v, 2), port(v, 3));
     let gateway = render::place::gateway_device(&id("vpce-", v * 10 + 1));
+    let subnet = render::count::part(id::<SubnetId>("subnet-", v).as_str());
     let mut counters = Counters {
         tallies: vec![
             element(tally::NEW, &host, &endpoint, 5),
             element(tally::RESETS, &endpoint, &host, 2),
             element(tally::REFUSED_IN, &host, &endpoint, 3),
             element(tally::REFUSED_OUT, &host, "igw", 4),
-            element(tally::S3, &host, &endpoint, 10),
-            element(tally::S3, &endpoint, &host, 20),
-            element(tally::S3, &host, &gateway, 30),
-            element(tally::S3, &host, &nat, 40),
-            element(tally::S3, &nat, "igw", 40),
-            element(tally::S3, "igw", &host, 50),
+            element(tally::S3_SENT, &subnet, &endpoint, 10),
+            element(tally::S3_RECEIVED, &subnet, &endpoint, 20),
+            element(tally::S3_SENT, &subnet, &gateway, 30),
+            element(tally::S3_SENT, &subnet, &nat, 40),
+            element(tally::S3_RECEIVED, &subnet, "igw", 50),
+            // Of a subnet that is gone.
+            element(tally::S3_SENT, "00000000", &gateway, 60),
         ],
         ..Counters::default()
     };
