@@ -10,6 +10,7 @@ import zlib
 import pytest
 from botocore.exceptions import ClientError
 from harness.expect import allowed, denied
+from harness.forms import post, presigned
 from harness.installation import ACCOUNT, DidNotStart, Installation, free_port, wait_until
 from harness.network import Vpc
 from harness.policies import document
@@ -174,6 +175,44 @@ def test_a_broken_upload_leaves_nothing_there(installation, upstream):
     for key in ("../ready/k", "a/../../ready/k", "./k"):
         assert refused(s3.get_object, Bucket="far-broken", Key=key) in ("InvalidURI", "400"), key
     s3.delete_bucket(Bucket="far-broken")
+
+
+def test_a_form_uploads_a_file(installation, upstream, bucket):
+    fields = {"x-amz-meta-colour": "blue", "Content-Type": "text/x",
+              "tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b c</Value></Tag></TagSet></Tagging>"}
+    conditions = [{"x-amz-meta-colour": "blue"}, {"Content-Type": "text/x"}, ["starts-with", "$tagging", ""],
+                  ["starts-with", "$success_action_status", ""], ["content-length-range", 0, 3 * MEBIBYTE]]
+    for size in (0, 1000, 3 * MEBIBYTE):
+        key, body = f"up/{size} é", os.urandom(size)
+        given = presigned(installation, bucket, key, list(conditions), fields) | {"success_action_status": "201"}
+        status, headers, text = post(installation, bucket, given, file=body)
+        assert status == 201 and f"<Bucket>{bucket}</Bucket><Key>{key}</Key>" in text, text
+        got = installation.s3.get_object(Bucket=bucket, Key=key)
+        assert got["Body"].read() == body
+        assert (got["ETag"], got["Metadata"], got["ContentType"]) == (headers["ETag"], {"colour": "blue"}, "text/x")
+        tags = installation.s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        assert tags == [{"Key": "a", "Value": "b c"}]
+
+
+def test_a_form_that_is_refused_leaves_nothing_there(installation, upstream, bucket):
+    def refusal(size, conditions=None, change=None, **more):
+        given = presigned(installation, bucket, "k", conditions) | (change or {})
+        status, _, text = post(installation, bucket, given, file=os.urandom(size), **more)
+        return status, re.search("<Code>(.*)</Code>", text)[1]
+
+    large = 2 * MEBIBYTE
+    assert refusal(large, [["content-length-range", 0, MEBIBYTE]]) == (400, "EntityTooLarge")
+    assert refusal(large, [["content-length-range", 3 * MEBIBYTE, 4 * MEBIBYTE]]) == (400, "EntityTooSmall")
+    assert refusal(1, [["content-length-range", 2, 4]]) == (400, "EntityTooSmall")
+    assert refusal(1, change={"x-amz-signature": "0" * 64}) == (403, "SignatureDoesNotMatch")
+    assert refusal(large, after=[("more", "text")]) == (501, "NotImplemented"), "its length does not tell the file's"
+    installation.put_policy(bucket, {
+        "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"StringEquals": {"s3:authType": "POST"}},
+    })
+    assert refusal(1) == (403, "AccessDenied")
+    installation.s3.delete_bucket_policy(Bucket=bucket)
+    assert "Contents" not in installation.s3.list_objects_v2(Bucket=bucket)
 
 
 def test_buckets_that_were_there_before(installation, upstream):

@@ -9,12 +9,14 @@ mod body;
 mod bucket;
 mod crossing;
 mod delete;
+mod form;
 mod pass;
 mod request;
 
 pub(crate) use bucket::{create, delete as delete_bucket, setting};
 pub(crate) use crossing::{Becomes, Made, copy as copy_across, crosses};
 pub(crate) use delete::delete_many;
+pub(crate) use form::file;
 pub(crate) use pass::{Pass, check as check_pass};
 
 use adit_wire::ErrorReply;
@@ -63,13 +65,7 @@ async fn run(
     place: &Place,
     body: Option<Bytes>,
 ) -> Result<Reply, ErrorReply> {
-    if has_dots(ask.key()) {
-        // Servers clean paths: such a key might name something in another bucket there.
-        return Err(
-            ErrorReply::new("InvalidURI", 400, "Couldn't parse the specified URI.")
-                .with("URI", ask.key().chars().take(256).collect::<String>()),
-        );
-    }
+    check_key(ask)?;
     let mut outgoing = Outgoing::of(ask, place)?;
     let answer = match (ask.op.name(), body) {
         ("PutObject" | "UploadPart", _) => body::stream(uses.upload, &outgoing).await?,
@@ -94,6 +90,17 @@ async fn run(
         may_know(ask, view, uses.account)?;
     }
     Err(why)
+}
+
+/// Refuses keys that an upstream may read otherwise: servers clean paths, so that one with dots might name
+/// something in another bucket there.
+fn check_key(ask: &Ask<'_>) -> Result<(), ErrorReply> {
+    if !has_dots(ask.key()) {
+        return Ok(());
+    }
+    let uri: String = ask.key().chars().take(256).collect();
+    let message = "Couldn't parse the specified URI.";
+    Err(ErrorReply::new("InvalidURI", 400, message).with("URI", uri))
 }
 
 /// Names the source of a copy as the upstream knows it.

@@ -14,7 +14,7 @@ mod tags;
 mod write;
 
 pub(crate) use errors::reply as store_error;
-pub(crate) use form::post;
+pub(crate) use form::{FormFile, post};
 pub(crate) use headers::{CONDITIONS, copied_conditions};
 pub(crate) use list::Encoding;
 

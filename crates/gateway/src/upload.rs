@@ -171,6 +171,14 @@ impl Upload {
         self.length
     }
 
+    /// How many bytes are still to come, if that was announced and the body is not framed.
+    pub(crate) fn left(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Plain => Some(self.rest.len() as u64 + self.body.size_hint().exact()?),
+            Framing::Chunked { .. } => None,
+        }
+    }
+
     /// The number of bytes, which objects must announce.
     ///
     /// # Errors
@@ -445,7 +453,7 @@ fn several() -> ErrorReply {
     )
 }
 
-fn no_length() -> ErrorReply {
+pub(crate) fn no_length() -> ErrorReply {
     ErrorReply::new(
         "MissingContentLength",
         411,

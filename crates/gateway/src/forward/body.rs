@@ -36,12 +36,42 @@ pub(super) async fn stream(
     .await
 }
 
+/// A body in pieces, and what it must be.
+pub(super) trait Pieces {
+    /// The next bytes; none at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, ErrorReply>;
+    /// Whether SHA-256 is among the checks.
+    fn binds_sha256(&self) -> bool;
+    /// The checksum among the checks.
+    fn algorithm(&self) -> Option<ChecksumAlgorithm>;
+    /// The checks, after the end.
+    fn checks(&self) -> Result<BodyChecks, ErrorReply>;
+}
+
+impl Pieces for Upload {
+    async fn next(&mut self) -> Result<Option<Bytes>, ErrorReply> {
+        Upload::next(self).await
+    }
+
+    fn binds_sha256(&self) -> bool {
+        Upload::binds_sha256(self)
+    }
+
+    fn algorithm(&self) -> Option<ChecksumAlgorithm> {
+        self.declared().algorithm()
+    }
+
+    fn checks(&self) -> Result<BodyChecks, ErrorReply> {
+        Upload::checks(self)
+    }
+}
+
 /// Sends a request whose body is the client's: `length` bytes, or as many as come.
 ///
 /// # Errors
 /// As [`stream`].
-pub(super) async fn through<F>(
-    upload: &mut Upload,
+pub(super) async fn through<P: Pieces, F>(
+    upload: &mut P,
     length: Option<u64>,
     place: &Place,
     send: impl FnOnce(Body) -> F,
@@ -82,20 +112,23 @@ struct Passing {
 }
 
 impl Passing {
-    fn new(upload: &Upload) -> Passing {
-        let algorithm: Option<ChecksumAlgorithm> = upload.declared().algorithm();
+    fn new(upload: &impl Pieces) -> Passing {
         Passing {
             sha256: upload
                 .binds_sha256()
                 .then(|| digest::Context::new(&digest::SHA256)),
-            checksum: algorithm.map(RunningChecksum::new),
+            checksum: upload.algorithm().map(RunningChecksum::new),
             length: 0,
         }
     }
 
     /// Takes the whole body through. When nobody takes it any more that is no error here: the answer tells
     /// why.
-    async fn all(&mut self, upload: &mut Upload, feed: Option<Feed>) -> Result<(), ErrorReply> {
+    async fn all<P: Pieces>(
+        &mut self,
+        upload: &mut P,
+        feed: Option<Feed>,
+    ) -> Result<(), ErrorReply> {
         let mut held: Option<Bytes> = None;
         while let Some(data) = upload.next().await? {
             if let Some(sha256) = &mut self.sha256 {

@@ -17,7 +17,7 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body::Body as _;
 
 use super::answer::{self, failed, strange};
-use super::request::{Outgoing, escaped_all};
+use super::request::{Outgoing, escaped_all, tagging};
 use crate::ask::{Ask, Uses, argument, no_such_bucket, stored_bucket};
 use crate::copy_source::CopySource;
 use crate::decide::may_know;
@@ -361,14 +361,8 @@ fn kept_headers(attributes: &Attributes) -> HeaderMap {
     for (name, value) in &attributes.user {
         set(&format!("x-amz-meta-{name}"), Some(value));
     }
-    let pairs = attributes.tags.iter();
-    let tags: Vec<String> = pairs
-        .map(|(key, value)| format!("{}={}", escaped_all(key), escaped_all(value)))
-        .collect();
-    set(
-        "x-amz-tagging",
-        Some(tags.join("&").as_str()).filter(|text| !text.is_empty()),
-    );
+    let pairs = attributes.tags.iter().map(|(key, value)| (key, value));
+    set("x-amz-tagging", tagging(pairs).as_deref());
     if attributes.storage_class != adit_objects::STANDARD {
         set("x-amz-storage-class", Some(&attributes.storage_class));
     }
@@ -468,11 +462,7 @@ async fn into_upstream(
     becomes: Becomes,
     place: &Place,
 ) -> Result<Made, ErrorReply> {
-    if has_dots(ask.key()) {
-        let uri: String = ask.key().chars().take(256).collect();
-        let message = "Couldn't parse the specified URI.";
-        return Err(ErrorReply::new("InvalidURI", 400, message).with("URI", uri));
-    }
+    super::check_key(ask)?;
     let query = match &becomes {
         Becomes::Object { .. } => String::new(),
         Becomes::Part { upload, number, .. } => {

@@ -190,6 +190,14 @@ pub(super) fn escaped_all(text: &str) -> String {
     utf8_percent_encode(text, QUERY).to_string()
 }
 
+/// Tags as `x-amz-tagging` holds them; none where there are none.
+pub(super) fn tagging<'t>(tags: impl Iterator<Item = (&'t String, &'t String)>) -> Option<String> {
+    let pairs: Vec<String> = tags
+        .map(|(key, value)| format!("{}={}", escaped_all(key), escaped_all(value)))
+        .collect();
+    (!pairs.is_empty()).then(|| pairs.join("&"))
+}
+
 /// The query as the upstream gets it.
 fn query(query: &str, prefix: &str, operation: &str) -> Result<String, ErrorReply> {
     let lists = matches!(

@@ -2,7 +2,11 @@
 //!
 //! Nothing of the file is read before the fields were authenticated and decided on.
 
-use adit_objects::{BodyOptions, PutOptions, PutResult};
+mod file;
+
+pub(crate) use file::FormFile;
+
+use adit_objects::{BodyOptions, PutOptions};
 use adit_wire::s3::{self, FormReader, FormStep, Target};
 use adit_wire::sigv4::{self, Claim, FormError, Policy};
 use adit_wire::xml::Element;
@@ -19,6 +23,7 @@ use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::authenticate;
 use crate::decide::{self, Pairs, Said};
+use crate::forward;
 use crate::reply::{Reply, ReplyBody};
 use crate::upload::declared;
 
@@ -40,9 +45,6 @@ const OF_OBJECT: [&str; 6] = [
     "content-language",
     "expires",
 ];
-
-/// Most bytes after the file that are read so that the connection can be used again.
-const AFTER: usize = 64 << 10;
 
 /// A form up to its file.
 struct Form {
@@ -108,7 +110,7 @@ pub(crate) async fn post(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     if let Some(bucket) = place.address.bucket().cloned() {
         place.address.target = Target::Object(bucket, form.key.clone());
     }
-    let put = find("PutObject")?;
+    let op = find("PutObject")?;
     let object = Ask {
         place: &place,
         wire: Parts {
@@ -119,16 +121,12 @@ pub(crate) async fn post(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             body: &[],
         },
         identity: &identity,
-        op: &put,
+        op: &op,
         ..*ask
     };
-    let (stored, encrypt) = store(&object, uses, form.reader, form.rest, policy.as_ref(), {
-        let tagging = borrowed
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("tagging"));
-        tags(&object, tagging.map(|(_, value)| *value))?
-    })
-    .await?;
+    let tags = tags(&object, form.field("tagging"))?;
+    let file = (form.reader, form.rest);
+    let done = put(&object, uses, file, policy.as_ref(), tags).await?;
     let named = |name: &str| {
         borrowed
             .iter()
@@ -136,9 +134,7 @@ pub(crate) async fn post(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             .map(|(_, value)| *value)
     };
     let host = ask.wire.headers.get("host").unwrap_or_default();
-    let mut reply = answer(&object, host, &stored, named);
-    headers::encryption(&mut reply, encrypt);
-    Ok(reply)
+    Ok(answer(&object, host, done, named))
 }
 
 fn find(name: &str) -> Result<OperationRef, ErrorReply> {
@@ -226,92 +222,67 @@ fn tags(ask: &Ask<'_>, text: Option<&str>) -> Result<Pairs, ErrorReply> {
     Ok(super::tags::of(&input))
 }
 
-/// Decides, and streams the file into the store; says too whether it is sealed.
-async fn store(
+/// Decides on the upload, and puts the file where its bucket is kept. The answer is that of a PutObject.
+async fn put(
     ask: &Ask<'_>,
     uses: &mut Uses<'_>,
-    mut reader: FormReader,
-    rest: Bytes,
+    file: (FormReader, Bytes),
     policy: Option<&Policy>,
     tags: Pairs,
-) -> Result<(PutResult, bool), ErrorReply> {
-    let bucket = ask.stored()?;
+) -> Result<Reply, ErrorReply> {
     let said = Said {
         tags: &tags,
         subject: acl::made(ask),
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
-    let declared = declared(ask.wire.headers, false)?;
     let attributes = headers::attributes(ask, tags)?;
+    let declared = declared(ask.wire.headers, false)?;
+    let mut file = FormFile::new(uses.upload, file, policy, declared);
+    if let Some(place) = forward::place(ask)? {
+        return forward::file(ask, &place, file, &attributes.tags).await;
+    }
+    let bucket = ask.stored()?;
     let encrypt = attributes.encrypt;
     let options = PutOptions {
         attributes,
         body: BodyOptions {
-            checksum: declared.algorithm(),
+            checksum: file.declared().algorithm(),
             payload_sha256: false,
-            etag: declared.etag(ask.gateway.settings.etag),
+            etag: file.declared().etag(ask.gateway.settings.etag),
             length: None,
         },
         conditions: Default::default(),
     };
-    let mut writer = ask
+    let begun = ask
         .gateway
         .store
         .begin_put(&bucket, ask.key(), options)
-        .await
-        .map_err(store_error)?;
-    let within = |size: u64| match policy.map(|policy| policy.check_length(size)) {
-        Some(Err(why @ FormError::TooLarge { .. })) => Err(why.reply()),
-        _ => Ok(()),
-    };
-    let (mut size, mut data, mut after) = (0u64, rest, 0usize);
-    loop {
-        let mut input: &[u8] = &data;
-        loop {
-            match reader.step(&mut input).map_err(|why| why.reply())? {
-                FormStep::Data(piece) => {
-                    size += piece.len() as u64;
-                    within(size)?;
-                    let piece = match piece {
-                        std::borrow::Cow::Borrowed(piece) => data.slice_ref(piece),
-                        std::borrow::Cow::Owned(piece) => Bytes::from(piece),
-                    };
-                    writer.write(piece).await.map_err(store_error)?;
-                }
-                FormStep::More | FormStep::File => break,
-                FormStep::Done => {
-                    after += input.len();
-                    break;
-                }
-            }
-        }
-        // What stands behind the file does not matter, but is between this request and the next.
-        match uses.upload.next().await {
-            Ok(Some(next)) if after <= AFTER => data = next,
-            Ok(_) => break,
-            Err(_) if reader.finish().is_ok() => break,
-            Err(why) => return Err(why),
-        }
+        .await;
+    let mut writer = begun.map_err(store_error)?;
+    while let Some(piece) = file.next().await? {
+        writer.write(piece).await.map_err(store_error)?;
     }
-    reader.finish().map_err(|why| why.reply())?;
-    if let Some(policy) = policy {
-        policy.check_length(size).map_err(|why| why.reply())?;
-    }
-    let checks = declared.checks(size);
-    let put = writer.finish(checks).await.map_err(store_error)?;
-    Ok((put, encrypt))
+    let stored = writer.finish(file.checks()).await.map_err(store_error)?;
+    let mut reply = Reply::new(StatusCode::OK);
+    headers::etag(&mut reply, &stored.etag);
+    headers::version(&mut reply, stored.version_id.as_ref());
+    headers::checksum(&mut reply, &stored.checksum);
+    headers::encryption(&mut reply, encrypt);
+    Ok(reply)
 }
 
-/// What the form wants to be answered.
+/// What the form wants to be answered, with what the upload's answer says of the object.
 fn answer<'f>(
     ask: &Ask<'_>,
     host: &str,
-    stored: &PutResult,
+    put: Reply,
     field: impl Fn(&str) -> Option<&'f str>,
 ) -> Reply {
     let (bucket, key) = (ask.bucket_name(), ask.key());
-    let etag = format!("\"{}\"", stored.etag);
+    let etag = put.headers.get(header::ETAG);
+    let etag = etag.and_then(|value| value.to_str().ok());
+    let etag = etag.unwrap_or_default().to_owned();
     let location = location(ask, host);
     let redirect = field("success_action_redirect").or_else(|| field("redirect"));
     let target = redirect.filter(|url| {
@@ -359,9 +330,11 @@ fn answer<'f>(
             reply
         }
     };
-    headers::etag(&mut reply, &stored.etag);
-    headers::version(&mut reply, stored.version_id.as_ref());
-    headers::checksum(&mut reply, &stored.checksum);
+    for (name, value) in &put.headers {
+        if *name == header::ETAG || name.as_str().starts_with("x-amz-") {
+            reply.headers.insert(name.clone(), value.clone());
+        }
+    }
     reply
 }
 

@@ -385,6 +385,12 @@ impl FormReader {
         self.file.as_ref()
     }
 
+    /// How many bytes follow the file where it is the last part, as clients write it: the delimiter, two
+    /// hyphens, CR and LF.
+    pub fn closing(&self) -> usize {
+        self.delimiter.len() + 4
+    }
+
     /// The body's source has ended.
     ///
     /// # Errors
