@@ -52,10 +52,7 @@ impl Way {
                 })
             }
             Via::Internet => {
-                let region = match connection.local.ip() {
-                    IpAddr::V4(address) => snapshot.region_of_address(address),
-                    IpAddr::V6(_) => None,
-                };
+                let region = snapshot.region_of_address(connection.local.ip());
                 Ok(Way {
                     endpoint: None,
                     region,

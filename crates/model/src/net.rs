@@ -62,6 +62,35 @@ pub const IPV6_POOL: Ipv6Net =
 /// How long the prefix of a VPC's IPv6 block is.
 pub const IPV6_VPC_PREFIX: u8 = 56;
 
+/// Where the public addresses of services are over IPv6: each has the IPv4 address that it goes
+/// with as its last four bytes, so that both say the same Region.
+pub const IPV6_PUBLIC: Ipv6Net =
+    Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0xad18, 0, 0, 0, 0, 0, 0), 96);
+
+/// The public IPv6 address that goes with a service's public IPv4 address.
+pub fn public_ipv6(address: Ipv4Addr) -> Ipv6Addr {
+    let base = u128::from(IPV6_PUBLIC.network());
+    Ipv6Addr::from(base | u128::from(u32::from(address)))
+}
+
+/// The public IPv6 block that goes with a service's public IPv4 block.
+pub fn public_ipv6_block(block: Ipv4Net) -> Ipv6Net {
+    let network = public_ipv6(block.network());
+    Ipv6Net::new(network, 96 + block.prefix_len()).unwrap_or_else(|_| Ipv6Net::from(network))
+}
+
+/// The public IPv4 address that goes with a public IPv6 address; `None` when it is none of a service.
+pub fn public_ipv4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [.., a, b, c, d] = address.octets();
+    let address = IPV6_PUBLIC.contains(&address).then_some([a, b, c, d]);
+    address.map(Ipv4Addr::from)
+}
+
+/// Where a subnet's router answers over IPv6: its base plus one.
+pub fn router_ipv6(subnet: Ipv6Net) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(subnet.network()).wrapping_add(1))
+}
+
 /// The `n`-th block with a prefix of `length` inside a block; `None` when there are fewer.
 pub fn nth_ipv6_block(pool: Ipv6Net, length: u8, n: u128) -> Option<Ipv6Net> {
     let spare = length.checked_sub(pool.prefix_len())?;
@@ -99,6 +128,17 @@ pub fn first_free_ipv6(subnet: Ipv6Net, taken: impl Fn(Ipv6Addr) -> bool) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn public_addresses_go_in_pairs() {
+        let v4: Ipv4Addr = "198.18.0.10".parse().unwrap();
+        assert_eq!(public_ipv6(v4).to_string(), "fd00:ad18::c612:a");
+        assert_eq!(public_ipv4(public_ipv6(v4)), Some(v4));
+        assert_eq!(public_ipv4("fd00:ad17::c612:a".parse().unwrap()), None);
+        let block = public_ipv6_block("198.18.4.0/23".parse().unwrap());
+        assert_eq!(block.to_string(), "fd00:ad18::c612:400/119");
+        assert!(!overlaps_ipv6(IPV6_POOL, IPV6_PUBLIC));
+    }
 
     #[test]
     fn free_ipv6_addresses_are_found_in_order() {

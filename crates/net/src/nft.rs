@@ -322,6 +322,8 @@ pub enum Expr {
     },
     /// The connection is in one of the states. Turns connection tracking on in the namespace.
     CtState(Vec<CtState>),
+    /// The packet is of this family.
+    Family(crate::desired::IpFamily),
     /// A TCP segment that opens a connection (SYN without RST).
     TcpSyn,
     /// Does what a verdict map says; goes on when it says nothing.

@@ -17,6 +17,7 @@
 mod acl;
 pub mod count;
 mod filter;
+mod ipv6;
 mod nat;
 mod outside;
 mod peering;
@@ -280,14 +281,7 @@ fn router(view: &VpcView) -> Namespace {
     router
         .addresses
         .push(on("lo", addresses::RESOLVER_LINK_LOCAL, 32));
-    if !view.vpc.ipv6.is_empty() {
-        let key = "ipv6/conf/lo/disable_ipv6".to_string();
-        router.sysctls.insert(key, "0".into());
-        router.addresses.push(Address {
-            device: "lo".into(),
-            address: IpNet::from(IpAddr::V6(addresses::RESOLVER_IPV6)),
-        });
-    }
+    ipv6::add_router(&mut router, view);
     // A VPC of one subnet at its base has router and resolver apart; a /28 VPC may not.
     router.addresses.sort();
     router.addresses.dedup();
@@ -381,6 +375,7 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
             .neighbours
             .push(neighbour(&device, address, Mac(eni.mac)));
     }
+    ipv6::add_port(router, eni, &device);
 }
 
 /// An instance: its address in its subnet, the router as default.
@@ -395,7 +390,13 @@ fn instance(port: &PortView) -> Namespace {
         // Removing an address must not take the others of its subnet along.
         let key = "ipv4/conf/all/promote_secondaries".to_string();
         space.sysctls.insert(key, "1".into());
+        if !eni.ipv6.is_empty() {
+            ipv6::enable(&mut space);
+        }
+    } else if !eni.ipv6.is_empty() {
+        ipv6::enable_device(&mut space, device);
     }
+    ipv6::add_host(&mut space, &eni.ipv6, device, TABLE_MAIN);
     for address in eni.private_ips() {
         let prefix = port.subnet.cidr.prefix_len();
         space.addresses.push(on(device, address, prefix));
@@ -460,6 +461,19 @@ fn interface_namespace(
             table,
             ..PolicyRule::default()
         });
+        if !eni.ipv6.is_empty() {
+            ipv6::enable(&mut space);
+        }
+        ipv6::add_host(&mut space, &eni.ipv6, &device, table);
+        for own in &eni.ipv6 {
+            space.rules.push(PolicyRule {
+                priority: 100,
+                family: IpFamily::V6,
+                from: Some(IpNet::from(IpAddr::V6(*own))),
+                table,
+                ..PolicyRule::default()
+            });
+        }
     }
     space
 }
@@ -485,17 +499,24 @@ fn add_defaults(
 fn add_tables(router: &mut Namespace, view: &VpcView) {
     router.rules.push(rule(EARLY, OUTSIDE));
     throw_local(router, view, OUTSIDE, &[]);
+    ipv6::throw_local(router, view, OUTSIDE, &[]);
     for table in &view.tables {
         let number = TABLES + u32::from(table.number);
         router.rules.push(rule(number, number));
         throw_local(router, view, number, &table.routes);
-        let v4 = |route: &&ResolvedRoute| matches!(route.destination, IpNet::V4(_));
-        for route in table.routes.iter().filter(v4) {
+        ipv6::throw_local(router, view, number, &table.routes);
+        for route in &table.routes {
+            let to = match route.destination {
+                IpNet::V4(_) => Route::to(route.destination),
+                IpNet::V6(block) if view.has_ipv6() => ipv6::to(block),
+                IpNet::V6(_) => continue,
+            };
             let to = Route {
                 table: number,
-                ..Route::to(route.destination)
+                ..to
             };
-            router.routes.push(match target(view, &route.target) {
+            let way = target(view, &route.target, IpFamily::of(route.destination.addr()));
+            router.routes.push(match way {
                 Some(Way::Local) => Route {
                     kind: RouteKind::Throw,
                     ..to
@@ -524,12 +545,18 @@ enum Way {
     Local,
 }
 
-/// How a target is reached; `None` when it is not there.
-fn target(view: &VpcView, target: &Target) -> Option<Way> {
+/// How a target is reached; `None` when it is not there, or not for this family.
+fn target(view: &VpcView, target: &Target, family: IpFamily) -> Option<Way> {
+    let nexthop = |id: u32| match family {
+        IpFamily::V4 => Way::Nexthop(id),
+        IpFamily::V6 => Way::Nexthop(ipv6::NEXTHOPS + id),
+    };
     match target {
         Target::InternetGateway(id) => {
-            (view.internet_gateway.as_ref() == Some(id)).then_some(Way::Nexthop(NEXTHOP_INTERNET))
+            (view.internet_gateway.as_ref() == Some(id)).then_some(nexthop(NEXTHOP_INTERNET))
         }
+        // Endpoints of services and sites have IPv4 alone.
+        Target::GatewayEndpoint(_) | Target::Site(_) if family == IpFamily::V6 => None,
         Target::GatewayEndpoint(id) => {
             let gateway = view.gateways.iter().find(|g| g.endpoint.id == *id)?;
             Some(Way::Nexthop(
@@ -541,16 +568,24 @@ fn target(view: &VpcView, target: &Target) -> Option<Way> {
             let site = view.sites.iter().find(|s| s.name == *name)?;
             Some(Way::Nexthop(NEXTHOP_SITES + u32::from(site.number)))
         }
+        Target::Interface(_, address) | Target::NatGateway(.., address)
+            if IpFamily::of(*address) != family =>
+        {
+            None
+        }
         Target::Interface(id, address) | Target::NatGateway(_, id, address) => {
             view.port(id).map(|_| Way::Port(port_device(id), *address))
         }
         Target::Peering(id) => {
             let peering = view.peerings.iter().find(|p| p.connection.id == *id)?;
-            Some(Way::Nexthop(NEXTHOP_PEERINGS + u32::from(peering.number)))
+            Some(nexthop(NEXTHOP_PEERINGS + u32::from(peering.number)))
         }
         Target::Local => Some(Way::Local),
-        // IPv6 alone goes there.
-        Target::EgressOnly(_) | Target::Blackhole => None,
+        Target::EgressOnly(id) => {
+            let there = family == IpFamily::V6 && view.egress_only.as_ref() == Some(id);
+            there.then_some(nexthop(NEXTHOP_INTERNET))
+        }
+        Target::Blackhole => None,
     }
 }
 

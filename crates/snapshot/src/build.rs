@@ -1,7 +1,7 @@
 //! From intent to snapshot: the whole world at first, then what each transaction touched.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use adit_model::*;
@@ -268,8 +268,12 @@ impl Snapshot {
         net::nth(list.ipv4().next()?, 10)
     }
 
-    /// The Region whose S3 has this public address.
-    pub fn region_of_address(&self, address: Ipv4Addr) -> Option<Region> {
+    /// The Region whose S3 has this public address, of either family.
+    pub fn region_of_address(&self, address: IpAddr) -> Option<Region> {
+        let address = match address {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(address) => net::public_ipv4(address)?,
+        };
         let lists = self
             .intent
             .prefix_lists

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use adit_model::*;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 mod groups;
 mod peering;
@@ -396,6 +396,37 @@ impl VpcView {
     pub fn blocks(&self) -> impl Iterator<Item = IpNet> + '_ {
         let v4 = self.vpc.cidrs.iter().map(|block| IpNet::V4(block.cidr));
         v4.chain(self.vpc.ipv6.iter().map(|block| IpNet::V6(block.cidr)))
+    }
+
+    /// Whether it has IPv6 at all: no packet of that family is anywhere in a VPC without a block.
+    pub fn has_ipv6(&self) -> bool {
+        !self.vpc.ipv6.is_empty()
+    }
+
+    /// Whether it has a way to the internet: by an internet gateway, or with IPv6 alone by an
+    /// egress-only one.
+    pub fn leads_out(&self) -> bool {
+        self.internet_gateway.is_some() || (self.has_ipv6() && self.egress_only.is_some())
+    }
+
+    /// The IPv6 blocks that take no new connection from the internet: those of subnets with a route
+    /// to the egress-only gateway, and everything while no internet gateway is attached.
+    pub fn closed_blocks(&self) -> Vec<Ipv6Net> {
+        if self.internet_gateway.is_none() {
+            return self.vpc.ipv6.iter().map(|block| block.cidr).collect();
+        }
+        let leaves = |number: u16| {
+            let mut tables = self.tables.iter().filter(|table| table.number == number);
+            tables.any(|table| {
+                let mut routes = table.routes.iter();
+                routes.any(|route| matches!(route.target, Target::EgressOnly(_)))
+            })
+        };
+        let places = self.subnets.iter().filter(|place| leaves(place.table));
+        places
+            .filter_map(|place| place.subnet.ipv6.as_ref())
+            .map(|block| block.cidr)
+            .collect()
     }
 
     /// The port with this interface.

@@ -38,6 +38,13 @@ pub(super) struct RuleWriter<'a> {
     l4proto: Option<u8>,
 }
 
+fn network_of(family: IpFamily) -> u8 {
+    match family {
+        IpFamily::V4 => NFPROTO_IPV4,
+        IpFamily::V6 => NFPROTO_IPV6,
+    }
+}
+
 impl Field {
     /// The type that a set must have to be asked for this field.
     pub(super) fn key_type(self) -> Option<KeyType> {
@@ -135,6 +142,7 @@ impl<'a> RuleWriter<'a> {
                 set_meta_mark(w);
             }
             Expr::CtState(states) => connection_state(w, states),
+            Expr::Family(family) => self.need_network(w, network_of(*family))?,
             Expr::TcpSyn => {
                 self.need_transport(w, TCP);
                 payload(w, 2, 13, 1, REGISTER);
@@ -316,9 +324,10 @@ impl<'a> RuleWriter<'a> {
             NatTarget::Addr(addr) => IpFamily::of(*addr),
             NatTarget::Map { family, .. } => *family,
         };
-        let (network, value) = match family {
-            IpFamily::V4 => (NFPROTO_IPV4, ValueType::Ipv4),
-            IpFamily::V6 => (NFPROTO_IPV6, ValueType::Ipv6),
+        let network = network_of(family);
+        let value = match family {
+            IpFamily::V4 => ValueType::Ipv4,
+            IpFamily::V6 => ValueType::Ipv6,
         };
         self.need_network(w, network)?;
         match target {

@@ -223,6 +223,8 @@ fn expr_text(family: Family, expr: &Expr) -> String {
             let states: Vec<_> = states.iter().map(|s| state_word(*s)).collect();
             format!("ct state {}", states.join(","))
         }
+        Expr::Family(IpFamily::V4) => "meta nfproto ipv4".into(),
+        Expr::Family(IpFamily::V6) => "meta nfproto ipv6".into(),
         Expr::TcpSyn => "tcp flags & (syn | rst) == syn".into(),
         Expr::TcpReset => "tcp flags & rst == rst".into(),
         Expr::TallyDevices(name) => format!("update @{name} {{ iifname . oifname counter }}"),

@@ -8,8 +8,9 @@ use adit_model::{AclEntry, IpProtocol, NetworkAclId, Subnet};
 use adit_snapshot::{AclView, VpcView};
 use ipnet::IpNet;
 
-use super::filter::{base, name};
+use super::filter::{base, families, name, within};
 use super::{count, port_device};
+use crate::desired::IpFamily;
 use crate::nft::{
     Chain, Datum, Element, Expr, Field, Hook, KeyType, Rule, Set, Table, Value, ValueType, Verdict,
 };
@@ -22,7 +23,7 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
             continue;
         };
         for (egress, elements) in [(false, &mut into), (true, &mut out)] {
-            if is_open(acl, egress) {
+            if is_open(view, acl, egress) {
                 continue;
             }
             let chain = subnet_chain(&place.subnet, egress);
@@ -40,10 +41,10 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
     for acl in &view.acls {
         for egress in [false, true] {
             let used = view.subnets.iter().any(|s| s.acl.as_ref() == Some(&acl.id));
-            if used && !is_open(acl, egress) {
+            if used && !is_open(view, acl, egress) {
                 table
                     .chains
-                    .insert(acl_chain(&acl.id, egress), rules(acl, egress));
+                    .insert(acl_chain(&acl.id, egress), rules(view, acl, egress));
             }
         }
     }
@@ -69,12 +70,29 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
 }
 
 /// Whether a direction lets everything pass at once, as the default ACL does: then it costs nothing.
-fn is_open(acl: &AclView, egress: bool) -> bool {
+fn is_open(view: &VpcView, acl: &AclView, egress: bool) -> bool {
     let rules = if egress { &acl.egress } else { &acl.ingress };
-    let first = rules.iter().find(|rule| matches!(rule.cidr, IpNet::V4(_)));
-    first.is_some_and(|rule| {
-        rule.allow && rule.protocol == IpProtocol::All && rule.cidr.prefix_len() == 0
-    })
+    let open = |family: &IpFamily| {
+        let first = rules.iter().find(|rule| family_of(rule) == *family);
+        first.is_some_and(|rule| {
+            rule.allow && rule.protocol == IpProtocol::All && rule.cidr.prefix_len() == 0
+        })
+    };
+    families(view).iter().all(open)
+}
+
+fn family_of(entry: &AclEntry) -> IpFamily {
+    IpFamily::of(entry.cidr.addr())
+}
+
+/// The address of a packet at the other side of the boundary.
+fn other_side(egress: bool, family: IpFamily) -> Field {
+    match (egress, family) {
+        (true, IpFamily::V4) => Field::IpDaddr,
+        (true, IpFamily::V6) => Field::Ip6Daddr,
+        (false, IpFamily::V4) => Field::IpSaddr,
+        (false, IpFamily::V6) => Field::Ip6Saddr,
+    }
 }
 
 fn direction(egress: bool) -> &'static str {
@@ -100,24 +118,22 @@ fn acl_chain(acl: &NetworkAclId, egress: bool) -> String {
 
 /// What stays in the subnet crosses no boundary.
 fn boundary(subnet: &Subnet, acl: &AclView, egress: bool) -> Chain {
-    let other = if egress {
-        Field::IpDaddr
-    } else {
-        Field::IpSaddr
-    };
-    let own = Datum::Net(IpNet::V4(subnet.cidr));
-    Chain {
-        base: None,
-        rules: vec![
-            Rule::from([Expr::is(other, own), Expr::RETURN]),
-            Rule::from([Expr::goto(&acl_chain(&acl.id, egress))]),
-        ],
-    }
+    let v6 = subnet.ipv6.as_ref().map(|block| IpNet::V6(block.cidr));
+    let own = [Some(IpNet::V4(subnet.cidr)), v6].into_iter().flatten();
+    let mut rules: Vec<Rule> = own
+        .map(|own| {
+            let other = other_side(egress, IpFamily::of(own.addr()));
+            Rule::from([Expr::is(other, Datum::Net(own)), Expr::RETURN])
+        })
+        .collect();
+    rules.push(Rule::from([Expr::goto(&acl_chain(&acl.id, egress))]));
+    Chain { base: None, rules }
 }
 
-fn rules(acl: &AclView, egress: bool) -> Chain {
+fn rules(view: &VpcView, acl: &AclView, egress: bool) -> Chain {
     let entries = if egress { &acl.egress } else { &acl.ingress };
-    let mut rules: Vec<Rule> = entries.iter().filter_map(|e| encode(acl, e)).collect();
+    let rules = entries.iter().filter_map(|entry| encode(view, acl, entry));
+    let mut rules: Vec<Rule> = rules.collect();
     rules.push(Rule {
         exprs: vec![Expr::COUNTER, Expr::goto(refused(egress))],
         comment: Some(format!("{} *", acl.id)),
@@ -125,19 +141,15 @@ fn rules(acl: &AclView, egress: bool) -> Chain {
     Chain { base: None, rules }
 }
 
-/// One rule; nothing when no IPv4 packet can match it.
-fn encode(acl: &AclView, entry: &AclEntry) -> Option<Rule> {
-    let other = if entry.egress {
-        Field::IpDaddr
-    } else {
-        Field::IpSaddr
-    };
-    let mut exprs = Vec::new();
-    match entry.cidr {
-        IpNet::V6(_) => return None,
-        IpNet::V4(block) if block.prefix_len() == 0 => {}
-        block => exprs.push(Expr::is(other, Datum::Net(block))),
+/// One rule; nothing when no packet can match it.
+fn encode(view: &VpcView, acl: &AclView, entry: &AclEntry) -> Option<Rule> {
+    let family = family_of(entry);
+    if !families(view).contains(&family) {
+        return None;
     }
+    let other = other_side(entry.egress, family);
+    let mut exprs = Vec::new();
+    exprs.extend(within(view, other, entry.cidr));
     let number = |field, number: u32| Expr::is(field, Datum::Number(number));
     match entry.protocol {
         IpProtocol::All => {}
@@ -157,17 +169,21 @@ fn encode(acl: &AclView, entry: &AclEntry) -> Option<Rule> {
                 });
             }
         }
-        IpProtocol::Icmp => {
-            exprs.push(number(Field::L4proto, 1));
+        IpProtocol::Icmp | IpProtocol::Icmpv6 => {
+            let (own, of, types) = match entry.protocol {
+                IpProtocol::Icmp => (1, IpFamily::V4, [Field::IcmpType, Field::IcmpCode]),
+                _ => (58, IpFamily::V6, [Field::Icmpv6Type, Field::Icmpv6Code]),
+            };
+            if of != family {
+                return None;
+            }
+            exprs.push(number(Field::L4proto, own));
             if let Some((kind, code)) = entry.icmp {
-                let parts = [(Field::IcmpType, kind), (Field::IcmpCode, code)];
-                let given = parts
-                    .iter()
-                    .filter_map(|(f, n)| Some((*f, u32::try_from(*n).ok()?)));
+                let parts = types.into_iter().zip([kind, code]);
+                let given = parts.filter_map(|(f, n)| Some((f, u32::try_from(n).ok()?)));
                 exprs.extend(given.map(|(field, n)| number(field, n)));
             }
         }
-        IpProtocol::Icmpv6 => return None,
         IpProtocol::Number(n) => exprs.push(number(Field::L4proto, n.into())),
     }
     match entry.allow {

@@ -1,12 +1,12 @@
 //! The router's filters: anti-spoofing, the choice of route table, security groups.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use adit_model::net as addresses;
 use adit_model::{IpProtocol, SecurityGroupId, Site};
 use adit_snapshot::{GroupView, PeerSet, PortView, ResolvedRule, VpcView};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 
 use super::*;
 use crate::nft::{
@@ -14,17 +14,23 @@ use crate::nft::{
     Value, ValueType, Verdict,
 };
 
+/// Addresses that are known on one link alone.
+const LINK_LOCAL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
+
 pub(super) fn table(view: &VpcView) -> Table {
     let mut table = Table::new("adit");
     table.sets.insert("table_of".into(), table_of(view));
     table.sets.insert("checked".into(), checked(view));
     table.sets.insert("own".into(), own(view));
+    if view.has_ipv6() {
+        table.sets.insert("own6".into(), own_ipv6(view));
+    }
     add_groups(&mut table, view);
     acl::add(&mut table, view);
     count::add(&mut table, view);
     table.chains.insert("pre".into(), pre(view));
     table.chains.insert("input".into(), input(view));
-    table.chains.insert("fwd".into(), forward());
+    table.chains.insert("fwd".into(), forward(view));
     table.chains.insert("fwd_in".into(), forward_in(view));
     table
 }
@@ -62,7 +68,7 @@ fn table_of(view: &VpcView) -> Set {
     for site in plugged(view) {
         elements.push((site_device(site.number), edge(view.site_table(&site.name))));
     }
-    if view.internet_gateway.is_some() {
+    if view.leads_out() {
         elements.push((IGW_DEVICE.to_string(), edge(view.internet_table())));
     }
     for peering in &view.peerings {
@@ -94,7 +100,7 @@ fn outside_devices(view: &VpcView) -> Vec<Datum> {
     let mut devices: Vec<Datum> = plugged(view)
         .map(|site| name(&site_device(site.number)))
         .collect();
-    if view.internet_gateway.is_some() {
+    if view.leads_out() {
         devices.push(name(IGW_DEVICE));
     }
     let peerings = view.peerings.iter();
@@ -138,6 +144,65 @@ fn own(view: &VpcView) -> Set {
     }
 }
 
+/// The same with IPv6 addresses.
+fn own_ipv6(view: &VpcView) -> Set {
+    let elements = |port: &PortView| -> Vec<Element> {
+        let device = name(&port_device(&port.interface.id));
+        let element = |address: &Ipv6Addr| Element {
+            key: vec![device.clone(), Datum::Addr(IpAddr::V6(*address))],
+            value: None,
+        };
+        port.interface.ipv6.iter().map(element).collect()
+    };
+    Set {
+        key: vec![KeyType::Interface, KeyType::Ipv6],
+        value: None,
+        interval: false,
+        elements: view.ports.iter().flat_map(elements).collect(),
+    }
+}
+
+/// Who may send what over IPv6: a port its own addresses, a peer its VPC's, nobody else ours.
+fn add_ipv6_sources(rules: &mut Vec<Rule>, view: &VpcView, outside: &[Datum]) {
+    let drop = |conditions: Vec<Expr>, why: &str| Rule {
+        exprs: conditions
+            .into_iter()
+            .chain([Expr::COUNTER, Expr::DROP])
+            .collect(),
+        comment: Some(why.into()),
+    };
+    // A host's questions for its neighbours: it knows the only one.
+    let unspecified = Datum::Addr(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    let link_local = Datum::Net(IpNet::V6(LINK_LOCAL));
+    let local = Expr::one_of(Field::Ip6Saddr, vec![unspecified, link_local]);
+    rules.push(Rule::from([local, Expr::DROP]));
+    let checked = Expr::in_set(&[Field::Iifname], "checked");
+    let foreign = Expr::not_in_set(&[Field::Iifname, Field::Ip6Saddr], "own6");
+    rules.push(drop(vec![checked, foreign], "source check"));
+    if !outside.is_empty() {
+        let blocks = view.vpc.ipv6.iter();
+        let blocks = blocks.map(|block| Datum::Net(IpNet::V6(block.cidr)));
+        let from = Expr::one_of(Field::Iifname, outside.to_vec());
+        let own = Expr::one_of(Field::Ip6Saddr, blocks.collect());
+        rules.push(drop(vec![from, own], "forged source"));
+    }
+    for peering in &view.peerings {
+        let from = Expr::is(Field::Iifname, name(&peering::device(peering.number)));
+        let blocks = peering.blocks.iter().copied();
+        let blocks = blocks.filter(|block| matches!(block, IpNet::V6(_)));
+        let blocks: Vec<Datum> = blocks.map(Datum::Net).collect();
+        let other = match blocks.is_empty() {
+            true => Expr::Family(IpFamily::V6),
+            false => Expr::Match {
+                field: Field::Ip6Saddr,
+                negate: true,
+                values: blocks,
+            },
+        };
+        rules.push(drop(vec![from, other], "not an address of the peer"));
+    }
+}
+
 fn pre(view: &VpcView) -> Chain {
     let spoofed = Rule {
         exprs: vec![
@@ -154,6 +219,9 @@ fn pre(view: &VpcView) -> Chain {
     };
     let mut rules = vec![spoofed];
     let outside = outside_devices(view);
+    if view.has_ipv6() {
+        add_ipv6_sources(&mut rules, view, &outside);
+    }
     if !outside.is_empty() {
         let own = view.vpc.cidrs.iter();
         let own = own.map(|block| Datum::Net(IpNet::V4(block.cidr)));
@@ -207,7 +275,11 @@ fn input(view: &VpcView) -> Chain {
         names(&resolvers, 17),
         names(&resolvers, 6),
     ];
-    if !view.vpc.ipv6.is_empty() {
+    if view.has_ipv6() {
+        rules.push(Rule::from([
+            Expr::is(Field::Icmpv6Type, Datum::Number(128)),
+            Expr::ACCEPT,
+        ]));
         rules.extend([names(&twin, 17), names(&twin, 6)]);
     }
     Chain {
@@ -216,31 +288,35 @@ fn input(view: &VpcView) -> Chain {
     }
 }
 
-fn forward() -> Chain {
-    let misdirected = Rule {
+fn forward(view: &VpcView) -> Chain {
+    let misdirected = |destination, own: &str| Rule {
         exprs: vec![
             Expr::in_set(&[Field::Oifname], "checked"),
-            Expr::not_in_set(&[Field::Oifname, Field::IpDaddr], "own"),
+            Expr::not_in_set(&[Field::Oifname, destination], own),
             Expr::COUNTER,
             Expr::DROP,
         ],
         comment: Some("destination check".into()),
     };
+    let mut rules = vec![misdirected(Field::IpDaddr, "own")];
+    if view.has_ipv6() {
+        rules.push(misdirected(Field::Ip6Daddr, "own6"));
+    }
+    rules.extend([
+        Rule::from([
+            Expr::CtState(vec![CtState::Established, CtState::Related]),
+            Expr::ACCEPT,
+        ]),
+        Rule::from([
+            Expr::CtState(vec![CtState::Invalid]),
+            Expr::goto(count::REFUSED_IN),
+        ]),
+        Rule::from([Expr::vmap(&[Field::Iifname], "groups_out")]),
+        Rule::from([Expr::jump("fwd_in")]),
+    ]);
     Chain {
         base: base(Hook::Forward, 0, true),
-        rules: vec![
-            misdirected,
-            Rule::from([
-                Expr::CtState(vec![CtState::Established, CtState::Related]),
-                Expr::ACCEPT,
-            ]),
-            Rule::from([
-                Expr::CtState(vec![CtState::Invalid]),
-                Expr::goto(count::REFUSED_IN),
-            ]),
-            Rule::from([Expr::vmap(&[Field::Iifname], "groups_out")]),
-            Rule::from([Expr::jump("fwd_in")]),
-        ],
+        rules,
     }
 }
 
@@ -312,17 +388,13 @@ fn add_groups(table: &mut Table, view: &VpcView) {
         let members = || ids.iter().filter_map(|id| groups.get(id));
         let (mut ingress, mut egress) = (Vec::new(), Vec::new());
         for group in members() {
-            for rule in &group.ingress {
-                ingress.extend(encode(table, rule, Field::IpSaddr, Expr::ACCEPT, &group.id));
-            }
-            for rule in &group.egress {
-                egress.extend(encode(
-                    table,
-                    rule,
-                    Field::IpDaddr,
-                    Expr::goto("fwd_in"),
-                    &group.id,
-                ));
+            for family in families(view) {
+                for rule in &group.ingress {
+                    ingress.extend(encode(table, view, rule, (*family, false), &group.id));
+                }
+                for rule in &group.egress {
+                    egress.extend(encode(table, view, rule, (*family, true), &group.id));
+                }
             }
         }
         let refuse = |what: &str, side: &str| Rule {
@@ -354,30 +426,57 @@ fn chain_name(direction: &str, ids: &[&SecurityGroupId]) -> String {
     format!("{direction}_{}", digits.join("_"))
 }
 
-/// One rule of a group; nothing when it can match no IPv4 packet.
+/// The families of packets that there are in a VPC.
+pub(super) fn families(view: &VpcView) -> &'static [IpFamily] {
+    match view.has_ipv6() {
+        true => &[IpFamily::V4, IpFamily::V6],
+        false => &[IpFamily::V4],
+    }
+}
+
+/// That an address lies in a block; nothing to ask where every packet's does.
+pub(super) fn within(view: &VpcView, field: Field, block: IpNet) -> Option<Expr> {
+    match (block.prefix_len(), view.has_ipv6()) {
+        (0, false) => None,
+        (0, true) => Some(Expr::Family(IpFamily::of(block.addr()))),
+        _ => Some(Expr::is(field, Datum::Net(block))),
+    }
+}
+
+/// One rule of a group, in a direction; nothing when it can match no packet of this family.
 fn encode(
     table: &mut Table,
+    view: &VpcView,
     rule: &ResolvedRule,
-    peer: Field,
-    then: Expr,
+    (family, egress): (IpFamily, bool),
     group: &SecurityGroupId,
-) -> Vec<Rule> {
+) -> Option<Rule> {
+    let peer = match (family, egress) {
+        (IpFamily::V4, false) => Field::IpSaddr,
+        (IpFamily::V4, true) => Field::IpDaddr,
+        (IpFamily::V6, false) => Field::Ip6Saddr,
+        (IpFamily::V6, true) => Field::Ip6Daddr,
+    };
+    let is_of = |block: &IpNet| IpFamily::of(block.addr()) == family;
     let mut exprs = Vec::new();
     match &rule.peers {
-        PeerSet::Cidr(IpNet::V6(_)) => return Vec::new(),
-        PeerSet::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => {}
-        PeerSet::Cidr(block) => exprs.push(Expr::is(peer, Datum::Net(*block))),
+        PeerSet::Cidr(block) if !is_of(block) => return None,
+        PeerSet::Cidr(block) => exprs.extend(within(view, peer, *block)),
         PeerSet::Named { name, blocks } => {
-            let set_name = format!("s_{}", name.replace('-', "_"));
-            let v4 = blocks.iter().filter(|b| matches!(b, IpNet::V4(_)));
-            let elements = v4
+            let (prefix, key) = match family {
+                IpFamily::V4 => ("s", KeyType::Ipv4),
+                IpFamily::V6 => ("s6", KeyType::Ipv6),
+            };
+            let set_name = format!("{prefix}_{}", name.replace('-', "_"));
+            let blocks = blocks.iter().filter(|block| is_of(block));
+            let elements = blocks
                 .map(|b| Element {
                     key: vec![Datum::Net(*b)],
                     value: None,
                 })
                 .collect();
             let set = Set {
-                key: vec![KeyType::Ipv4],
+                key: vec![key],
                 value: None,
                 interval: true,
                 elements,
@@ -386,19 +485,19 @@ fn encode(
             exprs.push(Expr::in_set(&[peer], &set_name));
         }
     }
-    match protocol(rule) {
-        Some(conditions) => exprs.extend(conditions),
-        None => return Vec::new(),
-    }
-    exprs.push(then);
-    vec![Rule {
+    exprs.extend(protocol(rule, family)?);
+    exprs.push(match egress {
+        true => Expr::goto("fwd_in"),
+        false => Expr::ACCEPT,
+    });
+    Some(Rule {
         exprs,
         comment: Some(group.to_string()),
-    }]
+    })
 }
 
-/// The protocol's conditions; `None` when no IPv4 packet has it.
-fn protocol(rule: &ResolvedRule) -> Option<Vec<Expr>> {
+/// The protocol's conditions; `None` when no packet of the family has it.
+fn protocol(rule: &ResolvedRule, family: IpFamily) -> Option<Vec<Expr>> {
     let l4 = |number: u32| Expr::is(Field::L4proto, Datum::Number(number));
     let range = |field: Field, from: i32, to: i32| {
         let (from, to) = (
@@ -416,18 +515,23 @@ fn protocol(rule: &ResolvedRule) -> Option<Vec<Expr>> {
         (IpProtocol::Udp, Some((from, to))) => vec![range(Field::UdpDport, from, to)],
         (IpProtocol::Tcp, None) => vec![l4(6)],
         (IpProtocol::Udp, None) => vec![l4(17)],
-        (IpProtocol::Icmp, ports) => {
-            let mut conditions = vec![l4(1)];
-            // -1 stands for every type, and for every code.
-            if let Some((kind, code)) = ports.filter(|(kind, _)| *kind >= 0) {
-                conditions.push(range(Field::IcmpType, kind, kind));
-                if code >= 0 {
-                    conditions.push(range(Field::IcmpCode, code, code));
-                }
-            }
-            conditions
+        (IpProtocol::Icmp, ports) if family == IpFamily::V4 => {
+            icmp(1, Field::IcmpType, Field::IcmpCode, ports)
         }
-        (IpProtocol::Icmpv6, _) => return None,
+        (IpProtocol::Icmpv6, ports) if family == IpFamily::V6 => {
+            icmp(58, Field::Icmpv6Type, Field::Icmpv6Code, ports)
+        }
+        (IpProtocol::Icmp | IpProtocol::Icmpv6, _) => return None,
         (IpProtocol::Number(number), _) => vec![l4(u32::from(number))],
     })
+}
+
+/// A protocol that has types and codes; -1 stands for every type, and for every code.
+fn icmp(protocol: u32, kind: Field, code: Field, wanted: Option<(i32, i32)>) -> Vec<Expr> {
+    let number = |field, n: i32| Some(Expr::is(field, Datum::Number(u32::try_from(n).ok()?)));
+    let mut conditions = vec![Expr::is(Field::L4proto, Datum::Number(protocol))];
+    let wanted = wanted.filter(|(kind, _)| *kind >= 0);
+    conditions.extend(wanted.and_then(|(n, _)| number(kind, n)));
+    conditions.extend(wanted.and_then(|(_, n)| number(code, n)));
+    conditions
 }

@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use adit_model::net as addresses;
 use adit_model::{Site, VpcId};
 use adit_snapshot::VpcView;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::*;
 use crate::nft::{
-    Base, Chain, ChainKind, Datum, Element, Expr, Field, Hook, KeyType, NatTarget, Rule, Set,
-    Table, Value, ValueType,
+    Base, Chain, ChainKind, CtState, Datum, Element, Expr, Field, Hook, KeyType, NatTarget, Rule,
+    Set, Table, Value, ValueType,
 };
 
 /// What the internet namespace holds: the public addresses of the service in every Region.
@@ -35,6 +35,20 @@ pub fn render_internet(internet: &Internet) -> Desired {
     for block in &internet.service {
         space.routes.push(any_ip(*block));
     }
+    ipv6::enable_forwarding(&mut space);
+    for block in &internet.service {
+        space.routes.push(Route {
+            kind: RouteKind::Local,
+            device: Some("lo".into()),
+            table: TABLE_LOCAL,
+            ..ipv6::to(addresses::public_ipv6_block(*block))
+        });
+    }
+    space.routes.push(Route {
+        kind: RouteKind::Unreachable,
+        metric: METRIC_LAST,
+        ..ipv6::to(Ipv6Net::default())
+    });
     // What belongs to nobody is answered at once, so that a wrong route shows as such.
     space.routes.push(Route {
         kind: RouteKind::Unreachable,
@@ -47,14 +61,19 @@ pub fn render_internet(internet: &Internet) -> Desired {
 }
 
 /// The internet gateway: 1:1 NAT between private and public addresses; an interface without a
-/// public address gets nothing through it.
+/// public address gets nothing through it. IPv6 passes as it is. An egress-only gateway is the same
+/// namespace: what may come in is a matter of the receiver's subnet.
 pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace, view: &VpcView) {
-    if view.internet_gateway.is_none() {
+    if !view.leads_out() {
         return;
     }
     let name = place::internet_gateway(&view.vpc.id);
     let (near, far) = IGW_LINK;
-    let altname = view.internet_gateway.as_ref().map(|id| id.as_str());
+    let altname = match (&view.internet_gateway, &view.egress_only) {
+        (Some(id), _) => Some(id.as_str()),
+        (None, Some(id)) => Some(id.as_str()),
+        (None, None) => None,
+    };
     router.links.push(veth(IGW_DEVICE, altname, &name, "vpc"));
     router.addresses.push(on(IGW_DEVICE, near, 30));
     router.neighbours.push(neighbour(IGW_DEVICE, far, FAR));
@@ -83,10 +102,90 @@ pub(super) fn add_internet_gateway(desired: &mut Desired, router: &mut Namespace
             ..to
         });
     }
-    space.nft = Some(one_to_one(&pairs));
+    let mut filter = one_to_one(&pairs);
     let public: Vec<Ipv4Addr> = pairs.iter().map(|(_, public)| *public).collect();
-    attach(desired, &mut space, &uplink(&view.vpc.id, 0), &public);
+    let uplink = uplink(&view.vpc.id, 0);
+    attach(desired, &mut space, &uplink, &public);
+    if view.has_ipv6() {
+        ipv6::add_nexthop(router, NEXTHOP_INTERNET, IGW_DEVICE);
+        add_ipv6(desired, &mut space, view, &uplink);
+        filter_ipv6(&mut filter, view);
+    }
+    space.nft = Some(filter);
     desired.namespaces.insert(name, space);
+}
+
+/// The way out for IPv6, and the internet's way to the VPC's blocks.
+fn add_ipv6(desired: &mut Desired, space: &mut Namespace, view: &VpcView, far_name: &str) {
+    ipv6::enable_forwarding(space);
+    space
+        .neighbours
+        .push(ipv6::known("vpc", ipv6::NEAR_END, NEAR));
+    space.neighbours.push(ipv6::known("up", ipv6::FAR_END, FAR));
+    let all = Ipv6Net::default();
+    space.routes.push(ipv6::via(all, "up", ipv6::FAR_END));
+    let far = desired.attachments.entry(INTERNET.into()).or_default();
+    far.neighbours
+        .push(ipv6::known(far_name, ipv6::NEAR_END, NEAR));
+    for block in view.vpc.ipv6.iter().map(|block| block.cidr) {
+        space.routes.push(ipv6::via(block, "vpc", ipv6::NEAR_END));
+        far.routes.push(ipv6::via(block, far_name, ipv6::NEAR_END));
+    }
+}
+
+/// Nobody sends with others' addresses, and what leaves by an egress-only gateway gets answers alone.
+fn filter_ipv6(table: &mut Table, view: &VpcView) {
+    let nets = |blocks: Vec<Ipv6Net>| -> Vec<Datum> {
+        let nets = blocks.into_iter().map(IpNet::V6);
+        nets.map(Datum::Net).collect()
+    };
+    let own = view.vpc.ipv6.iter().map(|block| block.cidr).collect();
+    let foreign = Rule {
+        exprs: vec![
+            Expr::is(Field::Iifname, Datum::name("vpc")),
+            Expr::Match {
+                field: Field::Ip6Saddr,
+                negate: true,
+                values: nets(own),
+            },
+            Expr::COUNTER,
+            Expr::DROP,
+        ],
+        comment: Some("not an address of the VPC".into()),
+    };
+    if let Some(chain) = table.chains.get_mut("unknown") {
+        chain.rules.push(foreign);
+    }
+    let closed = nets(view.closed_blocks());
+    if closed.is_empty() {
+        return;
+    }
+    let base = Base {
+        kind: ChainKind::Filter,
+        hook: Hook::Forward,
+        priority: 0,
+        drop: false,
+    };
+    let answers = Rule::from([
+        Expr::CtState(vec![CtState::Established, CtState::Related]),
+        Expr::ACCEPT,
+    ]);
+    let new = Rule {
+        exprs: vec![
+            Expr::is(Field::Iifname, Datum::name("up")),
+            Expr::one_of(Field::Ip6Daddr, closed),
+            Expr::COUNTER,
+            Expr::DROP,
+        ],
+        comment: Some("egress only".into()),
+    };
+    table.chains.insert(
+        "forward".into(),
+        Chain {
+            base: Some(base),
+            rules: vec![answers, new],
+        },
+    );
 }
 
 /// The name of a cable's end in the internet: of a VPC's internet gateway (0) or a site (its number).

@@ -2,9 +2,11 @@
 //!
 //! It belongs to a group of its own, so that each VPC states its side alone and neither waits for
 //! the other. It forwards only between addresses that the two VPCs have: whoever claims another one
-//! is stopped by its strict reverse-path filter.
+//! is stopped by its strict reverse-path filter, and with IPv6, which has none, by the other side's
+//! router.
 
 use adit_model::VpcPeeringConnectionId;
+use ipnet::Ipv6Net;
 
 use super::*;
 
@@ -25,6 +27,13 @@ pub fn render_peering(id: &VpcPeeringConnectionId) -> Desired {
         kind: RouteKind::Blackhole,
         metric: METRIC_LAST,
         ..Route::to(IpNet::V4(Ipv4Net::default()))
+    });
+    // Either side may get IPv6 one day. Where it has none, no route leads to it.
+    ipv6::enable_forwarding(&mut space);
+    space.routes.push(Route {
+        kind: RouteKind::Blackhole,
+        metric: METRIC_LAST,
+        ..ipv6::to(Ipv6Net::default())
     });
     let mut desired = Desired::default();
     desired.namespaces.insert(place::peering(id), space);
@@ -63,7 +72,26 @@ pub(super) fn add_peerings(desired: &mut Desired, router: &mut Namespace, view: 
                 ..Route::to(*block)
             });
         }
+        if view.has_ipv6() {
+            ipv6::add_nexthop(router, nexthop_id, &device);
+            for block in &peering.blocks {
+                if let IpNet::V6(block) = block {
+                    router.routes.push(Route {
+                        nexthop: Some(ipv6::NEXTHOPS + nexthop_id),
+                        ..ipv6::to(*block)
+                    });
+                }
+            }
+        }
         let end = desired.attachments.entry(ns).or_default();
+        if view.has_ipv6() {
+            end.neighbours
+                .push(ipv6::known(far_name, ipv6::NEAR_END, NEAR));
+        }
+        for block in &view.vpc.ipv6 {
+            end.routes
+                .push(ipv6::via(block.cidr, far_name, ipv6::NEAR_END));
+        }
         end.neighbours.push(neighbour(far_name, ROUTER, NEAR));
         for block in &view.vpc.cidrs {
             end.routes.push(Route {

@@ -25,6 +25,7 @@ pub(crate) fn find(word: &str) -> Option<Helper> {
         "killed-test" => Some(killed_test),
         "list-groups" => Some(list_groups),
         "measure" => Some(measure),
+        "echo-ipv6" => Some(echo_ipv6),
         _ => None,
     }
 }
@@ -140,6 +141,29 @@ fn remove_tables(_: &[String]) {
     let (netlink, netfilter) = (Domain::from(16), Protocol::from(12));
     let socket = Socket::new(netlink, Type::RAW, Some(netfilter)).unwrap();
     socket.send(&batch).unwrap();
+}
+
+/// `echo-ipv6 ADDRESS`: sends ICMPv6 echo requests for a while; says `answered` or `silence`.
+fn echo_ipv6(arguments: &[String]) {
+    let to: std::net::Ipv6Addr = arguments[0].parse().unwrap();
+    let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6)).unwrap();
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_millis(100)))
+        .unwrap();
+    socket
+        .connect(&std::net::SocketAddr::from((to, 0)).into())
+        .unwrap();
+    for number in 0..4 {
+        if socket.send(&[128, 0, 0, 0, 0, 7, 0, number]).is_err() {
+            continue;
+        }
+        let mut buffer = [0; 64];
+        let read = std::io::Read::read(&mut &socket, &mut buffer);
+        if read.is_ok_and(|length| length > 0 && buffer[0] == 129) {
+            return println!("answered");
+        }
+    }
+    println!("silence");
 }
 
 /// `run-in STATE_DIR NS PROGRAM ARGUMENT…`: runs a program in a namespace with names of its own.

@@ -92,10 +92,14 @@ impl Lab {
 
     /// A socket in a namespace, to be connected by the test.
     pub(crate) fn socket(&self, ns: &str, transport: Transport) -> Socket {
+        self.socket_of(ns, transport, false)
+    }
+
+    fn socket_of(&self, ns: &str, transport: Transport, v6: bool) -> Socket {
         let spec = SocketSpec {
             ns: ns.into(),
             transport,
-            v6: false,
+            v6,
             device: None,
             mark: None,
         };
@@ -110,7 +114,21 @@ impl Lab {
         to: &str,
         within: Duration,
     ) -> std::io::Result<TcpStream> {
-        connect(self.socket(ns, Transport::Tcp), to, within)
+        let v6 = to.starts_with('[');
+        connect(self.socket_of(ns, Transport::Tcp, v6), to, within)
+    }
+
+    /// Connects from an address of a namespace.
+    pub(crate) fn connect_from(
+        &self,
+        ns: &str,
+        from: IpAddr,
+        to: &str,
+        within: Duration,
+    ) -> std::io::Result<TcpStream> {
+        let socket = self.socket_of(ns, Transport::Tcp, from.is_ipv6());
+        socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
+        connect(socket, to, within)
     }
 
     /// Demands that this answers a call from this address. A namespace that has all its addresses by

@@ -22,6 +22,7 @@ mod t_churn;
 mod t_count;
 mod t_exec;
 mod t_filter;
+mod t_ipv6;
 mod t_matrix;
 mod t_mend;
 mod t_paths;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         t_exec::TESTS,
         t_render::TESTS,
         t_world::TESTS,
+        t_ipv6::TESTS,
         t_matrix::TESTS,
         t_churn::TESTS,
         t_count::TESTS,

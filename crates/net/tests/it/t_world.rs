@@ -46,7 +46,7 @@ const SEEDS: std::ops::Range<u64> = 1..7;
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -54,7 +54,7 @@ impl Dice {
         (self.0 >> 33) % sides
     }
 
-    fn chance(&mut self, in_ten: u64) -> bool {
+    pub(crate) fn chance(&mut self, in_ten: u64) -> bool {
         self.roll(10) < in_ten
     }
 }
@@ -74,7 +74,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn of(seed: u64) -> Plan {
+    pub(crate) fn of(seed: u64) -> Plan {
         let mut dice = Dice(seed.wrapping_mul(7919));
         Plan {
             acls: dice.chance(7),

@@ -97,6 +97,8 @@ pub enum Stop {
     Acl(NetworkAclId, Option<u16>),
     /// The sender has no public address.
     NoPublicAddress,
+    /// An egress-only gateway lets connections out and none in.
+    EgressOnly,
     /// It does not exist here.
     UnknownSender,
 }
@@ -146,6 +148,11 @@ fn follow(view: &VpcView, flow: &Flow, translations: usize) -> Result<Arrival, S
         }
         _ => {}
     }
+    if let (From::Internet, IpAddr::V6(to)) = (&flow.from, flow.destination)
+        && view.closed_blocks().iter().any(|block| block.contains(&to))
+    {
+        return Err(Stop::EgressOnly);
+    }
     let next = route(view, table(view, &flow.from), flow.destination)?;
     if let Next::Router = next {
         return match serves(view, sender, flow) {
@@ -164,15 +171,18 @@ fn follow(view: &VpcView, flow: &Flow, translations: usize) -> Result<Arrival, S
         Next::Gateway(id) => Ok(Arrival::Gateway(id, flow.source)),
         Next::Site(name) => Ok(Arrival::Site(name, flow.source)),
         Next::Peering(id) => Ok(Arrival::Peering(id, flow.source)),
-        Next::Internet => public(sender, flow.source).ok_or(Stop::NoPublicAddress),
+        Next::Internet => public(view, sender, flow.source).ok_or(Stop::NoPublicAddress),
         Next::Router => Ok(Arrival::Router),
     }
 }
 
-/// What the internet gateway makes of a packet: IPv6 passes as it is.
-fn public(sender: Option<&PortView>, source: IpAddr) -> Option<Arrival> {
+/// What the internet gateway makes of a packet: IPv6 passes as it is, from the VPC's own addresses.
+fn public(view: &VpcView, sender: Option<&PortView>, source: IpAddr) -> Option<Arrival> {
     match source {
-        IpAddr::V6(_) => Some(Arrival::Internet(source)),
+        IpAddr::V6(_) => {
+            let own = view.blocks().any(|block| block.contains(&source));
+            own.then_some(Arrival::Internet(source))
+        }
         IpAddr::V4(source) => {
             let mut pairs = sender?.interface.public_pairs();
             let (_, public) = pairs.find(|(private, _)| *private == source)?;
@@ -193,7 +203,10 @@ fn sender<'a>(view: &'a VpcView, flow: &Flow) -> Result<Option<&'a PortView>, St
             // The other VPC's own addresses and no others.
             peering.is_some_and(|p| p.blocks.iter().any(|b| b.contains(&flow.source)))
         }
-        From::Internet => view.internet_gateway.is_some(),
+        From::Internet => match flow.destination {
+            IpAddr::V4(_) => view.internet_gateway.is_some(),
+            IpAddr::V6(_) => view.has_ipv6() && view.leads_out(),
+        },
     };
     match known {
         true => Ok(None),
@@ -264,10 +277,13 @@ fn route(view: &VpcView, table: Option<u16>, destination: IpAddr) -> Result<Next
 
 fn is_router(view: &VpcView, address: IpAddr) -> bool {
     is_resolver(view, address)
-        || view
-            .subnets
-            .iter()
-            .any(|s| IpAddr::V4(net::router(s.subnet.cidr)) == address)
+        || view.subnets.iter().any(|place| match address {
+            IpAddr::V4(address) => net::router(place.subnet.cidr) == address,
+            IpAddr::V6(address) => {
+                let block = place.subnet.ipv6.as_ref();
+                block.is_some_and(|block| net::router_ipv6(block.cidr) == address)
+            }
+        })
 }
 
 fn is_resolver(view: &VpcView, address: IpAddr) -> bool {
@@ -280,6 +296,7 @@ fn is_resolver(view: &VpcView, address: IpAddr) -> bool {
 fn serves(view: &VpcView, sender: Option<&PortView>, flow: &Flow) -> bool {
     match flow.protocol {
         IpProtocol::Icmp => flow.port == 8,
+        IpProtocol::Icmpv6 => flow.port == 128,
         IpProtocol::Tcp | IpProtocol::Udp => {
             is_resolver(view, flow.destination) && sender.is_some() && flow.port == 53
         }

@@ -212,6 +212,8 @@ fn resolve(intent: &Intent, vpc: &Vpc, target: &RouteTarget, destination: &IpNet
         RouteTarget::NatGateway(id) => intent
             .get::<NatGateway>(id)
             .filter(|gateway| gateway.vpc == vpc.id)
+            // It translates IPv4 alone.
+            .filter(|_| matches!(destination, IpNet::V4(_)))
             .and_then(|gateway| intent.get::<NetworkInterface>(&gateway.interface))
             .map(|eni| Target::NatGateway(id.clone(), eni.id.clone(), eni.private_ip.into())),
         RouteTarget::EgressOnlyInternetGateway(id) => intent

@@ -79,6 +79,7 @@ fn reversed(flow: &Flow, source: IpAddr) -> Flow {
     let (port, source_port) = match flow.protocol {
         // The answer to an echo request.
         IpProtocol::Icmp if flow.port == 8 => (0, 0),
+        IpProtocol::Icmpv6 if flow.port == 128 => (129, 0),
         _ => (flow.source_port, flow.port),
     };
     Flow {
