@@ -102,8 +102,17 @@ def test_every_stored_byte_is_looked_at(another, tmp_path):
     adit.s3.put_object(Bucket=bucket, Key="small", Body=b"x" * 100)
     body = os.urandom(1 << 20)
     adit.s3.put_object(Bucket=bucket, Key="large", Body=body)
+    sealed = os.urandom(300_000)
+    adit.s3.put_object(Bucket=bucket, Key="sealed", Body=sealed, ServerSideEncryption="AES256")
     done = adit.adit("objects", "verify")
-    assert done.stdout == f"2 versions, 2 blobs, {100 + (1 << 20)} bytes: 0 problems\n"
+    assert done.stdout == f"3 versions, 3 blobs, {100 + (1 << 20) + len(sealed)} bytes: 0 problems\n"
+    # A chunk that was swapped for another of its own object is found as well.
+    [file] = [p for p in (state / "objects" / "blobs").rglob("*") if p.is_file() and 300_000 < p.stat().st_size < 1 << 20]
+    whole, chunk = file.read_bytes(), (64 << 10) + 16
+    file.write_bytes(whole[chunk:2 * chunk] + whole[:chunk] + whole[2 * chunk:])
+    wrong = adit.adit("objects", "verify", check=False)
+    assert "sealed" in wrong.stdout and wrong.stdout.endswith("1 problems\n"), wrong.stdout
+    file.write_bytes(whole)
     [file] = [p for p in (state / "objects").rglob("*") if p.is_file() and p.stat().st_size == 1 << 20]
     with open(file, "r+b") as blob:
         blob.seek(1000)

@@ -152,6 +152,7 @@ def test_what_a_bucket_seals_by_default(installation):
     assert upload["ServerSideEncryption"] == "AES256"
     ids = {"Bucket": bucket, "Key": "parts", "UploadId": upload["UploadId"]}
     part = s3.upload_part(**ids, PartNumber=1, Body=body)
+    assert part["ServerSideEncryption"] == "AES256"
     done = s3.complete_multipart_upload(**ids, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
     assert done["ServerSideEncryption"] == "AES256"
     for key in ("sealed", "copy", "parts"):

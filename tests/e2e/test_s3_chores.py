@@ -75,18 +75,39 @@ def test_access_logs_come_to_their_bucket(installation):
     assert got["Body"].read() == b"hello"
     request = got["ResponseMetadata"]["RequestId"]
 
-    def lines():
+    def lines(of=request):
         keys = [k["Key"] for k in s3.list_objects_v2(Bucket=target).get("Contents", [])]
         assert all(re.fullmatch(r"logs/\d{4}(-\d\d){5}-[0-9A-F]{16}", key) for key in keys), keys
         text = "".join(s3.get_object(Bucket=target, Key=key)["Body"].read().decode() for key in keys)
-        return [line for line in text.splitlines() if request in line]
+        return [line for line in text.splitlines() if of in line]
+
+    def split(line):
+        fields = re.findall(r'\[[^\]]*\]|"[^"]*"|\S+', line)
+        assert len(fields) == 26, fields
+        return fields
 
     (line,) = until(lines)
-    fields = re.findall(r'\[[^\]]*\]|"[^"]*"|\S+', line)
-    assert len(fields) == 26, fields
+    fields = split(line)
     assert fields[1] == source and fields[6:8] == ["REST.GET.OBJECT", "a%20b"]
     assert fields[9:13] == ["200", "-", "5", "5"] and fields[19:22] == ["SigV4", "-", "AuthHeader"], fields
     assert "boto3" in fields[16].lower() or "botocore" in fields[16].lower()
+    # What deletes many keys has a line for each.
+    gone = s3.delete_objects(Bucket=source, Delete={"Objects": [{"Key": "a b"}, {"Key": "never there"}]})
+    request = gone["ResponseMetadata"]["RequestId"]
+    found = until(lambda: [split(line) for line in lines(request)])
+    assert [(fields[6], fields[7], fields[9]) for fields in found] == [
+        ("REST.POST.MULTI_OBJECT_DELETE", "-", "200"),
+        ("BATCH.DELETE.OBJECT", "a%20b", "204"),
+        ("BATCH.DELETE.OBJECT", "never%20there", "204"),
+    ]
+    # And so has what goes by itself.
+    s3.put_object(Bucket=source, Key="old", Body=b"12345")
+    s3.put_bucket_lifecycle_configuration(Bucket=source, LifecycleConfiguration={"Rules": [
+        {"ID": "past", "Status": "Enabled", "Filter": {}, "Expiration": {"Date": "2024-01-01T00:00:00Z"}},
+    ]})
+    (line,) = until(lambda: lines("S3.EXPIRE.OBJECT"))
+    fields = split(line)
+    assert (fields[3], fields[4], fields[7], fields[12]) == ("-", "AmazonS3", "old", "5")
     s3.put_bucket_logging(Bucket=source, BucketLoggingStatus={})
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=source)
 

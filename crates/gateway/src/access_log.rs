@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use adit_model::Millis;
 
 pub use deliver::Delivered;
-pub(crate) use line::{Line, operation};
+pub(crate) use line::{Batched, Line, expired, operation};
 
 /// Most bytes that wait for one bucket's delivery, and for all.
 const MOST_OF_ONE: usize = 4 << 20;
@@ -45,7 +45,7 @@ struct Batch {
 }
 
 impl AccessLogs {
-    fn add(&self, bucket: &str, incarnation: &str, now: Millis, line: &str) {
+    pub(crate) fn add(&self, bucket: &str, incarnation: &str, now: Millis, line: &str) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let Waiting { batches, bytes } = &mut *waiting;
         let batch = batches.entry(bucket.to_owned()).or_default();
@@ -85,8 +85,12 @@ impl Drop for Pending {
     fn drop(&mut self) {
         let text = self.line.text(self.sent);
         let line = &self.line;
-        self.logs
-            .add(&line.bucket, &line.incarnation, line.time, &text);
+        let add = |text: &str| {
+            self.logs
+                .add(&line.bucket, &line.incarnation, line.time, text);
+        };
+        add(&text);
+        line.of_keys().for_each(|text| add(&text));
     }
 }
 

@@ -9,6 +9,7 @@ use adit_snapshot::decide::request::{self, RequestFacts};
 use adit_snapshot::{BucketView, KeyView};
 use adit_wire::time::iso8601;
 
+use crate::access_log::Batched;
 use crate::address::Way;
 use crate::connection::{Connection, Via};
 use crate::counts::Counted;
@@ -50,6 +51,8 @@ pub(crate) struct Notes {
     pub(crate) auth: Option<&'static str>,
     /// Whether the request would have been refused without a grant of an ACL.
     pub(crate) by_acl: bool,
+    /// What became of each key of a request that deletes many.
+    pub(crate) batch: Vec<Batched>,
 }
 
 /// One decision.

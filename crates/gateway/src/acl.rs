@@ -6,9 +6,10 @@
 
 use adit_objects::{GetOptions, VersionId};
 use adit_policy::AclGrant;
-use adit_snapshot::acl::{self, AclError, Asked, Grant, Grantee, OWNER_PREFERRED, Of};
+use adit_snapshot::acl::{self, AclError, Asked, Grant, OWNER_PREFERRED, Of};
 use adit_snapshot::{BucketView, Snapshot};
-use adit_wire::{ErrorReply, Map, Value};
+use adit_wire::s3::acl::{given, shown};
+use adit_wire::{ErrorReply, Value};
 
 use crate::ask::{Ask, stored_bucket};
 use crate::decide::{Question, object_arn};
@@ -160,11 +161,14 @@ pub(crate) fn shown_owner(ask: &Ask<'_>, kept: Option<&str>) -> Option<String> {
     kept.or_else(|| ask.owner_of(view))
 }
 
+/// The canonical id of an object's owner, and the object's list as it is kept.
+pub(crate) type OfNew = (Option<String>, Option<Vec<u8>>);
+
 /// The owner of what the request writes, and its list in the form it is kept in.
 ///
 /// # Errors
 /// A list where the bucket has none, one that is none, or a public one where those are blocked.
-pub(crate) fn of_new(ask: &Ask<'_>) -> Result<(Option<String>, Option<Vec<u8>>), ErrorReply> {
+pub(crate) fn of_new(ask: &Ask<'_>) -> Result<OfNew, ErrorReply> {
     let view = ask.bucket()?;
     let owner = writer(ask, view);
     let bucket_owner = ask.owner_of(view).unwrap_or_default();
@@ -192,23 +196,24 @@ pub(crate) fn asked(
     bucket_owner: &str,
 ) -> Result<Option<Vec<Grant>>, ErrorReply> {
     let headers = acl::HEADERS.into_iter();
-    let given = |grant| {
-        let grant: &Value = grant;
-        let grantee = grant.get("Grantee");
-        acl::Given {
-            id: grantee.get("ID").str(),
-            uri: grantee.get("URI").str(),
-            permission: grant.get("Permission").str(),
-        }
-    };
     let asked = Asked {
         canned: ask.header("x-amz-acl"),
         headers: headers
             .filter_map(|(name, permission)| Some((name, permission, ask.header(name)?)))
             .collect(),
-        document: document.map(|policy| acl::Document {
-            owner: policy.get("Owner").get("ID").str(),
-            grants: policy.get("Grants").list().iter().map(given).collect(),
+        document: document.map(|policy| {
+            let (owner, grants) = given(policy);
+            acl::Document {
+                owner,
+                grants: grants
+                    .into_iter()
+                    .map(|given| acl::Given {
+                        id: given.id,
+                        uri: given.uri,
+                        permission: given.permission,
+                    })
+                    .collect(),
+            }
         }),
     };
     let subject = acl::Subject {
@@ -273,22 +278,11 @@ pub(crate) fn allowed(
 
 /// Grants as replies show them.
 pub(crate) fn show(grants: &[Grant]) -> Value {
-    let shown = grants.iter().map(|grant| {
-        let mut grantee = Map::new();
-        match (&grant.grantee, grant.grantee.uri()) {
-            (Grantee::Account(id), _) => {
-                grantee.push("Type", "CanonicalUser");
-                grantee.push("ID", id.as_str());
-            }
-            (_, uri) => {
-                grantee.push("Type", "Group");
-                grantee.push("URI", uri);
-            }
-        }
-        let mut shown = Map::new();
-        shown.push("Grantee", grantee);
-        shown.push("Permission", grant.permission.name());
-        shown
-    });
-    shown.collect()
+    let grants = grants.iter();
+    grants
+        .map(|grant| {
+            let (id, uri) = (grant.grantee.account(), grant.grantee.uri());
+            shown(id, uri, grant.permission.name())
+        })
+        .collect()
 }

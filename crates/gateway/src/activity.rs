@@ -37,6 +37,11 @@ impl Activity {
         active
     }
 
+    /// Whether no request is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) == 0
+    }
+
     /// Returns when nothing has moved for too long: `idle` without requests, `busy` with some.
     pub(crate) async fn stalled(&self, idle: Duration, busy: Duration) {
         loop {

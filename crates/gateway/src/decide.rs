@@ -486,6 +486,25 @@ pub(crate) fn may_know(
     )
 }
 
+/// Whether the caller may do something else with the object, which is asked beside the request and not
+/// written down.
+pub(crate) fn quietly(ask: &Ask<'_>, said: &Said<'_>, action: &'static str) -> bool {
+    let Ok(context) = context(ask, said) else {
+        return false;
+    };
+    let resource = object_arn(&ask.real_bucket(), ask.key());
+    let point = ask.place.access_point.as_deref();
+    let through = point.map(|point| (point, format!("{}/object/{}", point.arn, ask.key())));
+    let question = Question {
+        action: Action::from(action),
+        resource: &resource,
+        bucket: ask.place.bucket.as_deref(),
+        access_point: through.as_ref().map(|(point, arn)| (*point, arn.as_str())),
+        subject: Some(&said.subject),
+    };
+    may(ask, &context, question, &mut Account::default()).is_ok()
+}
+
 /// Whether a policy that has a say looks at tags of existing objects. Only then they are looked up
 /// before the decision.
 pub(crate) fn asks_existing_tags(ask: &Ask<'_>, bucket: Option<&BucketView>) -> bool {

@@ -1,11 +1,13 @@
 //! Lifecycle: a bucket's rules as the store takes them, what answers say of them, and letting go.
 
-use adit_objects::{ExpireReport, Expiry, ObjectInfo, Rule, Tags, UnixMillis};
+use adit_objects::{ExpireReport, Expiry, Gone, ObjectInfo, Rule, Tags, UnixMillis};
 use adit_snapshot::bucket::{BucketSettings, LifecycleRule};
+use adit_snapshot::{BucketView, Snapshot};
 use adit_wire::time::http_date;
 use http::header::HeaderName;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::access_log::expired;
 use crate::ask::stored_bucket;
 use crate::gateway::Gateway;
 use crate::reply::Reply;
@@ -120,12 +122,13 @@ impl Gateway {
             }
             let now = UnixMillis((self.inner.clock)());
             let rules = rules(&view.settings);
-            match self
+            let mut tell = self.teller(&snapshot, view);
+            let done = self
                 .inner
                 .store
-                .expire(&stored_bucket(&view.bucket), &rules, now)
-                .await
-            {
+                .expire(&stored_bucket(&view.bucket), &rules, now, &mut tell)
+                .await;
+            match done {
                 Ok(report) => {
                     sum.objects += report.objects;
                     sum.versions += report.versions;
@@ -138,6 +141,29 @@ impl Gateway {
             }
         }
         sum
+    }
+}
+
+impl Gateway {
+    /// Writes what is let go into the bucket's access log, if it keeps one.
+    fn teller<'t>(
+        &'t self,
+        snapshot: &'t Snapshot,
+        view: &'t BucketView,
+    ) -> impl FnMut(Gone) + Send + 't {
+        let (gateway, bucket) = (&self.inner, &view.bucket);
+        let owner = snapshot.intent.accounts.get(bucket.owner.as_str());
+        let owner = owner.map_or("", |owner| owner.canonical_id.as_str());
+        let logs = view.settings.logging.is_some();
+        move |gone| {
+            if !logs {
+                return;
+            }
+            let (name, now) = (bucket.name.as_str(), (gateway.clock)());
+            let line = expired((owner, name), now, gateway.ids.next().as_str(), &gone);
+            let logs = &gateway.access_logs;
+            logs.add(name, &bucket.incarnation, now, &line);
+        }
     }
 }
 

@@ -191,6 +191,7 @@ impl Gateway {
     ) -> Result<(), hyper::Error> {
         let settings = &self.inner.settings;
         let connection = Arc::new(connection);
+        let quiet = stream.quiet();
         let activity = Activity::new();
         let (gateway, token, moves) = (self.clone(), shutdown.clone(), activity.clone());
         let service = service_fn(move |request| {
@@ -217,7 +218,11 @@ impl Gateway {
         let mut http = pin!(http);
         tokio::select! {
             done = &mut http => return done,
-            () = shutdown.cancelled() => http.as_mut().graceful_shutdown(),
+            () = shutdown.cancelled() => {
+                // Nothing is on its way that a close could overtake.
+                quiet.store(activity.is_idle(), Ordering::Release);
+                http.as_mut().graceful_shutdown();
+            }
             () = activity.stalled(settings.idle_timeout, settings.body_timeout) => {
                 http.as_mut().graceful_shutdown();
                 // A client that does not move does not say goodbye either.

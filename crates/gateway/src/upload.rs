@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
-use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm, EtagKind};
+use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm, EtagKind, Md5};
 use adit_wire::chunked::{Chain, Decoder, Step};
 use adit_wire::sigv4::{AuthError, Payload, Verified};
 use adit_wire::{ErrorReply, Headers, Service};
@@ -322,9 +322,8 @@ impl Upload {
             return Err(incomplete());
         }
         if let Some(expected) = checks.md5 {
-            use md5::Digest as _;
-            let computed = md5::Md5::digest(body);
-            if computed.as_slice() != expected {
+            let computed = Md5::of(body);
+            if computed != expected {
                 return Err(ErrorReply::new(
                     "BadDigest",
                     400,

@@ -8,13 +8,13 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use md5::{Digest as _, Md5};
 use ring::digest;
 use tokio::task::JoinHandle;
 
 use crate::checksum::{Checksum, ChecksumAlgorithm, Hasher};
 use crate::error::{DigestName, Doing, Error, Fault};
 use crate::files::{Placed, Temporary};
+use crate::md5::Md5;
 use crate::object::{BodyChecks, BodyOptions, EtagKind};
 use crate::schema::sql;
 use crate::seal::{CHUNK, DataKey, random};
@@ -99,7 +99,7 @@ impl Digests {
             .checksum
             .filter(|a| *a != ChecksumAlgorithm::Crc64Nvme);
         Digests {
-            md5: (options.etag == EtagKind::Md5).then(Md5::new),
+            md5: (options.etag == EtagKind::Md5).then(Md5::default),
             crc64: Hasher::new(ChecksumAlgorithm::Crc64Nvme),
             wanted: wanted.map(Hasher::new),
             sha256: options
@@ -134,7 +134,7 @@ impl Digests {
             bytes
         });
         Computed {
-            md5: self.md5.map(|md5| md5.finalize().into()),
+            md5: self.md5.map(Md5::finish),
             crc64,
             checksum: self.wanted.map_or(crc64, Hasher::finish),
             sha256,

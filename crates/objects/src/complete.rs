@@ -1,11 +1,11 @@
 //! CompleteMultipartUpload: the named parts become one object, without moving a byte.
 
-use md5::{Digest as _, Md5};
 use rusqlite::params;
 
 use crate::body::hex;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::error::{DigestName, Error, echo};
+use crate::md5::Md5;
 use crate::multipart::{Completion, PartClaim, UploadAt, UploadInfo, read_upload, stored_checksum};
 use crate::object::{Bucket, UnixMillis, VersionId, Versioning};
 use crate::put::{Destination, PutResult};
@@ -300,7 +300,7 @@ fn is_crc64(claimed: &Checksum, crc64: u64) -> bool {
 
 /// MD5 of the parts' entity tags as bytes, and their number.
 fn composite_etag<'a>(etags: impl Iterator<Item = &'a str>) -> String {
-    let mut hasher = Md5::new();
+    let mut hasher = Md5::default();
     let mut count = 0;
     for etag in etags {
         let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
@@ -309,10 +309,10 @@ fn composite_etag<'a>(etags: impl Iterator<Item = &'a str>) -> String {
             .chunks_exact(2)
             .map(|pair| pair.iter().fold(0, |value, byte| value << 4 | digit(*byte)))
             .collect();
-        hasher.update(bytes);
+        hasher.update(&bytes);
         count += 1;
     }
-    format!("{}-{count}", hex(&hasher.finalize()))
+    format!("{}-{count}", hex(&hasher.finish()))
 }
 
 /// The object's checksum, made of the parts'.

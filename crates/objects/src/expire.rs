@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use crate::error::Error;
-use crate::object::{Bucket, ObjectInfo, Tags, UnixMillis, Versioning};
+use crate::object::{Bucket, ObjectInfo, Tags, UnixMillis, VersionId, Versioning};
 use crate::rows::{decode_tags, key_text};
 use crate::scan::after_prefix;
 use crate::schema::sql;
@@ -55,6 +55,30 @@ pub struct ExpireReport {
     pub markers: u64,
     /// Uploads aborted.
     pub uploads: u64,
+}
+
+/// Something that a rule let go, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// What was done.
+    pub what: Departure,
+    /// The object's key.
+    pub key: String,
+    /// The version that is gone, where there are versions.
+    pub version: Option<VersionId>,
+    /// Bytes it had.
+    pub size: u64,
+}
+
+/// What was done to something that expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// It is gone for good.
+    Removed,
+    /// A delete marker covers it.
+    Covered,
+    /// An upload was aborted.
+    Aborted,
 }
 
 /// Rows looked at, and at most deleted, in one step.
@@ -122,6 +146,8 @@ struct Candidate {
     since: UnixMillis,
     size: u64,
     tags: Tags,
+    /// Its version id is `null`.
+    null: bool,
 }
 
 /// What a rule lets go.
@@ -144,8 +170,8 @@ struct Walk {
 }
 
 impl Store {
-    /// Applies the rules as of `now`, in bounded steps beside other traffic. An object that was replaced
-    /// meanwhile is left alone.
+    /// Applies the rules as of `now`, in bounded steps beside other traffic, and tells what went. An object
+    /// that was replaced meanwhile is left alone.
     ///
     /// # Errors
     /// [`Error::Fault`]; what was done so far stays done.
@@ -154,16 +180,26 @@ impl Store {
         bucket: &Bucket,
         rules: &[Rule],
         now: UnixMillis,
+        tell: &mut (dyn FnMut(Gone) + Send),
     ) -> Result<ExpireReport, Error> {
         let mut report = ExpireReport::default();
         let Some(row) = self.inner.known_bucket(&bucket.id) else {
             return Ok(report);
         };
         for rule in rules {
-            self.expire_versions(bucket, row, rule, now, &mut report)
+            let mut gone = |gone: Gone, fate| {
+                match fate {
+                    Some(Fate::Current) => report.objects += 1,
+                    Some(Fate::Noncurrent) => report.versions += 1,
+                    Some(Fate::Marker) => report.markers += 1,
+                    None => report.uploads += 1,
+                }
+                tell(gone);
+            };
+            self.expire_versions(bucket, row, rule, now, &mut gone)
                 .await?;
             if let Some(days) = rule.abort_uploads_days {
-                report.uploads += self.expire_uploads(row, rule, days, now).await?;
+                self.expire_uploads(row, rule, days, now, &mut gone).await?;
             }
         }
         Ok(report)
@@ -175,7 +211,7 @@ impl Store {
         row: i64,
         rule: &Rule,
         now: UnixMillis,
-        report: &mut ExpireReport,
+        gone: &mut Tell<'_>,
     ) -> Result<(), Error> {
         if rule.expiration.is_none()
             && rule.noncurrent_days.is_none()
@@ -209,9 +245,9 @@ impl Store {
                     .writer
                     .submit(move |tx| tx.let_go(row, versioning, due))
                     .await?;
-                report.objects += done.objects;
-                report.versions += done.versions;
-                report.markers += done.markers;
+                for (version, fate) in done {
+                    gone(self.told(versioning, version, fate), Some(fate));
+                }
             }
             if !more {
                 return Ok(());
@@ -225,37 +261,69 @@ impl Store {
         rule: &Rule,
         days: u32,
         now: UnixMillis,
-    ) -> Result<u64, Error> {
-        let (mut count, mut after) = (0, 0);
+        gone: &mut Tell<'_>,
+    ) -> Result<(), Error> {
+        let mut after = 0;
         loop {
             let prefix = rule.prefix.clone();
-            let page: Vec<(i64, UnixMillis)> = self
+            let page: Vec<(i64, UnixMillis, String)> = self
                 .inner
                 .read(move |inner| {
                     inner.readers.with(|conn| {
-                        let text = "SELECT id, initiated FROM upload INDEXED BY upload_by_key
+                        let text = "SELECT id, initiated, key FROM upload INDEXED BY upload_by_key
                             WHERE bucket = ?1 AND key >= ?2 AND key < ?3 AND id > ?4
                             ORDER BY id LIMIT ?5";
                         let end = after_prefix(&prefix);
                         let values = params![row, prefix.as_bytes(), end, after, STEP as i64];
                         collect(conn, text, values, |row| {
-                            Ok((sql(row.get(0))?, UnixMillis(sql(row.get(1))?)))
+                            let key = key_text(sql(row.get_ref(2))?)?.to_owned();
+                            Ok((sql(row.get(0))?, UnixMillis(sql(row.get(1))?), key))
                         })
                     })
                 })
                 .await?;
-            let Some((last, _)) = page.last() else {
-                return Ok(count);
+            let Some((last, ..)) = page.last() else {
+                return Ok(());
             };
             after = *last;
-            let overdue = |(_, initiated): &&(i64, UnixMillis)| days_after(*initiated, days) <= now;
-            for upload in page.iter().filter(overdue).map(|(upload, _)| *upload) {
+            for (upload, initiated, key) in page {
+                if days_after(initiated, days) > now {
+                    continue;
+                }
                 self.inner
                     .writer
                     .submit(move |tx| tx.remove_upload(upload))
                     .await?;
-                count += 1;
+                let aborted = Gone {
+                    what: Departure::Aborted,
+                    key,
+                    version: None,
+                    size: 0,
+                };
+                gone(aborted, None);
             }
+        }
+    }
+}
+
+/// Takes what is gone, and by which fate; none for an upload.
+type Tell<'t> = dyn FnMut(Gone, Option<Fate>) + Send + 't;
+
+impl Store {
+    fn told(&self, versioning: Versioning, version: Candidate, fate: Fate) -> Gone {
+        let versions = versioning != Versioning::Unversioned;
+        let covered = versions && matches!(fate, Fate::Current);
+        Gone {
+            what: match covered {
+                true => Departure::Covered,
+                false => Departure::Removed,
+            },
+            version: (versions && !covered).then(|| match version.null {
+                true => VersionId::new("null"),
+                false => self.inner.ids.version(version.row),
+            }),
+            key: version.key,
+            size: version.size,
         }
     }
 }
@@ -267,7 +335,7 @@ fn candidates(
     rule: &Rule,
     walk: &Walk,
 ) -> Result<Vec<Candidate>, Error> {
-    let columns = "id, key, latest, marker, modified, superseded, size, tags";
+    let columns = "id, key, latest, marker, modified, superseded, size, tags, nul";
     let read = |row: &rusqlite::Row<'_>| {
         let written: i64 = sql(row.get(4))?;
         Ok(Candidate {
@@ -279,6 +347,7 @@ fn candidates(
             since: UnixMillis(sql(row.get::<_, Option<i64>>(5))?.unwrap_or(written)),
             size: sql(row.get(6))?,
             tags: decode_tags(row, 7)?,
+            null: sql(row.get(8))?,
         })
     };
     let text = format!(
@@ -363,8 +432,8 @@ impl Tx<'_> {
         bucket: i64,
         versioning: Versioning,
         due: Vec<(Candidate, Fate)>,
-    ) -> Result<ExpireReport, Error> {
-        let mut done = ExpireReport::default();
+    ) -> Result<Vec<(Candidate, Fate)>, Error> {
+        let mut done = Vec::new();
         for (version, fate) in due {
             let key = version.key.as_str();
             let text = "SELECT 1 FROM version WHERE id = ?1 AND latest = ?2 AND modified = ?3";
@@ -376,19 +445,12 @@ impl Tx<'_> {
                 continue;
             }
             match fate {
-                Fate::Current => {
-                    self.delete_current(bucket, key, versioning)?;
-                    done.objects += 1;
-                }
-                Fate::Noncurrent => {
+                Fate::Current => self.delete_current(bucket, key, versioning)?,
+                Fate::Noncurrent | Fate::Marker => {
                     self.remove_version(bucket, key, version.row)?;
-                    done.versions += 1;
-                }
-                Fate::Marker => {
-                    self.remove_version(bucket, key, version.row)?;
-                    done.markers += 1;
                 }
             }
+            done.push((version, fate));
         }
         Ok(done)
     }

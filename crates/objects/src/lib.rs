@@ -38,6 +38,7 @@ mod get;
 mod ids;
 mod key;
 mod list;
+mod md5;
 mod multipart;
 mod object;
 mod pages;
@@ -57,12 +58,13 @@ pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum, Ru
 pub use copy::{CopyPart, CopyRequest, CopyResult, Directive, Source};
 pub use delete::{DeleteOptions, DeleteResult};
 pub use error::{Condition, DigestName, Error, Fault};
-pub use expire::{ExpireReport, Expiry, Rule};
+pub use expire::{Departure, ExpireReport, Expiry, Gone, Rule};
 pub use get::{GetOptions, Object, Range};
 pub use list::{
     Entry, ListQuery, ListStart, Page, UploadEntry, UploadPage, UploadQuery, VersionEntry,
     VersionPage, VersionQuery,
 };
+pub use md5::Md5;
 pub use multipart::{
     Completion, NewUpload, PartClaim, PartEntry, PartPage, PartResult, PartWriter, UploadInfo,
 };

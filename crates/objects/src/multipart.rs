@@ -114,6 +114,7 @@ pub struct PartWriter {
     body: BodyWriter,
     at: UploadAt,
     number: u32,
+    sealed: bool,
 }
 
 /// An upload as an operation names it.
@@ -126,6 +127,11 @@ pub(crate) struct UploadAt {
 }
 
 impl PartWriter {
+    /// Whether the bytes are sealed (SSE-S3), as the upload says.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
     /// Takes the next bytes; as [`PutWriter::write`](crate::PutWriter::write).
     ///
     /// # Errors
@@ -246,12 +252,13 @@ impl Store {
             )));
         }
         options.checksum = options.checksum.or(declared);
-        let body = BodyWriter::new(inner.clone(), options, upload.attributes.encrypt)?;
+        let sealed = upload.attributes.encrypt;
         Ok(PartWriter {
+            body: BodyWriter::new(inner.clone(), options, sealed)?,
             inner,
-            body,
             at,
             number: part_number,
+            sealed,
         })
     }
 

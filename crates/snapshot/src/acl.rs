@@ -76,6 +76,14 @@ impl Grantee {
         found.map(|(_, group)| group)
     }
 
+    /// The canonical id of an account; none for a group.
+    pub fn account(&self) -> Option<&str> {
+        match self {
+            Grantee::Account(id) => Some(id),
+            Grantee::AllUsers | Grantee::AuthenticatedUsers | Grantee::LogDelivery => None,
+        }
+    }
+
     /// The URI of a group; none for an account.
     pub fn uri(&self) -> Option<&'static str> {
         let found = GROUPS.into_iter().find(|(_, group)| group == self);

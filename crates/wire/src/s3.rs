@@ -11,6 +11,7 @@ use crate::request::Parts;
 use crate::tables::Service;
 use crate::value::Value;
 
+pub mod acl;
 mod form;
 mod host;
 mod recognise;

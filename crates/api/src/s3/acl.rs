@@ -1,8 +1,9 @@
 //! Bucket ACLs [s3-policy §B.4]: off unless the bucket's ownership setting turns them on.
 
 use adit_model::*;
-use adit_snapshot::acl::{self, AclError, Asked, Grant, Grantee, OWNER_ENFORCED};
-use adit_wire::{Map, Value, map};
+use adit_snapshot::acl::{self, AclError, Asked, Grant, OWNER_ENFORCED};
+use adit_wire::s3::acl::{given, shown};
+use adit_wire::{Value, map};
 
 use super::{find, settings};
 use crate::context::{Answer, Ctx, View};
@@ -73,22 +74,22 @@ fn asked(input: &Input<'_>, intent: &Intent, owner: &str) -> Result<Option<Vec<G
     let headers = headers
         .filter_map(|((header, permission), name)| Some((header, permission, input.text(name)?)));
     let policy = input.get("AccessControlPolicy");
-    let given = |grant| {
-        let grant: &Value = grant;
-        let grantee = grant.get("Grantee");
-        acl::Given {
-            id: grantee.get("ID").str(),
-            uri: grantee.get("URI").str(),
-            permission: grant.get("Permission").str(),
-        }
+    let (named, grants) = given(policy);
+    let document = acl::Document {
+        owner: named,
+        grants: grants
+            .into_iter()
+            .map(|given| acl::Given {
+                id: given.id,
+                uri: given.uri,
+                permission: given.permission,
+            })
+            .collect(),
     };
     let asked = Asked {
         canned: input.text("ACL"),
         headers: headers.collect(),
-        document: (!policy.is_null()).then(|| acl::Document {
-            owner: policy.get("Owner").get("ID").str(),
-            grants: policy.get("Grants").list().iter().map(given).collect(),
-        }),
+        document: (!policy.is_null()).then_some(document),
     };
     let subject = acl::Subject {
         owner,
@@ -110,21 +111,13 @@ fn refusal(why: AclError) -> Refusal {
 
 /// Grants as replies show them.
 fn show(grants: &[Grant]) -> Value {
-    let shown = grants.iter().map(|grant| {
-        let mut grantee = Map::new();
-        match (&grant.grantee, grant.grantee.uri()) {
-            (Grantee::Account(id), _) => {
-                grantee.push("Type", "CanonicalUser");
-                grantee.push("ID", id.as_str());
-            }
-            (_, uri) => {
-                grantee.push("Type", "Group");
-                grantee.push("URI", uri);
-            }
-        }
-        map! { "Grantee" => grantee, "Permission" => grant.permission.name() }
-    });
-    shown.collect()
+    let grants = grants.iter();
+    grants
+        .map(|grant| {
+            let (id, uri) = (grant.grantee.account(), grant.grantee.uri());
+            shown(id, uri, grant.permission.name())
+        })
+        .collect()
 }
 
 /// The bucket's list; what the owner alone has where there is none, or where lists are off.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use adit_model::Millis;
+use adit_objects::{Departure, Gone, VersionId};
 use adit_wire::time::iso8601;
 
 /// What is known of a request when its answer begins. Texts are as they came; [`Line::text`] makes them
@@ -39,9 +40,49 @@ pub(crate) struct Line {
     pub(crate) tls: Option<&'static str>,
     pub(crate) access_point: Option<String>,
     pub(crate) acl: bool,
+    /// The keys of a request that deletes many: each has a line of its own.
+    pub(crate) batch: Vec<Batched>,
+}
+
+/// One key of a request that deletes many.
+#[derive(Debug, Clone)]
+pub(crate) struct Batched {
+    pub(crate) key: String,
+    pub(crate) version: Option<String>,
+    pub(crate) status: u16,
+    pub(crate) error: Option<String>,
 }
 
 impl Line {
+    /// The lines of the keys that the request was about, if it was about many.
+    pub(crate) fn of_keys(&self) -> impl Iterator<Item = String> {
+        self.batch.iter().map(|item| {
+            format!(
+                "{} {} [{}] {} {} {} BATCH.DELETE.OBJECT {} - {} {} - - - - - - {} {} {} - {} {} {} {} -\n",
+                word(Some(&self.owner)),
+                word(Some(&self.bucket)),
+                stamp(self.time),
+                self.peer,
+                word(self.requester.as_deref()),
+                self.request_id,
+                word(Some(&item.key)),
+                item.status,
+                word(item.error.as_deref()),
+                word(item.version.as_deref()),
+                self.host_id,
+                word(self.signature),
+                word(self.auth),
+                word(Some(&self.host)),
+                word(self.tls_version().as_deref()),
+                word(self.access_point.as_deref()),
+            )
+        })
+    }
+
+    fn tls_version(&self) -> Option<String> {
+        self.tls.map(|version| format!("TLSv{version}"))
+    }
+
     /// The line, with its end; `sent`: bytes of the answer's body that went out.
     pub(crate) fn text(&self, sent: u64) -> String {
         let mut out = String::with_capacity(512);
@@ -77,7 +118,7 @@ impl Line {
             word(self.signature),
             word(self.auth),
             word(Some(&self.host)),
-            word(self.tls.map(|version| format!("TLSv{version}")).as_deref()),
+            word(self.tls_version().as_deref()),
             match (&self.access_point, self.acl) {
                 (Some(arn), true) => format!("{} Yes", word(Some(arn))),
                 (Some(arn), false) => format!("{} -", word(Some(arn))),
@@ -159,6 +200,29 @@ fn stamp(time: Millis) -> String {
     )
 }
 
+/// The line of something that a lifecycle rule let go, which nobody asked for.
+pub(crate) fn expired(
+    (owner, bucket): (&str, &str),
+    time: Millis,
+    request_id: &str,
+    gone: &Gone,
+) -> String {
+    let operation = match gone.what {
+        Departure::Removed => "S3.EXPIRE.OBJECT",
+        Departure::Covered => "S3.CREATE.DELETEMARKER",
+        Departure::Aborted => "S3.DELETE.UPLOAD",
+    };
+    format!(
+        "{} {} [{}] - AmazonS3 {request_id} {operation} {} - - - - {} - - - - {} - - - - - - - -\n",
+        word(Some(owner)),
+        word(Some(bucket)),
+        stamp(time),
+        word(Some(&gone.key)),
+        word((gone.size > 0).then(|| gone.size.to_string()).as_deref()),
+        word(gone.version.as_ref().map(VersionId::as_str)),
+    )
+}
+
 /// The operation's name in a log: `REST.GET.OBJECT`.
 pub(crate) fn operation(name: &str, method: &str) -> String {
     let resource = match name {
@@ -231,12 +295,46 @@ mod tests {
             tls: Some("1.3"),
             access_point: None,
             acl: true,
+            batch: vec![Batched {
+                key: "a b".into(),
+                version: Some("v1".into()),
+                status: 403,
+                error: Some("AccessDenied".into()),
+            }],
         };
         assert_eq!(
             line.text(5),
             "own b [02/Jan/2026:03:04:05 +0000] 10.0.0.1 - ID REST.GET.OBJECT a%20b%0A%22%C3%A9 \"GET /b/a?X-Amz-Signature=REDACTED&x=1&%58-Amz-Signature=REDACTED HTTP/1.1\" 200 - 5 7 0 3 \"%22 200 -%0A\" \"agent 1\" - HOST SigV4 - QueryString b.s3.amazonaws.com TLSv1.3 - Yes\n"
         );
         assert!(line.text(0).contains(" 200 - - 7 "));
+        let of_keys: Vec<String> = line.of_keys().collect();
+        assert_eq!(
+            of_keys,
+            [
+                "own b [02/Jan/2026:03:04:05 +0000] 10.0.0.1 - ID BATCH.DELETE.OBJECT a%20b - 403 AccessDenied - - - - - - v1 HOST SigV4 - QueryString b.s3.amazonaws.com TLSv1.3 - -\n"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_line_has_as_many_fields() {
+        let gone = |what| Gone {
+            what,
+            key: "a b".into(),
+            version: None,
+            size: 9,
+        };
+        let line = expired(("own", "b"), 0, "ID", &gone(Departure::Removed));
+        assert_eq!(
+            line,
+            "own b [01/Jan/1970:00:00:00 +0000] - AmazonS3 ID S3.EXPIRE.OBJECT a%20b - - - - 9 - - - - - - - - - - - - -\n"
+        );
+        for (what, name) in [
+            (Departure::Covered, "S3.CREATE.DELETEMARKER"),
+            (Departure::Aborted, "S3.DELETE.UPLOAD"),
+        ] {
+            assert!(expired(("own", "b"), 0, "ID", &gone(what)).contains(name));
+        }
     }
 
     #[test]

@@ -117,6 +117,7 @@ impl Account {
             tls: connection.tls.map(|tls| tls.as_str()),
             access_point: log.access_point,
             acl: log.by_acl && error.is_none(),
+            batch: log.batch,
         })
     }
 }

@@ -61,6 +61,8 @@ pub(crate) struct Made {
     pub(crate) checksum: Option<Checksum>,
     pub(crate) version: Option<String>,
     pub(crate) source_version: Option<String>,
+    /// How the copy is sealed where it is kept.
+    pub(crate) encryption: Option<String>,
 }
 
 /// Whether a copy's two sides are kept in different places.
@@ -412,6 +414,7 @@ async fn into_store(
             conditions,
         } => {
             let body = body(checksum.or(source_algorithm));
+            let encrypt = attributes.encrypt;
             let options = PutOptions {
                 attributes: merged(
                     *attributes,
@@ -435,6 +438,7 @@ async fn into_store(
                 checksum: Some(put.checksum.value),
                 version: put.version_id.map(|id| id.to_string()),
                 source_version: None,
+                encryption: encrypt.then(|| "AES256".to_owned()),
             })
         }
         Becomes::Part { upload, number, .. } => {
@@ -451,6 +455,7 @@ async fn into_store(
                 checksum: Some(part.checksum),
                 version: None,
                 source_version: None,
+                encryption: None,
             })
         }
     }
@@ -506,6 +511,7 @@ async fn into_upstream(
         checksum: None,
         version: text("x-amz-version-id").map(str::to_owned),
         source_version: None,
+        encryption: text("x-amz-server-side-encryption").map(str::to_owned),
     };
     // The connection is good for more.
     let _ = sent.body.whole(super::MOST).await;

@@ -1,12 +1,12 @@
 //! A request as it goes out to an upstream.
 
+use adit_objects::Md5;
 use adit_upstream::{Answer, Body, Call, Payload};
 use adit_wire::ErrorReply;
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method};
-use md5::Digest as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::answer::failed;
@@ -162,7 +162,7 @@ impl<'a> Outgoing<'a> {
         // S3 wants it of documents; a client's own was checked already.
         call.headers.remove("content-md5");
         if !body.is_empty() {
-            let md5 = base64::engine::general_purpose::STANDARD.encode(md5::Md5::digest(&body));
+            let md5 = base64::engine::general_purpose::STANDARD.encode(Md5::of(&body));
             if let Ok(value) = HeaderValue::from_str(&md5) {
                 call.headers
                     .insert(HeaderName::from_static("content-md5"), value);

@@ -39,7 +39,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     same_region(ask, &source)?;
     if forward::crosses(ask, &source)? {
         let becomes = Becomes::Object {
-            attributes: Box::new(headers::attributes(ask, tags)?),
+            attributes: Box::new(headers::attributes(ask, tags, acl::of_new(ask)?)?),
             keeps_metadata: metadata == Directive::Copy,
             keeps_tags: tagging == Directive::Copy,
             checksum: headers::algorithm(ask)?,
@@ -50,14 +50,14 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
             "CopyObjectResult" => across(&made),
             "VersionId" => made.version,
             "CopySourceVersionId" => made.source_version,
-            "ServerSideEncryption" => ask.header("x-amz-server-side-encryption"),
+            "ServerSideEncryption" => made.encryption,
         }));
     }
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
-    let attributes = headers::attributes(ask, tags)?;
+    let attributes = headers::attributes(ask, tags, acl::of_new(ask)?)?;
     let encrypt = attributes.encrypt;
     let request = CopyRequest {
         source: stored_source(ask, &source)?,

@@ -9,6 +9,7 @@ use http::header::HeaderName;
 
 use super::errors::reply as store_error;
 use super::headers;
+use crate::access_log::Batched;
 use crate::acl;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Question, Said, may, object_arn};
@@ -164,6 +165,16 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
                 )),
             },
         };
+        if let Some(log) = &mut uses.account.log {
+            let made = outcome.as_ref().ok().cloned().flatten().flatten();
+            let why = outcome.as_ref().err();
+            log.batch.push(Batched {
+                key: item.key.clone(),
+                version: item.version.clone().or(made),
+                status: why.map_or(204, |why| why.status),
+                error: why.map(|why| why.code.to_string()),
+            });
+        }
         let mut shown = Map::new();
         shown.push("Key", item.key.as_str());
         shown.push("VersionId", item.version.as_deref());

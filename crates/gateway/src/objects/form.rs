@@ -236,7 +236,7 @@ async fn put(
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
-    let attributes = headers::attributes(ask, tags)?;
+    let attributes = headers::attributes(ask, tags, acl::of_new(ask)?)?;
     let declared = declared(ask.wire.headers, false)?;
     let mut file = FormFile::new(uses.upload, file, policy, declared);
     if let Some(place) = forward::place(ask)? {

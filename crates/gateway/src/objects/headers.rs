@@ -20,9 +20,12 @@ use crate::upload::header_of;
 ///
 /// # Errors
 /// Features that are not built: they must not be accepted and forgotten.
-pub(super) fn attributes(ask: &Ask<'_>, tags: Pairs) -> Result<Attributes, ErrorReply> {
+pub(super) fn attributes(
+    ask: &Ask<'_>,
+    tags: Pairs,
+    (owner, acl): acl::OfNew,
+) -> Result<Attributes, ErrorReply> {
     refuse_unbuilt(ask)?;
-    let (owner, acl) = acl::of_new(ask)?;
     let text = |name: &str| {
         ask.wire
             .headers

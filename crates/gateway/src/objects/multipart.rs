@@ -31,13 +31,13 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
-    acl::of_new(ask)?;
+    let list = acl::of_new(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let checksum = headers::algorithm(ask)?;
-    let attributes = headers::attributes(ask, tags)?;
+    let attributes = headers::attributes(ask, tags, list)?;
     let encrypt = attributes.encrypt;
     let upload = NewUpload {
         attributes,

@@ -113,6 +113,19 @@ pub(super) async fn existing_tags(ask: &Ask<'_>, version: Option<&VersionId>) ->
     }
 }
 
+/// Whether the caller may read the tags: only then it is told how many there are.
+fn may_count_tags(ask: &Ask<'_>, options: &GetOptions, tags: &decide::Pairs) -> bool {
+    let said = Said {
+        existing: tags,
+        ..Said::default()
+    };
+    let action = match options.version {
+        Some(_) => "s3:GetObjectVersionTagging",
+        None => "s3:GetObjectTagging",
+    };
+    decide::quietly(ask, &said, action)
+}
+
 /// An error about something that is not there: told only to those who may list the bucket.
 pub(super) fn missing<T>(ask: &Ask<'_>, uses: &mut Uses<'_>, why: Error) -> Result<T, ErrorReply> {
     if matches!(why, Error::NoSuchKey { .. } | Error::NoSuchVersion { .. }) {
@@ -153,7 +166,7 @@ fn shown(
             parts.to_string(),
         );
     }
-    if body && !info.attributes.tags.is_empty() {
+    if !info.attributes.tags.is_empty() && may_count_tags(ask, options, &info.attributes.tags) {
         let count = info.attributes.tags.len();
         reply.set(
             HeaderName::from_static("x-amz-tagging-count"),

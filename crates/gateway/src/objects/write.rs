@@ -40,13 +40,13 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
-    acl::of_new(ask)?;
+    let list = acl::of_new(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let length = uses.upload.required_length()?;
-    let attributes = headers::attributes(ask, tags)?;
+    let attributes = headers::attributes(ask, tags, list)?;
     let encrypt = attributes.encrypt;
     let tags = attributes.tags.clone();
     let options = PutOptions {
@@ -93,6 +93,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         .begin_part(&bucket, ask.key(), &upload_id, number, options)
         .await;
     let mut writer = begun.map_err(store_error)?;
+    let encrypt = writer.is_sealed();
     while let Some(data) = uses.upload.next().await? {
         writer.write(data).await.map_err(store_error)?;
     }
@@ -106,6 +107,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         HeaderName::from_static(header_of(part.checksum.algorithm())),
         part.checksum.to_string(),
     );
+    headers::encryption(&mut reply, encrypt);
     Ok(reply)
 }
 

@@ -14,6 +14,7 @@ mod http;
 mod manners;
 mod objects;
 mod paths;
+mod proxied;
 mod sessions;
 mod smuggle;
 mod support;

@@ -41,7 +41,7 @@ async fn recording() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
 }
 
 /// A world whose bucket `elsewhere` is at an upstream.
-fn world(upstream: SocketAddr) -> World {
+pub(crate) fn world(upstream: SocketAddr) -> World {
     let origins = Origins::new(vec![Origin {
         name: "rec".to_owned(),
         upstream: Upstream::new(
@@ -77,7 +77,7 @@ fn world(upstream: SocketAddr) -> World {
 }
 
 /// Sends bytes and reads until the server closes or is silent.
-async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
+pub(crate) async fn exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();

@@ -62,11 +62,14 @@ async fn current_objects_go_when_their_days_are_over() {
     assert_eq!(rules[1].expires_at(head.info()), None);
     let early = UnixMillis(later(&lab, 2).0 - 1);
     assert_eq!(
-        store.expire(&plain(), &rules, early).await.unwrap(),
+        store
+            .expire(&plain(), &rules, early, &mut |_| {})
+            .await
+            .unwrap(),
         ExpireReport::default()
     );
     let report = store
-        .expire(&plain(), &rules, later(&lab, 2))
+        .expire(&plain(), &rules, later(&lab, 2), &mut |_| {})
         .await
         .unwrap();
     assert_eq!(
@@ -77,7 +80,7 @@ async fn current_objects_go_when_their_days_are_over() {
         }
     );
     let report = store
-        .expire(&plain(), &rules, later(&lab, 4))
+        .expire(&plain(), &rules, later(&lab, 4), &mut |_| {})
         .await
         .unwrap();
     assert_eq!(
@@ -95,7 +98,7 @@ async fn current_objects_go_when_their_days_are_over() {
     let rules = [on_date];
     assert_eq!(
         store
-            .expire(&plain(), &rules, later(&lab, 4))
+            .expire(&plain(), &rules, later(&lab, 4), &mut |_| {})
             .await
             .unwrap()
             .objects,
@@ -103,7 +106,7 @@ async fn current_objects_go_when_their_days_are_over() {
     );
     assert_eq!(
         store
-            .expire(&plain(), &rules, later(&lab, 5))
+            .expire(&plain(), &rules, later(&lab, 5), &mut |_| {})
             .await
             .unwrap()
             .objects,
@@ -127,7 +130,7 @@ async fn versions_markers_and_uploads_go_by_their_own_rules() {
         ..Rule::default()
     };
     let report = store
-        .expire(&versioned(), &[noncurrent], later(&lab, 1))
+        .expire(&versioned(), &[noncurrent], later(&lab, 1), &mut |_| {})
         .await
         .unwrap();
     assert_eq!(report.versions, 2, "the newest noncurrent version is kept");
@@ -135,18 +138,29 @@ async fn versions_markers_and_uploads_go_by_their_own_rules() {
         expiration: Some(Expiry::Days(0)),
         ..Rule::default()
     };
+    let mut told = Vec::new();
     let report = store
-        .expire(&versioned(), std::slice::from_ref(&current), later(&lab, 1))
+        .expire(
+            &versioned(),
+            std::slice::from_ref(&current),
+            later(&lab, 1),
+            &mut |gone| told.push(gone),
+        )
         .await
         .unwrap();
     assert_eq!(report.objects, 2);
+    assert!(
+        told.iter()
+            .all(|gone| gone.what == adit_objects::Departure::Covered && gone.version.is_none())
+    );
+    assert_eq!(told.len(), 2);
     assert_eq!(
         get(store, &versioned(), "k").await.unwrap_err().code(),
         "NoSuchKey"
     );
     // Markers are not current objects: nothing more happens.
     let report = store
-        .expire(&versioned(), &[current], later(&lab, 9))
+        .expire(&versioned(), &[current], later(&lab, 9), &mut |_| {})
         .await
         .unwrap();
     assert_eq!(report, ExpireReport::default());
@@ -156,7 +170,12 @@ async fn versions_markers_and_uploads_go_by_their_own_rules() {
     };
     assert_eq!(
         store
-            .expire(&versioned(), std::slice::from_ref(&markers), later(&lab, 9))
+            .expire(
+                &versioned(),
+                std::slice::from_ref(&markers),
+                later(&lab, 9),
+                &mut |_| {}
+            )
             .await
             .unwrap()
             .markers,
@@ -167,7 +186,7 @@ async fn versions_markers_and_uploads_go_by_their_own_rules() {
         ..Rule::default()
     };
     let report = store
-        .expire(&versioned(), &[all, markers], later(&lab, 9))
+        .expire(&versioned(), &[all, markers], later(&lab, 9), &mut |_| {})
         .await
         .unwrap();
     assert_eq!((report.versions, report.markers), (3, 2));
@@ -192,7 +211,10 @@ async fn versions_markers_and_uploads_go_by_their_own_rules() {
         abort_uploads_days: Some(2),
         ..Rule::default()
     };
-    let report = store.expire(&plain(), &[rule], lab.now()).await.unwrap();
+    let report = store
+        .expire(&plain(), &[rule], lab.now(), &mut |_| {})
+        .await
+        .unwrap();
     assert_eq!(report.uploads, 1);
     assert!(store.upload(&plain(), "a/old", &old).await.is_err());
     assert!(store.upload(&plain(), "a/young", &young).await.is_ok());
@@ -208,7 +230,7 @@ async fn a_marker_above_a_deleted_key_outlives_it() {
     }];
     assert_eq!(
         lab.store
-            .expire(&versioned(), &rules, lab.now())
+            .expire(&versioned(), &rules, lab.now(), &mut |_| {})
             .await
             .unwrap()
             .markers,
