@@ -11,8 +11,10 @@ import shlex
 import signal
 import subprocess
 import time
+from contextlib import nullcontext
 
 import pytest
+from harness.behind import own_network
 from harness.installation import Installation, free_port, wait_until
 from harness.programs import ADIT, PYTHON, REPOSITORY
 
@@ -22,6 +24,9 @@ DOCUMENTS = [
 
 # Too large to run inside a test, and run anyway: by test_demo.py, and by whoever runs this file.
 RUN_ELSEWHERE = {"cargo run --release -- demo", "cargo xtask test"}
+
+# Documents that make devices of the host's.
+OWN_NETWORK = {"interfaces.md"}
 
 BLOCK = re.compile(r"^```(\S*)[ \t]*(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -106,6 +111,17 @@ class Reader:
 @pytest.mark.heavy
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_block_runs(document):
+    # Devices that a document makes for "the host" are nobody else's.
+    with own_network() if document.name in OWN_NETWORK else nullcontext():
+        try:
+            follow(document)
+        finally:
+            if document.name in OWN_NETWORK:
+                subprocess.run("ip netns del machine; rm -rf /etc/netns/machine", shell=True, check=False, stderr=subprocess.DEVNULL)
+
+
+def follow(document):
+    """Does what a document says, in its order."""
     reader = Reader()
     output = None
     ran = 0

@@ -1,5 +1,6 @@
 """Without any privilege: the core of everything, as an ordinary user in a user namespace."""
 
+import gzip
 import os
 import shutil
 from pathlib import Path
@@ -31,7 +32,10 @@ def program(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rootless(program):
     """An ephemeral installation of the user `nobody`."""
-    adit = Installation(user=NOBODY, program=program)
+    config = program.parent / "adit.toml"
+    config.write_text("[flow_logs]\nseconds = 2\n")
+    config.chmod(0o644)
+    adit = Installation(user=NOBODY, program=program, arguments=["--config", str(config)])
     try:
         yield adit.start()
     finally:
@@ -84,6 +88,47 @@ def test_security_groups_filter(rootless):
     (address,) = endpoint.addresses
     with adit.host(subnet) as host:
         assert host.connect(address, timeout=1) == "timeout"
+
+
+def test_flows_are_recorded_and_counted(rootless):
+    adit = rootless
+    vpc = Vpc(adit, "10.8.0.0/16")
+    subnet, endpoint, _ = vpc.private_subnet_with_gateway("10.8.1.0/24")
+    closed = vpc.interface_endpoint(subnet, groups=[vpc.group("closed")])
+    bucket = adit.bucket()
+    made = adit.ec2.create_flow_logs(
+        ResourceType="VPC", ResourceIds=[vpc.id], TrafficType="ALL", LogDestinationType="s3",
+        LogDestination=f"arn:aws:s3:::{bucket}/net", MaxAggregationInterval=60,
+    )
+    assert not made["Unsuccessful"]
+    with adit.host(subnet) as host:
+        allowed(host.s3("put_object", Bucket=bucket, Key="own/x", Body="x" * (1 << 20)))
+        assert host.connect(closed.addresses[0], timeout=1) == "timeout"
+
+        def records():
+            keys = [e["Key"] for e in adit.s3.list_objects_v2(Bucket=bucket, Prefix="net/").get("Contents", [])]
+            bodies = [adit.s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
+            return [line.split() for body in bodies for line in gzip.decompress(body).decode().splitlines()]
+
+        def seen():
+            rows = [row for row in records() if row[3] == host.address and row[13] == "OK"]
+            ends = {row[12]: int(row[9]) for row in sorted(rows, key=lambda row: int(row[9]))}
+            return ends.keys() == {"ACCEPT", "REJECT"} and ends["ACCEPT"] > 1 << 20
+
+        wait_until(seen, 40, "an ACCEPT and a REJECT record")
+        assert any(subnet in line and "gateway" in line for line in adit.adit("paths").stdout.splitlines())
+        # The host's interface and the endpoint are among what passes.
+        shown = adit.adit("top").stdout
+        assert endpoint in shown
+
+
+def test_a_device_of_the_host_is_out_of_reach(rootless):
+    vpc = Vpc(rootless, "10.9.0.0/16")
+    subnet = vpc.subnet("10.9.1.0/24")
+    done = rootless.adit("attach", "--subnet", subnet, "--interface", "eth0", check=False)
+    assert done.returncode != 0 and "rootless" in done.stderr
+    filters = [{"Name": "subnet-id", "Values": [subnet]}]
+    assert not rootless.ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
 
 
 def test_the_end_leaves_nothing(program):

@@ -4,6 +4,7 @@
 pub(crate) mod account;
 pub(crate) mod attachment;
 pub(crate) mod failed_zone;
+mod host_device;
 pub(crate) mod name_export;
 pub(crate) mod prefix_list;
 pub(crate) mod quota;

@@ -1,7 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -180,13 +180,20 @@ pub(crate) struct Attach {
     #[arg(
         long,
         value_name = "PATH",
-        required_unless_present = "pid",
-        conflicts_with = "pid"
+        required_unless_present_any = ["pid", "host_device"],
+        conflicts_with_all = ["pid", "host_device"]
     )]
     pub(crate) netns: Option<PathBuf>,
     /// The namespace of a process; the attachment goes away with it.
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", conflicts_with = "host_device")]
     pub(crate) pid: Option<u32>,
+    /// A network device of this host: it becomes the interface's port, and what is behind it uses the
+    /// interface's address. Given back by `adit detach`.
+    #[arg(long = "interface", value_name = "DEV", conflicts_with = "device")]
+    pub(crate) host_device: Option<String>,
+    /// Lends the device even if a default route of this host leads over it.
+    #[arg(long, requires = "host_device")]
+    pub(crate) force: bool,
     /// What the device is called there.
     #[arg(long, value_name = "NAME", default_value = "eth0")]
     pub(crate) device: String,
@@ -369,6 +376,16 @@ pub(crate) enum SiteAction {
         /// Gives its hosts a way to the internet, behind one public address.
         #[arg(long)]
         internet: bool,
+        /// A network device of this host: the real network behind it becomes the site. Given back when
+        /// the site is deleted.
+        #[arg(long, value_name = "DEV")]
+        interface: Option<String>,
+        /// Lends the device even if a default route of this host leads over it.
+        #[arg(long, requires = "interface")]
+        force: bool,
+        /// The address of the way to the VPC in the site's block, instead of the block's base plus one.
+        #[arg(long, value_name = "IP")]
+        address: Option<Ipv4Addr>,
     },
     /// Lists the sites.
     List,

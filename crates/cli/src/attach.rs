@@ -1,16 +1,16 @@
-//! `adit attach` and `adit detach`: namespaces that somebody else made.
+//! `adit attach` and `adit detach`: namespaces that somebody else made, and devices of the host.
 
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use adit_net::client::Agent;
 use anyhow::Context;
 use serde_json::{Value, json};
 
 use crate::args::{self, Target};
 use crate::client::Client;
+use crate::host_device;
 
 /// Where an interface is to be put.
 pub(crate) struct Place<'a> {
@@ -44,13 +44,7 @@ pub(crate) fn make(
 pub(crate) fn put(client: &Client, interface: &str, place: &Place<'_>) -> anyhow::Result<Value> {
     let shown = place.netns.display();
     let namespace = File::open(place.netns).with_context(|| format!("cannot open `{shown}`"))?;
-    let access = client.adit("GetAccess", json!({}))?;
-    let directory = access.get("AgentDirectory").and_then(Value::as_str);
-    let directory = PathBuf::from(directory.context("adit's answer lacks AgentDirectory")?);
-    let agent = Agent::find(&directory)?.with_context(|| {
-        let directory = directory.display();
-        format!("the network agent of adit is not there (looked in `{directory}`)")
-    })?;
+    let agent = host_device::agent(client)?;
     agent.lend(interface, namespace.as_fd())?;
     let mut input = json!({"NetworkInterfaceId": interface, "Device": place.device});
     if let Some(pid) = place.pid {
@@ -62,7 +56,18 @@ pub(crate) fn put(client: &Client, interface: &str, place: &Place<'_>) -> anyhow
     client.adit("AttachInterface", input)
 }
 
-/// Takes an interface out of its namespace.
+/// Makes a device of the host an interface's port. The description of the attachment.
+fn plug(client: &Client, interface: &str, device: &str, force: bool) -> anyhow::Result<Value> {
+    let input = json!({"NetworkInterfaceId": interface, "Interface": device, "Force": force});
+    let attached = client.adit("AttachInterface", input)?;
+    if let Err(why) = host_device::demand(client, device) {
+        let _ = take(client, interface, false);
+        return Err(why);
+    }
+    Ok(attached)
+}
+
+/// Takes an interface out of its namespace, or gives its device back to the host.
 pub(crate) fn take(client: &Client, interface: &str, delete: bool) -> anyhow::Result<()> {
     let input = json!({"NetworkInterfaceId": interface, "Delete": delete});
     client.adit("DetachInterface", input).map(drop)
@@ -70,6 +75,9 @@ pub(crate) fn take(client: &Client, interface: &str, delete: bool) -> anyhow::Re
 
 pub(crate) fn attach(target: &Target, options: &args::Attach) -> anyhow::Result<ExitCode> {
     let client = target.client()?;
+    if let Some(device) = &options.host_device {
+        host_device::examine(&client, device, options.force)?;
+    }
     let netns = match (&options.netns, options.pid) {
         (Some(path), _) => path.clone(),
         (None, pid) => PathBuf::from(format!("/proc/{}/ns/net", pid.unwrap_or_default())),
@@ -87,7 +95,11 @@ pub(crate) fn attach(target: &Target, options: &args::Attach) -> anyhow::Result<
         }
         (None, None) => anyhow::bail!("say what: an interface, or --subnet ID"),
     };
-    let attached = match put(&client, &interface, &place) {
+    let attached = match &options.host_device {
+        Some(device) => plug(&client, &interface, device, options.force),
+        None => put(&client, &interface, &place),
+    };
+    let attached = match attached {
         Ok(attached) => attached,
         Err(error) => {
             if made {

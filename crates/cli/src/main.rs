@@ -12,6 +12,7 @@ mod demo;
 mod dns;
 mod down;
 mod env;
+mod host_device;
 mod net;
 mod objects;
 mod paths;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::args::{SiteAction, SiteCommand, Target};
+use crate::host_device;
 
 pub(crate) fn run(target: &Target, command: &SiteCommand) -> anyhow::Result<ExitCode> {
     let client = target.client()?;
@@ -16,12 +17,31 @@ pub(crate) fn run(target: &Target, command: &SiteCommand) -> anyhow::Result<Exit
             vpn_connection,
             resolver,
             internet,
+            interface,
+            force,
+            address,
         } => {
-            let resolver = resolver.map(|address| address.to_string());
-            client.adit(
-                "CreateSite",
-                json!({"Name": name, "Cidr": cidr, "VpcId": vpc, "VpnConnectionId": vpn_connection, "Resolver": resolver, "Internet": internet}),
-            )?;
+            let input = json!({
+                "Name": name,
+                "Cidr": cidr,
+                "VpcId": vpc,
+                "VpnConnectionId": vpn_connection,
+                "Resolver": resolver.map(|address| address.to_string()),
+                "Internet": internet,
+                "Interface": interface,
+                "Force": force,
+                "Address": address.map(|address| address.to_string()),
+            });
+            if let Some(device) = interface {
+                host_device::examine(&client, device, *force)?;
+            }
+            client.adit("CreateSite", input)?;
+            if let Some(device) = interface
+                && let Err(why) = host_device::demand(&client, device)
+            {
+                let _ = client.adit("DeleteSite", json!({"Name": name}));
+                return Err(why);
+            }
             println!("{name}");
         }
         SiteAction::List => {

@@ -58,6 +58,10 @@ pub(crate) fn status(target: &Target) -> anyhow::Result<ExitCode> {
     // Who may not see what passes, or asks a node without planes, is shown the rest.
     if let Ok(traffic) = client.adit("NetCounters", json!({})) {
         paths::summary(&traffic);
+        for device in list(&traffic, "Absent") {
+            let (holder, why) = (text(&device, "Holder"), text(&device, "Why"));
+            wrong.push(format!("{holder}\tabsent: {why}"));
+        }
         for vpc in list(&traffic, "Unread") {
             wrong.push(format!("{}\t{}", text(&vpc, "VpcId"), text(&vpc, "Why")));
         }

@@ -358,6 +358,9 @@ pub enum InterfaceUser {
         /// The process it was attached for and goes away with; none: it stays until detached.
         lease: Option<Lease>,
     },
+    /// A device of the host, lent to the subnet as the interface's port: what is behind it uses the
+    /// interface's addresses.
+    HostDevice(HostDevice),
     /// Nothing yet: made by `CreateNetworkInterface`, shown as `available`.
     Available,
     /// A NAT gateway; it goes away with the gateway.
@@ -366,6 +369,17 @@ pub enum InterfaceUser {
     ResolverEndpoint(ResolverEndpointId),
     /// A load balancer, by ARN; it goes away with it.
     LoadBalancer(String),
+}
+
+/// A network device of the host that is lent to a network of Adit's, and goes back to the host when it
+/// is not any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostDevice {
+    /// Its name at the host: 1 to 15 bytes.
+    pub name: String,
+    /// Whether it is taken although a default route of the host leads over it.
+    #[serde(default)]
+    pub forced: bool,
 }
 
 impl NetworkInterface {
@@ -495,8 +509,21 @@ pub struct Site {
     /// connection's gateway decide who reaches it. Without one every table of the VPC leads there.
     #[serde(default)]
     pub vpn: Option<VpnConnectionId>,
+    /// The device of the host behind which the rest of the site's block is: a real network.
+    #[serde(default)]
+    pub device: Option<HostDevice>,
+    /// Where its router answers, if not at the block's base plus one.
+    #[serde(default)]
+    pub address: Option<Ipv4Addr>,
     /// When it was made.
     pub created: Millis,
+}
+
+impl Site {
+    /// Where its router answers: the way from the site to the VPC, and the resolver of public names.
+    pub fn router(&self) -> Ipv4Addr {
+        self.address.unwrap_or(crate::net::router(self.cidr))
+    }
 }
 
 /// A host of a site, present while a program runs there.

@@ -13,10 +13,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
+use crate::host::Host;
 use crate::{namespace, sys};
 
 mod before;
 mod groups;
+mod lending;
 mod mend;
 mod open;
 mod parts;
@@ -75,7 +77,7 @@ struct Ground {
     /// The user namespace of all namespaces, when rootless.
     user: Option<OwnedFd>,
     /// Where the agent was started: the host's, in which nothing is ever made.
-    host: Option<namespace::Identity>,
+    host: Host,
 }
 
 /// The body of the hidden command `net-agent`; `arguments` are those after that word.
@@ -208,8 +210,8 @@ fn absolute(path: OsString) -> Result<PathBuf, StartError> {
 /// Gets the rights to make namespaces, and an empty namespace to work from, so that nothing can
 /// ever be made in the host's.
 fn ground(arguments: &Arguments) -> Result<Ground, StartError> {
-    let host = namespace::own_identity();
     if !arguments.rootless {
+        let host = Host::here(false);
         match sys::unshare(libc::CLONE_NEWNET).and_then(|()| namespace::prepare()) {
             Ok(home) => {
                 let user = None;
@@ -219,6 +221,7 @@ fn ground(arguments: &Arguments) -> Result<Ground, StartError> {
             Err(_) => {}
         }
     }
+    let host = Host::here(true);
     let (home, user) = user_namespace().map_err(StartError::NoUserNamespace)?;
     Ok(Ground {
         home,

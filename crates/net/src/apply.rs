@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use crate::desired::{Link, LinkKind};
+use crate::desired::{Lent, Link, LinkKind};
+use crate::host::{Host, Unfit};
 use crate::namespace::Held;
 use crate::netlink::rt::{self, End};
 use crate::netlink::{KernelError, Message, Netlink, Writer};
@@ -35,6 +36,10 @@ pub(crate) trait Place {
     fn get(&self, ns: &str) -> Option<&Held>;
     /// The agent's own namespace, to which threads come back.
     fn home(&self) -> &OwnedFd;
+    /// Where devices that are lent come from.
+    fn host(&self) -> &Host;
+    /// Hears that the kernel did not let go of a device of the host's, by its number there.
+    fn refused(&mut self, device: &str, index: u32, why: String);
     /// Two numbers for the ends of a new link that no other device of the agent has.
     fn numbers(&self) -> (u32, u32);
     /// Says that a table was changed: the namespace's transaction number is now this.
@@ -54,6 +59,7 @@ pub(crate) fn apply(place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyEr
             Kind::Setting => settings(place, now)?,
             Kind::Filter => filters(place, now)?,
             Kind::Route => open.routes(place, now)?,
+            Kind::Lent => open.lent(place, now)?,
         }
         rest = later;
     }
@@ -76,6 +82,7 @@ enum Kind {
     Setting,
     Filter,
     Route,
+    Lent,
 }
 
 fn kind(act: &Act) -> Kind {
@@ -83,6 +90,7 @@ fn kind(act: &Act) -> Kind {
         Act::AddNamespace | Act::RemoveNamespace => Kind::Namespace,
         Act::Set { .. } => Kind::Setting,
         Act::Filter(_) => Kind::Filter,
+        Act::Take(_) | Act::PutBack(_) => Kind::Lent,
         _ => Kind::Route,
     }
 }
@@ -170,6 +178,25 @@ impl From<InvalidTable> for KernelError {
 }
 
 impl Open {
+    /// Devices of the host come and go, one at a time.
+    fn lent(&mut self, place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
+        for step in steps {
+            // Numbers of what went may be given again.
+            self.indexes.clear();
+            match &step.act {
+                Act::Take(lent) => take(place, step, lent)?,
+                Act::PutBack(name) => {
+                    let opened = held(place, step)?.inside(place.home(), Netlink::route);
+                    let mut socket = opened.flatten().map_err(|error| failed(step, error))?;
+                    let done = place.host().put_back(place.home(), &mut socket, name);
+                    done.map_err(|error| failed(step, error))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     fn routes(&mut self, place: &mut dyn Place, steps: &[Step]) -> Result<(), ApplyError> {
         let Some(first) = steps.first() else {
             return Ok(());
@@ -300,7 +327,12 @@ impl Open {
             Act::RemoveRoute(route) => rt::put_route(w, route, None, false),
             Act::AddRule(rule) => rt::put_rule(w, rule, true),
             Act::RemoveRule(rule) => rt::put_rule(w, rule, false),
-            Act::AddNamespace | Act::RemoveNamespace | Act::Set { .. } | Act::Filter(_) => {}
+            Act::AddNamespace
+            | Act::RemoveNamespace
+            | Act::Set { .. }
+            | Act::Filter(_)
+            | Act::Take(_)
+            | Act::PutBack(_) => {}
         }
         Ok(())
     }
@@ -341,6 +373,26 @@ impl Open {
         };
         rt::add_veth(w, near, far, far_ns.fd.as_fd());
         Ok(())
+    }
+}
+
+fn take(place: &mut dyn Place, step: &Step, lent: &Lent) -> Result<(), ApplyError> {
+    let unfit = |why: Unfit| {
+        let message = Some(why.to_string());
+        let errno = libc::EINVAL;
+        failed(step, KernelError { errno, message })
+    };
+    let host = place.host();
+    let found = host.find(place.home(), &lent.device, lent.forced);
+    let found = found.map_err(unfit)?;
+    let target = held(place, step)?;
+    let to = (target, lent.name.as_str(), place.numbers().0);
+    match host.take(place.home(), &found, to) {
+        Ok(()) => Ok(()),
+        Err(why) => {
+            place.refused(&lent.device, found.index, why.to_string());
+            Err(unfit(why))
+        }
     }
 }
 

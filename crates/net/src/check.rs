@@ -156,6 +156,23 @@ impl Desired {
                 part.must(ns != peer_ns, "both ends in the same namespace")?;
             }
         }
+        let mut hosts: BTreeSet<&str> = BTreeSet::new();
+        for (ns, namespace) in &self.namespaces {
+            for lent in &namespace.lent {
+                let part = At {
+                    ns,
+                    part: || format!("lent device `{}`", lent.name),
+                };
+                part.must(device_name(&lent.name, 15), "not a name for a device")?;
+                let good = |c: char| !c.is_control() && !c.is_whitespace() && !"/:%".contains(c);
+                let known = (1..=15).contains(&lent.device.len()) && lent.device.chars().all(good);
+                part.must(known, "not the name of a device")?;
+                let new = devices.entry(ns).or_default().insert(&lent.name);
+                part.must(new, "two devices of the same name")?;
+                let once = hosts.insert(&lent.device);
+                part.must(once, "the same device is lent twice")?;
+            }
+        }
         let doubled = |(ns, alt): &&(&str, &str)| devices.get(ns).is_some_and(|d| d.contains(alt));
         if let Some((ns, alt)) = altnames.iter().find(doubled) {
             let part = At {

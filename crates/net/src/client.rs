@@ -19,8 +19,8 @@ use crate::desired::Desired;
 use crate::exec::NamespaceHandle;
 use crate::patch::Patch;
 use crate::protocol::{
-    Applied, Change, Connections, Counters, Flows, Hello, Listen, MAX_SOCKETS, Mended, Reply,
-    Request, SOCKET, SocketSpec, Transport, VERSION,
+    Applied, Change, Connections, Counters, Flows, Hello, LentDevice, Listen, MAX_SOCKETS, Mended,
+    Reply, Request, SOCKET, SocketSpec, Transport, VERSION,
 };
 use crate::wire::{self, WireError};
 
@@ -297,6 +297,35 @@ impl Agent {
         let request = Request::Lend { ns: ns.to_owned() };
         match self.request_with(&request, &[namespace])?.0 {
             Reply::Done => Ok(()),
+            _ => Err(AgentError::Confused),
+        }
+    }
+
+    /// Whether a device of the host could be lent, by somebody in this network namespace.
+    ///
+    /// # Errors
+    /// Says why it could not.
+    pub fn examine(
+        &self,
+        device: &str,
+        forced: bool,
+        namespace: BorrowedFd<'_>,
+    ) -> Result<(), AgentError> {
+        let device = device.to_owned();
+        let request = Request::Examine { device, forced };
+        match self.request_with(&request, &[namespace])?.0 {
+            Reply::Done => Ok(()),
+            _ => Err(AgentError::Confused),
+        }
+    }
+
+    /// Every device of the host that is stated in a namespace, and whether it is there.
+    ///
+    /// # Errors
+    /// When the agent is gone or the kernel cannot be read.
+    pub fn lent_devices(&self) -> Result<Vec<LentDevice>, AgentError> {
+        match self.request(&Request::LentDevices)?.0 {
+            Reply::LentDevices(devices) => Ok(devices),
             _ => Err(AgentError::Confused),
         }
     }

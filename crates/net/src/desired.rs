@@ -12,6 +12,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::lent::Lent;
 use crate::nft::Table;
 
 /// Kernel number of the `main` routing table.
@@ -46,6 +47,9 @@ pub struct Namespace {
     /// Links whose near end is here. A veth pair is stated once, at its near end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
+    /// Devices that somebody else made and that are here for a while.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lent: Vec<Lent>,
     /// Addresses of devices here, far ends of other namespaces' links and `lo` included.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<Address>,

@@ -14,7 +14,7 @@
 //!
 //! Everything made here is marked as ours (route protocol number, device group, table name, files
 //! in the run directory). What is not marked is never changed. Nothing is ever made in the host's
-//! own network namespace. No `ip` and no `nft` process is run: netlink is spoken directly.
+//! own network namespace; devices of it are taken out only when they are lent, and put back. No `ip` and no `nft` process is run: netlink is spoken directly.
 //!
 //! Needs Linux 5.6 or later (nexthop objects, concatenated ranges). Before 5.18 addresses carry no
 //! mark, so that ones no longer wanted stay if an agent died in between.
@@ -30,6 +30,8 @@ pub mod protocol;
 pub mod render;
 
 mod apply;
+mod host;
+mod lent;
 mod namespace;
 mod netlink;
 mod observe;

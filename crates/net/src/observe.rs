@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::desired::{Address, IpFamily, Mac, Namespace, NexthopTarget, PolicyRule, Route};
+use crate::lent::Origin;
 use crate::namespace::Held;
 use crate::netlink::rt::{self, LinkReport};
 use crate::netlink::{KernelError, Netlink};
@@ -57,6 +57,8 @@ pub(crate) struct SeenLink {
     pub(crate) up: bool,
     pub(crate) altnames: BTreeSet<String>,
     pub(crate) owner: Owner,
+    /// Of a lent device: its name at the host.
+    pub(crate) origin: Option<String>,
 }
 
 /// Whose a device is.
@@ -66,6 +68,8 @@ pub(crate) enum Owner {
     Near,
     /// The far end of a link of ours.
     Far,
+    /// Somebody else's, lent to us.
+    Lent,
     /// Somebody else's, or the kernel's.
     Other,
 }
@@ -212,6 +216,10 @@ impl Seen {
             let seen = SeenLink::assumed(end.mac, end.mtu, BTreeSet::new(), Owner::Far);
             (end.name.clone(), seen)
         }));
+        links.extend(wanted.lent.iter().map(|lent| {
+            let seen = SeenLink::lent(&lent.device);
+            (lent.name.clone(), seen)
+        }));
         let lo = SeenLink::assumed(None, None, BTreeSet::new(), Owner::Other);
         links.insert("lo".to_owned(), lo);
         Self {
@@ -273,13 +281,24 @@ impl SeenLink {
             up: true,
             altnames,
             owner,
+            origin: None,
+        }
+    }
+
+    /// A device that was just taken.
+    pub(crate) fn lent(device: &str) -> Self {
+        Self {
+            origin: Some(device.to_owned()),
+            ..Self::assumed(None, None, BTreeSet::new(), Owner::Lent)
         }
     }
 }
 
 impl From<LinkReport> for SeenLink {
     fn from(report: LinkReport) -> Self {
+        let origin = Origin::parse(&report.alias).filter(|_| report.group == rt::LENT);
         let owner = match (report.kind.as_deref(), report.group) {
+            _ if origin.is_some() => Owner::Lent,
             (Some("veth"), rt::NEAR) => Owner::Near,
             (Some("veth"), rt::FAR) => Owner::Far,
             _ => Owner::Other,
@@ -291,20 +310,27 @@ impl From<LinkReport> for SeenLink {
             up: report.up,
             altnames: report.altnames.into_iter().collect(),
             owner,
+            origin: origin.map(|origin| origin.device),
         }
     }
 }
 
-/// The highest number of a device in a namespace.
-pub(crate) fn highest_number(held: &Held, home: &OwnedFd) -> io::Result<u32> {
-    let mut socket = held.inside(home, Netlink::route).flatten()?;
-    let mut highest = 0;
-    socket
-        .dump(&rt::dump_links(), |message| {
-            highest = highest.max(rt::link(message).map_or(0, |link| link.index));
-        })
-        .map_err(|error| io::Error::from_raw_os_error(error.errno))?;
-    Ok(highest)
+/// The devices of a namespace.
+pub(crate) fn links(
+    ns: &str,
+    held: &Held,
+    home: &OwnedFd,
+) -> Result<BTreeMap<String, SeenLink>, ObserveError> {
+    let fail = |source| ObserveError {
+        ns: ns.to_owned(),
+        what: "links",
+        source,
+    };
+    let opened = held.inside(home, Netlink::route).flatten();
+    let mut socket = opened.map_err(KernelError::from).map_err(fail)?;
+    let mut seen = Seen::default();
+    seen.read_links(&mut socket).map_err(fail)?;
+    Ok(seen.links)
 }
 
 /// Names of devices by number.
@@ -355,6 +381,9 @@ pub(crate) fn describe(name: &str, seen: &Seen, out: &mut String) {
             "  link {link} {up} mtu {mtu} {mac} {}",
             names.join(" ")
         );
+        if let Some(device) = &seen.origin {
+            let _ = writeln!(out, "    lent by the host, there {device}");
+        }
     }
     for address in seen.addresses.keys() {
         let _ = writeln!(out, "  address {} on {}", address.address, address.device);

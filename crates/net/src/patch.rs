@@ -32,6 +32,7 @@ impl Patch {
         };
         (gone.sysctls, come.sysctls) = (sysctls(old, new), sysctls(new, old));
         (gone.links, come.links) = lists(&old.links, &new.links)?;
+        (gone.lent, come.lent) = lists(&old.lent, &new.lent)?;
         (gone.addresses, come.addresses) = lists(&old.addresses, &new.addresses)?;
         (gone.routes, come.routes) = lists(&old.routes, &new.routes)?;
         (gone.rules, come.rules) = lists(&old.rules, &new.rules)?;
@@ -63,7 +64,9 @@ impl Patch {
             both.collect()
         };
         let come = ends(&self.come.links);
+        let mut lent = self.gone.lent.iter();
         ends(&self.gone.links).iter().any(|end| come.contains(end))
+            || lent.any(|gone| self.come.lent.iter().any(|come| come.name == gone.name))
     }
 
     /// Turns the old state into the new one. Whether everything that goes was there; if not, the
@@ -81,6 +84,7 @@ impl Patch {
             _ => false,
         };
         replace(&mut to.links, &gone.links, &come.links)
+            && replace(&mut to.lent, &gone.lent, &come.lent)
             && replace(&mut to.addresses, &gone.addresses, &come.addresses)
             && replace(&mut to.routes, &gone.routes, &come.routes)
             && replace(&mut to.rules, &gone.rules, &come.rules)

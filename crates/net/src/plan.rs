@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::desired::{
-    Address, Attachment, Desired, IpFamily, Link, LinkKind, Mac, Namespace, Neighbour, Nexthop,
-    NexthopTarget, PolicyRule, Route,
+    Address, Attachment, Desired, IpFamily, Lent, Link, LinkKind, Mac, Namespace, Neighbour,
+    Nexthop, NexthopTarget, PolicyRule, Route,
 };
 use crate::nft::change::Change;
 use crate::observe::{FarEnd, Owner, Seen, SeenLink, device_of_sysctl, route_key};
@@ -30,6 +30,8 @@ pub(crate) struct Task<'a> {
     pub(crate) old: Option<&'a Desired>,
     /// Existing namespaces of the group.
     pub(crate) members: &'a BTreeSet<String>,
+    /// Devices of the host that can be taken now, by their names there. Others stay absent.
+    pub(crate) lendable: &'a BTreeSet<String>,
     /// The namespaces to be planned: names of the group and of attachments. Others are as desired.
     pub(crate) scope: &'a BTreeSet<String>,
 }
@@ -110,6 +112,7 @@ impl<'a> Planner<'a> {
                 self.remove_link(name, &link);
             }
         }
+        self.put_back();
         for owner in [Owner::Near, Owner::Far] {
             for member in self.task.members {
                 if !self.task.desired.namespaces.contains_key(member) {
@@ -125,6 +128,51 @@ impl<'a> Planner<'a> {
                 .filter(|link| !settled.contains(link.name.as_str()))
             {
                 self.link(name, link);
+            }
+            for lent in &wanted.lent {
+                self.take(name, lent);
+            }
+        }
+    }
+
+    /// Puts back what is not lent any more: a namespace that goes would take it along.
+    fn put_back(&mut self) {
+        let mut stale = Vec::new();
+        for (ns, seen) in &self.seen {
+            let wanted = self.task.desired.namespaces.get(ns);
+            if wanted.is_none() && !self.task.members.contains(ns) {
+                continue;
+            }
+            let stated = wanted.map_or(&[][..], |namespace| &namespace.lent);
+            let stays = |(name, link): &(&String, &SeenLink)| {
+                let mut same = stated.iter().filter(|lent| lent.name == **name);
+                // One that does not stay up here carries nothing.
+                link.up && same.any(|lent| link.origin.as_ref() == Some(&lent.device))
+            };
+            let lent = seen.links.iter().filter(|(_, l)| l.owner == Owner::Lent);
+            let gone = lent.filter(|at| !stays(at));
+            stale.extend(gone.map(|(name, _)| (ns.clone(), name.clone())));
+        }
+        for (ns, name) in stale {
+            self.push(Phase::OldLinks, &ns, Act::PutBack(name.clone()));
+            self.device_goes(&ns, &name);
+        }
+    }
+
+    /// Takes a device that is lent, if it can be taken.
+    fn take(&mut self, ns: &str, lent: &Lent) {
+        let found = self.seen.get(ns).and_then(|s| s.links.get(&lent.name));
+        match found.map(|found| found.owner) {
+            // Those that are not as stated were put back; what is not ours stays in the way.
+            Some(Owner::Lent | Owner::Other) => return,
+            Some(Owner::Near | Owner::Far) => self.remove_link(ns, &lent.name),
+            None => {}
+        }
+        if self.task.lendable.contains(&lent.device) {
+            self.push(Phase::NewLinks, ns, Act::Take(lent.clone()));
+            if let Some(seen) = self.seen.get_mut(ns) {
+                let link = SeenLink::lent(&lent.device);
+                seen.links.insert(lent.name.clone(), link);
             }
         }
     }
@@ -199,6 +247,7 @@ impl<'a> Planner<'a> {
                     up: true,
                     altnames: BTreeSet::new(),
                     owner: Owner::Near,
+                    origin: None,
                 };
                 seen.links.insert(link.name.clone(), near);
             }
@@ -388,6 +437,10 @@ impl<'a> Planner<'a> {
             let Some(seen) = self.seen.remove(name) else {
                 continue;
             };
+            let mut absent: BTreeSet<&str> = wanted.lent.iter().map(|l| l.name.as_str()).collect();
+            absent.retain(|name| seen.links.get(*name).is_none_or(|l| l.owner != Owner::Lent));
+            let rest = (!absent.is_empty()).then(|| wanted.without(&absent));
+            let wanted = rest.as_ref().unwrap_or(wanted);
             let own = far_ends.get(name.as_str());
             // The far ends of other groups' links, and all on them, are other groups' business.
             let foreign: BTreeSet<&str> = seen

@@ -56,6 +56,16 @@ pub enum Request {
         /// The name that it will have here.
         ns: String,
     },
+    /// Could this device be lent, by somebody in the namespace whose descriptor comes along? Changes
+    /// nothing.
+    Examine {
+        /// Its name in the namespace in which the agent was started.
+        device: String,
+        /// Even if a default route leads over it.
+        forced: bool,
+    },
+    /// Every device that is lent, and whether it is there.
+    LentDevices,
     /// Remove the group's namespaces and forget it.
     Remove {
         /// The group.
@@ -222,6 +232,8 @@ pub enum Reply {
     Mended(Mended),
     /// To [`Request::ListGroups`].
     Groups(BTreeMap<String, Vec<String>>),
+    /// To [`Request::LentDevices`].
+    LentDevices(Vec<LentDevice>),
     /// Text for people.
     Text {
         /// The text.
@@ -280,6 +292,22 @@ pub struct Mended {
     pub steps: BTreeMap<String, Vec<String>>,
     /// Groups that could not be put right, and why.
     pub failed: BTreeMap<String, String>,
+}
+
+/// A device of the host that is stated in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LentDevice {
+    /// The group of the namespace.
+    pub group: String,
+    /// The namespace.
+    pub ns: String,
+    /// The device's name there.
+    pub name: String,
+    /// Its name at the host.
+    pub device: String,
+    /// Why it is not there; none if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub absent: Option<String>,
 }
 
 /// Counts of a namespace.

@@ -27,8 +27,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::net as addresses;
 use adit_model::{
-    InterfaceUser, NatGatewayId, NetworkInterface, NetworkInterfaceId, ResolverEndpointId,
-    SiteName, VpcCidr, VpcEndpointId, VpcId, VpcPeeringConnectionId,
+    HostDevice, InterfaceUser, NatGatewayId, NetworkInterface, NetworkInterfaceId,
+    ResolverEndpointId, SiteName, VpcCidr, VpcEndpointId, VpcId, VpcPeeringConnectionId,
 };
 use adit_snapshot::{PortUser, PortView, ResolvedRoute, Target, VpcView};
 use ipnet::{IpNet, Ipv4Net};
@@ -132,10 +132,8 @@ pub mod place {
         super::peering::device(number)
     }
 
-    /// Where the resolver of a site's hosts answers public names: the site's router.
-    pub fn site_resolver(cidr: Ipv4Net) -> Ipv4Addr {
-        addresses::router(cidr)
-    }
+    /// The device of a site's namespace behind which its real network is.
+    pub const SITE_LAN: &str = "lan";
 }
 
 /// The last twelve digits of an id: unique enough inside one router, short enough for a device.
@@ -196,6 +194,8 @@ pub fn render(view: &VpcView) -> Desired {
     for port in &view.ports {
         add_port(&mut router, view, port);
         match &port.user {
+            // What is behind a device of the host is somebody else's.
+            PortUser::Instance if port.host_device().is_some() => {}
             PortUser::Instance => {
                 let name = place::instance(&port.interface.id);
                 desired.namespaces.insert(name, instance(port));
@@ -345,17 +345,25 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
             (place::resolver(endpoint), place::endpoint_device(&eni.id))
         }
     };
-    router.links.push(Link {
-        name: device.clone(),
-        altname: Some(eni.id.to_string()),
-        mac: Some(NEAR),
-        mtu: None,
-        kind: LinkKind::Veth {
-            peer_ns,
-            peer_name,
-            peer_mac: Some(Mac(eni.mac)),
-        },
-    });
+    match port.host_device() {
+        None => router.links.push(Link {
+            name: device.clone(),
+            altname: Some(eni.id.to_string()),
+            mac: Some(NEAR),
+            mtu: None,
+            kind: LinkKind::Veth {
+                peer_ns,
+                peer_name,
+                peer_mac: Some(Mac(eni.mac)),
+            },
+        }),
+        Some(host) => {
+            router.lent.push(lent(&device, host));
+            // Who asks for the neighbours behind it does so as the subnet's router.
+            let address = addresses::router(port.subnet.cidr);
+            router.addresses.push(on(&device, address, 32));
+        }
+    }
     // Others' namespaces know nobody but the router, by its permanent neighbour entry.
     if matches!(port.user, PortUser::Instance) {
         router.sysctls.extend(device_sysctls(&device));
@@ -371,11 +379,15 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
             device: Some(device.clone()),
             ..Route::to(host(address))
         });
-        router
-            .neighbours
-            .push(neighbour(&device, address, Mac(eni.mac)));
+        // The Ethernet address of what is behind a device of the host is its own.
+        if port.host_device().is_none() {
+            let mac = Mac(eni.mac);
+            router.neighbours.push(neighbour(&device, address, mac));
+        }
     }
-    ipv6::add_port(router, eni, &device);
+    if port.host_device().is_none() {
+        ipv6::add_port(router, eni, &device);
+    }
 }
 
 /// An instance: its address in its subnet, the router as default.
@@ -645,6 +657,14 @@ pub(crate) fn veth(name: &str, altname: Option<&str>, peer_ns: &str, peer_name: 
             peer_name: peer_name.to_string(),
             peer_mac: Some(FAR),
         },
+    }
+}
+
+pub(crate) fn lent(name: &str, host: &HostDevice) -> Lent {
+    Lent {
+        name: name.to_string(),
+        device: host.name.clone(),
+        forced: host.forced,
     }
 }
 

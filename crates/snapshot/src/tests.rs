@@ -408,6 +408,8 @@ mod paths {
             resolver: None,
             vpn: None,
             public_ip: None,
+            device: None,
+            address: None,
             created: 0,
         });
         snapshot(draft)

@@ -183,6 +183,14 @@ impl PortView {
         }
     }
 
+    /// The device of the host that is its port, if it is one.
+    pub fn host_device(&self) -> Option<&HostDevice> {
+        match &self.interface.user {
+            InterfaceUser::HostDevice(device) => Some(device),
+            _ => None,
+        }
+    }
+
     /// Whether an address is one of its own.
     pub fn has(&self, address: IpAddr) -> bool {
         self.addresses().any(|own| own == address)
@@ -452,7 +460,9 @@ fn build_ports(
         };
         let user = match &interface.user {
             InterfaceUser::Endpoint { endpoint, .. } => PortUser::Endpoint(endpoint.clone()),
-            InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => PortUser::Instance,
+            InterfaceUser::Run(_)
+            | InterfaceUser::Attached { .. }
+            | InterfaceUser::HostDevice(_) => PortUser::Instance,
             InterfaceUser::ResolverEndpoint(endpoint) => PortUser::Resolver(endpoint.clone()),
             InterfaceUser::NatGateway(gateway) => PortUser::NatGateway(gateway.clone()),
             // Nobody is there.

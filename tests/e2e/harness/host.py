@@ -64,13 +64,9 @@ class Host:
             # `adit run` must bring its own; a stale endpoint must not reach the client by us.
             if name != "AWS_CA_BUNDLE"
         }
-        environment = self.installation.client_environment() | exports | self.environment
-        python, libraries = self._python()
-        if libraries:
-            environment["PYTHONPATH"] = str(libraries)
-        agent = self._reachable(INSIDE / "agent.py")
+        environment = self.variables_of(self.installation.client_environment() | exports | self.environment)
         self.process = subprocess.Popen(
-            [str(self.installation.program), "run", *self.where, "--", str(python), str(agent)],
+            self.command(),
             env=environment,
             cwd=self.installation.folder,
             stdin=subprocess.PIPE,
@@ -93,6 +89,17 @@ class Host:
         self.addresses = hello["addresses"]
         self.address = self.addresses[0] if self.addresses else None
         return self
+
+    def command(self):
+        """The command line that starts the agent on the host."""
+        python, _ = self._python()
+        agent = self._reachable(INSIDE / "agent.py")
+        return [str(self.installation.program), "run", *self.where, "--", str(python), str(agent)]
+
+    def variables_of(self, environment):
+        """The agent's environment, from what the test and `adit env` say."""
+        _, libraries = self._python()
+        return environment | ({"PYTHONPATH": str(libraries)} if libraries else {})
 
     def __exit__(self, *_):
         try:

@@ -157,7 +157,10 @@ pub(crate) fn associate(
 /// Interfaces of services keep the addresses that their services gave them.
 fn check_user(eni: &NetworkInterface) -> Result<(), Refusal> {
     match eni.user {
-        InterfaceUser::Available | InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => Ok(()),
+        InterfaceUser::Available
+        | InterfaceUser::Run(_)
+        | InterfaceUser::Attached { .. }
+        | InterfaceUser::HostDevice(_) => Ok(()),
         _ => Err(Refusal::new(
             "OperationNotPermitted",
             format!(

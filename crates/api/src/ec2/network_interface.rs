@@ -32,10 +32,12 @@ pub(crate) fn delete(
             draft.remove_interface(&interface.id);
             Ok(Answer::done())
         }
-        InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => Err(Refusal::new(
-            "InvalidNetworkInterface.InUse",
-            format!("Network interface '{}' is currently in use.", interface.id),
-        )),
+        InterfaceUser::Run(_) | InterfaceUser::Attached { .. } | InterfaceUser::HostDevice(_) => {
+            Err(Refusal::new(
+                "InvalidNetworkInterface.InUse",
+                format!("Network interface '{}' is currently in use.", interface.id),
+            ))
+        }
         _ => Err(managed(&interface)),
     }
 }
@@ -47,9 +49,10 @@ fn managed(eni: &NetworkInterface) -> Refusal {
         InterfaceUser::NatGateway(_) => "a NAT gateway",
         InterfaceUser::ResolverEndpoint(_) => "a Route 53 Resolver endpoint",
         InterfaceUser::LoadBalancer(_) => "a load balancer",
-        InterfaceUser::Run(_) | InterfaceUser::Attached { .. } | InterfaceUser::Available => {
-            "its owner"
-        }
+        InterfaceUser::Run(_)
+        | InterfaceUser::Attached { .. }
+        | InterfaceUser::HostDevice(_)
+        | InterfaceUser::Available => "its owner",
     };
     Refusal::new(
         "OperationNotPermitted",
@@ -225,7 +228,7 @@ impl Use {
             InterfaceUser::LoadBalancer(_) => service("network_load_balancer", eni.id.digits()),
             InterfaceUser::ResolverEndpoint(_) => service("interface", eni.id.digits()),
             InterfaceUser::Run(_) => own,
-            InterfaceUser::Attached { .. } => Use {
+            InterfaceUser::Attached { .. } | InterfaceUser::HostDevice(_) => Use {
                 delete_on_termination: false,
                 ..own
             },

@@ -1,4 +1,5 @@
-//! Attachments: a network namespace that somebody else made, as a host in a subnet.
+//! Attachments: a network namespace that somebody else made, as a host in a subnet; or a device of the
+//! host, behind which there is one.
 //!
 //! An interface is made first (here, or by `CreateNetworkInterface`), its namespace is lent to the
 //! network agent under the interface's id, then it is attached.
@@ -6,7 +7,7 @@
 use adit_model::*;
 use adit_wire::{Map, Value, map};
 
-use super::{lease, names_of, run};
+use super::{host_device, lease, names_of, run};
 use crate::context::{Answer, Ctx, View};
 use crate::ec2::network_interface;
 use crate::input::Input;
@@ -25,7 +26,8 @@ pub(crate) fn create(
     ))
 }
 
-/// Attaches an interface that nobody uses to the namespace that was lent under its id.
+/// Attaches an interface that nobody uses to the namespace that was lent under its id, or to a device of
+/// the host.
 pub(crate) fn attach(
     input: &Input<'_>,
     draft: &mut Draft,
@@ -37,6 +39,12 @@ pub(crate) fn attach(
             "InvalidNetworkInterface.InUse",
             format!("Network interface '{}' is currently in use.", interface.id),
         ));
+    }
+    if let Some(device) = host_device::named(input, draft, ctx)? {
+        draft.edit::<NetworkInterface>(&interface.id, |eni| {
+            eni.user = InterfaceUser::HostDevice(device);
+        });
+        return Ok(shown(draft, &interface.id));
     }
     let device = input.required("Device")?;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
@@ -54,10 +62,12 @@ pub(crate) fn attach(
     draft.edit::<NetworkInterface>(&interface.id, |eni| {
         eni.user = InterfaceUser::Attached { device, lease };
     });
-    let interface = draft.get::<NetworkInterface>(&interface.id);
-    Ok(Answer::from(
-        interface.map_or(Value::Null, |eni| show(draft, eni)),
-    ))
+    Ok(shown(draft, &interface.id))
+}
+
+fn shown(intent: &Intent, id: &NetworkInterfaceId) -> Answer {
+    let interface = intent.get::<NetworkInterface>(id);
+    Answer::from(interface.map_or(Value::Null, |eni| show(intent, eni)))
 }
 
 /// Detaches an interface; with `Delete`, it goes away. One that is gone already is gone.
@@ -73,10 +83,14 @@ pub(crate) fn detach(
         return Ok(Answer::done());
     };
     match &eni.user {
-        InterfaceUser::Attached { .. } | InterfaceUser::Available if delete => {
+        InterfaceUser::Attached { .. }
+        | InterfaceUser::HostDevice(_)
+        | InterfaceUser::Available
+            if delete =>
+        {
             draft.remove_interface(id);
         }
-        InterfaceUser::Attached { .. } => {
+        InterfaceUser::Attached { .. } | InterfaceUser::HostDevice(_) => {
             draft.edit::<NetworkInterface>(id, |eni| eni.user = InterfaceUser::Available);
         }
         InterfaceUser::Available => {}
@@ -94,7 +108,13 @@ pub(crate) fn detach(
 pub(crate) fn list(_: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let interfaces = view.intent.network_interfaces.values();
     let mine = interfaces.filter(|eni| eni.owner == ctx.caller.account);
-    let attached = mine.filter(|eni| matches!(eni.user, InterfaceUser::Attached { .. }));
+    let attached = mine.filter(|eni| {
+        let user = &eni.user;
+        matches!(
+            user,
+            InterfaceUser::Attached { .. } | InterfaceUser::HostDevice(_)
+        )
+    });
     let mut output = Map::new();
     let shown = attached.map(|eni| show(view.intent, eni));
     output.push("Attachments", shown.collect::<Value>());
@@ -110,10 +130,15 @@ fn show(intent: &Intent, eni: &NetworkInterface) -> Value {
         InterfaceUser::Attached { device, .. } => Some(device.clone()),
         _ => None,
     };
+    let host = match &eni.user {
+        InterfaceUser::HostDevice(device) => Some(device.name.clone()),
+        _ => None,
+    };
     map! {
         "NetworkInterfaceId" => eni.id.as_str(),
         "Name" => eni.description.clone(),
         "Device" => device,
+        "Interface" => host,
         "MacAddress" => network_interface::mac(eni),
         "Address" => format!("{}/{}", eni.private_ip, subnet.prefix_len()),
         "PublicIpAddress" => eni.public_ip.map(|ip| ip.to_string()),

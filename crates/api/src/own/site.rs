@@ -9,7 +9,7 @@ use adit_model::*;
 use adit_wire::{Map, Value, map};
 use ipnet::Ipv4Net;
 
-use super::lease;
+use super::{host_device, lease};
 use crate::addresses;
 use crate::context::{Answer, Ctx, View};
 use crate::ec2::{vpc, vpn_connection};
@@ -57,6 +57,11 @@ pub(crate) fn create(
             ))
         })?),
     };
+    let device = host_device::named(input, draft, ctx)?;
+    let address = match input.text("Address").filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => Some(own_address(cidr, text)?),
+    };
     let public_ip = match input.flag("Internet", false) {
         true => Some(addresses::public(draft, &vpc.region)?),
         false => None,
@@ -71,9 +76,24 @@ pub(crate) fn create(
         resolver,
         public_ip,
         vpn,
+        device,
+        address,
         created: ctx.now,
     });
     Ok(Answer::from(map! { "Site" => show(&site) }))
+}
+
+/// The address of a site's router that a request asks for.
+fn own_address(cidr: Ipv4Net, text: &str) -> Result<Ipv4Addr, Refusal> {
+    let inside = |address: &Ipv4Addr| {
+        cidr.contains(address) && ![cidr.network(), cidr.broadcast()].contains(address)
+    };
+    let address = text.parse::<Ipv4Addr>().ok().filter(inside);
+    address.ok_or_else(|| {
+        Refusal::invalid_value(format!(
+            "Value ({text}) for parameter Address is invalid. It must be an address for a host in {cidr}."
+        ))
+    })
 }
 
 /// The VPC at our side of a VPN connection that no site is plugged into yet.
@@ -221,6 +241,8 @@ fn show(site: &Site) -> Value {
         "VpnConnectionId" => site.vpn.as_ref().map(String::from),
         "Resolver" => site.resolver.map(|address| address.to_string()),
         "PublicIpAddress" => site.public_ip.map(|address| address.to_string()),
+        "Interface" => site.device.as_ref().map(|device| device.name.clone()),
+        "Address" => site.router().to_string(),
         "Internet" => site.public_ip.is_some(),
     }
 }
@@ -234,7 +256,8 @@ pub(crate) fn create_run(
     let site = find(draft, ctx, input.required("Site")?)?;
     let lease = lease(input)?;
     let taken: BTreeSet<Ipv4Addr> = hosts(draft, &site).map(|host| host.ip).collect();
-    let ip = net::first_free(site.cidr, |address| taken.contains(&address)).ok_or_else(|| {
+    let taken = |address| taken.contains(&address) || address == site.router();
+    let ip = net::first_free(site.cidr, taken).ok_or_else(|| {
         Refusal::new(
             "InsufficientAddressCapacity",
             format!(
@@ -254,7 +277,7 @@ pub(crate) fn create_run(
         lease,
     });
     // Without a resolver of its own the site's router answers public names.
-    let router = IpAddr::V4(net::router(site.cidr));
+    let router = IpAddr::V4(site.router());
     Ok(Answer::from(map! {
         "HostId" => host.id.as_str(),
         "IpAddress" => ip.to_string(),

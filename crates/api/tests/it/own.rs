@@ -344,3 +344,85 @@ fn the_first_account_alone_changes_what_concerns_all() {
         assert_eq!(refused(&world, name, input), "AccessDenied", "{name}");
     }
 }
+
+#[test]
+fn a_device_of_the_host_is_lent_to_one_only() {
+    let world = World::new();
+    let vpc = world.vpc("10.0.0.0/16");
+    let subnet = world.subnet(&vpc, "10.0.1.0/24", "a");
+    let fresh = || {
+        let made = adit(
+            &world,
+            "CreateInterface",
+            map! { "SubnetId" => subnet.as_str() },
+        );
+        text(&made, "NetworkInterfaceId")
+    };
+    let (one_eni, other_eni) = (fresh(), fresh());
+    let plug =
+        |eni: &str, device: &str| map! { "NetworkInterfaceId" => eni, "Interface" => device };
+    let shown = adit(&world, "AttachInterface", plug(&one_eni, "veth7"));
+    assert_eq!(text(&shown, "Interface"), "veth7");
+    assert_eq!(text(&shown, "Address"), "10.0.1.10/24");
+    assert!(shown.get("Device").is_null());
+    let listed = adit(&world, "ListAttachments", map! {});
+    assert_eq!(each(&listed, "Attachments", "Interface"), ["veth7"]);
+    let shown = world.ec2("DescribeNetworkInterfaces", map! {});
+    let enis = shown.get("NetworkInterfaces").list();
+    assert!(enis.iter().any(|eni| text(eni, "Status") == "in-use"));
+
+    let site = |name: &str, device: &str| {
+        map! {
+            "Name" => name, "Cidr" => "192.168.0.0/24", "VpcId" => vpc.as_str(), "Interface" => device,
+            "Address" => "192.168.0.254",
+        }
+    };
+    let busy = "InvalidInterface.InUse";
+    assert_eq!(
+        refused(&world, "AttachInterface", plug(&other_eni, "veth7")),
+        busy
+    );
+    assert_eq!(refused(&world, "CreateSite", site("office", "veth7")), busy);
+    for wrong in ["lo", "..", "a b", "a/b", "a:b", "a%d", "a-name-too-long1"] {
+        let code = refused(&world, "AttachInterface", plug(&other_eni, wrong));
+        assert_eq!(code, "InvalidParameterValue", "{wrong}");
+    }
+    let made = adit(&world, "CreateSite", site("office", "eth1"));
+    assert_eq!(text(made.get("Site"), "Interface"), "eth1");
+    assert_eq!(text(made.get("Site"), "Address"), "192.168.0.254");
+    assert_eq!(
+        refused(&world, "AttachInterface", plug(&other_eni, "eth1")),
+        busy
+    );
+    let host = adit(&world, "CreateSiteRun", lease("Site", "office"));
+    assert_eq!(text(&host, "Resolver"), "192.168.0.254");
+    for wrong in ["192.168.0.0", "192.168.0.255", "192.168.1.1", "x"] {
+        let input = map! {
+            "Name" => "lab", "Cidr" => "192.168.0.0/24", "VpcId" => vpc.as_str(), "Address" => wrong,
+        };
+        let input = with(input, "Cidr", "192.168.0.0/24");
+        let code = refused(&world, "CreateSite", input);
+        assert_eq!(code, "InvalidParameterValue", "{wrong}");
+    }
+
+    // Given back, it is there for others.
+    let gone = map! { "NetworkInterfaceId" => one_eni.as_str(), "Delete" => true };
+    adit(&world, "DetachInterface", gone);
+    adit(&world, "AttachInterface", plug(&other_eni, "veth7"));
+    adit(
+        &world,
+        "DeleteSiteRun",
+        map! { "HostId" => text(&host, "HostId") },
+    );
+    adit(&world, "DeleteSite", map! { "Name" => "office" });
+    adit(&world, "CreateSite", site("office", "eth1"));
+
+    // What is the host's is the operator's to lend.
+    let other = adit(&world, "CreateAccount", map! { "Name" => "other" });
+    world.use_key(&text(&other, "AccessKeyId"));
+    let vpc = world.vpc("10.0.0.0/16");
+    let input = map! {
+        "Name" => "theirs", "Cidr" => "192.168.0.0/24", "VpcId" => vpc, "Interface" => "eth2",
+    };
+    assert_eq!(refused(&world, "CreateSite", input), "AccessDenied");
+}

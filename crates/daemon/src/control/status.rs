@@ -71,7 +71,15 @@ impl Desk {
         });
         let unread = traffic.unread.iter();
         let unread = unread.map(|(vpc, why)| map! { "VpcId" => vpc.clone(), "Why" => why.clone() });
+        let absent = traffic.absent.iter().map(|absent| {
+            map! {
+                "Holder" => absent.holder.clone(),
+                "Interface" => absent.device.clone(),
+                "Why" => absent.why.clone(),
+            }
+        });
         Ok(map! {
+            "Absent" => absent.collect::<Value>(),
             "Rows" => traffic.rows.iter().map(row).collect::<Value>(),
             "Drops" => drops.collect::<Value>(),
             "Paths" => traffic.paths.iter().map(path).collect::<Value>(),

@@ -103,7 +103,7 @@ pub fn desks(snapshot: &Snapshot) -> BTreeMap<(Desk, IpAddr), String> {
             }
         }
         for site in &view.sites {
-            let address = place::site_resolver(site.cidr);
+            let address = site.router();
             desks.insert(
                 (Desk::Site(site.name.clone()), IpAddr::V4(address)),
                 place::site(&site.name),

@@ -7,9 +7,9 @@ mod paths;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use adit_model::EndpointKind;
+use adit_model::{EndpointKind, NetworkInterfaceId};
 use adit_net::client::{Agent, AgentError};
-use adit_net::protocol::{Connections, Count, Counters, LinkCount};
+use adit_net::protocol::{Connections, Count, Counters, LentDevice, LinkCount};
 use adit_net::render;
 use adit_net::render::count::tally;
 use adit_snapshot::{PortUser, PortView, Snapshot, Target, VpcView};
@@ -75,6 +75,19 @@ pub struct Traffic {
     pub paths: Vec<PathRow>,
     /// VPCs that could not be read, and why: one whose router is gone hides no other.
     pub unread: BTreeMap<String, String>,
+    /// Devices of the host that are lent and not there.
+    pub absent: Vec<Absent>,
+}
+
+/// A device of the host that is lent and not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// What it is lent to: an interface's id, or a site's name.
+    pub holder: String,
+    /// Its name at the host.
+    pub device: String,
+    /// Why it is not there.
+    pub why: String,
 }
 
 /// Reads all counters; blocking.
@@ -82,9 +95,33 @@ pub struct Traffic {
 /// # Errors
 /// When the agent is gone.
 pub fn read(agent: &Agent, snapshot: &Snapshot) -> Result<Traffic, AgentError> {
-    gather(snapshot, |router| {
+    let mut traffic = gather(snapshot, |router| {
         Ok((agent.counters(router)?, agent.connections(router)?))
-    })
+    })?;
+    traffic.absent = absent(snapshot, &agent.lent_devices()?);
+    Ok(traffic)
+}
+
+/// Those of the lent devices that are not there.
+fn absent(snapshot: &Snapshot, devices: &[LentDevice]) -> Vec<Absent> {
+    let holder = |lent: &LentDevice| {
+        let site = lent.name == render::place::SITE_LAN;
+        let site = lent.ns.strip_prefix("site-").filter(|_| site);
+        let ports = snapshot.vpc(&lent.group).map(|view| &view.ports);
+        let mut ports = ports.into_iter().flatten();
+        let of = |id: &NetworkInterfaceId| render::place::port_device(id) == lent.name;
+        let mut port = || ports.find(|port| of(&port.interface.id));
+        let name = site.map(str::to_string);
+        name.or_else(|| port().map(|port| port.interface.id.to_string()))
+    };
+    let missing = devices.iter().filter_map(|lent| {
+        Some(Absent {
+            holder: holder(lent).unwrap_or_else(|| lent.ns.clone()),
+            device: lent.device.clone(),
+            why: lent.absent.clone()?,
+        })
+    });
+    missing.collect()
 }
 
 /// What every VPC's router says when it is asked by `ask`.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::before::Before;
+use super::lending::Refusal;
 use super::mend::Round;
 use super::parts::Done;
 use super::state::{RequestError, locked};
@@ -14,9 +15,10 @@ use super::watch::Watch;
 use crate::apply::{self, Place};
 use crate::check;
 use crate::desired::{Attachment, Desired, LinkKind, Namespace};
+use crate::host::Host;
 use crate::namespace::{self, Held, Shelf};
 use crate::nft::change::Change as TableChange;
-use crate::observe::{self, FarEnd, Memory, Seen};
+use crate::observe::{self, FarEnd, Memory, Owner, Seen};
 use crate::plan::{self, Act, Step, Task};
 use crate::protocol::{Applied, Change, Reply};
 use crate::verify;
@@ -26,7 +28,8 @@ pub(super) type Directory = Arc<Mutex<BTreeMap<String, Arc<Held>>>>;
 
 /// All namespaces and the groups they belong to.
 pub(super) struct Groups {
-    home: Arc<OwnedFd>,
+    pub(super) home: Arc<OwnedFd>,
+    pub(super) host: Host,
     shelf: Option<Shelf>,
     directory: Directory,
     pub(super) namespaces: BTreeMap<String, Entry>,
@@ -41,6 +44,17 @@ pub(super) struct Groups {
     unheard: Vec<(String, Arc<Held>)>,
     /// Namespaces that others made, waiting for the apply that names them.
     lent: BTreeMap<String, Held>,
+    /// Namespaces that have, or shall have, devices of the host.
+    pub(super) lending: BTreeSet<String>,
+    pub(super) refused: BTreeMap<String, Refusal>,
+    /// How often the kernel refused a device.
+    pub(super) refusals: u64,
+}
+
+impl Entry {
+    pub(super) fn held(&self) -> &Held {
+        &self.held
+    }
 }
 
 pub(super) struct Entry {
@@ -67,11 +81,13 @@ impl Groups {
     /// Takes over what is on the shelf.
     pub(super) fn open(
         home: Arc<OwnedFd>,
+        host: Host,
         shelf: Option<Shelf>,
         directory: Directory,
     ) -> io::Result<Self> {
         let mut groups = Self {
             home,
+            host,
             shelf,
             directory,
             namespaces: BTreeMap::new(),
@@ -82,6 +98,9 @@ impl Groups {
             round: Round::default(),
             unheard: Vec::new(),
             lent: BTreeMap::new(),
+            lending: BTreeSet::new(),
+            refused: BTreeMap::new(),
+            refusals: 0,
         };
         groups.adopt()?;
         Ok(groups)
@@ -94,8 +113,14 @@ impl Groups {
         for (group, ns, held) in shelf.contents()? {
             match held {
                 Some(held) if !self.namespaces.contains_key(&ns) => {
-                    let highest = observe::highest_number(&held, &self.home)?;
+                    let links = observe::links(&ns, &held, &self.home);
+                    let links = links.map_err(|error| io::Error::other(error.to_string()))?;
+                    let numbers = links.values().filter_map(|link| Some(link.indexes?.0));
+                    let highest = numbers.max().unwrap_or(0);
                     self.number.fetch_max(highest + 1, Ordering::Relaxed);
+                    if links.values().any(|link| link.owner == Owner::Lent) {
+                        self.lending.insert(ns.clone());
+                    }
                     self.watch.listen(&ns, &held, &self.home);
                     let held = Arc::new(held);
                     locked(&self.directory).insert(ns.clone(), Arc::clone(&held));
@@ -282,10 +307,15 @@ impl Groups {
         group: &str,
         desired: &Desired,
     ) -> Result<Vec<Step>, RequestError> {
+        self.steps_in(group, desired, &self.everywhere(group, desired))
+    }
+
+    /// All namespaces that a group has to do with.
+    fn everywhere(&self, group: &str, desired: &Desired) -> BTreeSet<String> {
         let mut scope = self.members(group);
         scope.extend(desired.namespaces.keys().cloned());
         scope.extend(desired.needed().into_iter().map(str::to_owned));
-        self.steps_in(group, desired, &scope)
+        scope
     }
 
     /// The steps from what the kernel has in some namespaces; the others are as desired.
@@ -297,7 +327,9 @@ impl Groups {
     ) -> Result<Vec<Step>, RequestError> {
         let members = self.members(group);
         let seen = self.observe_all(scope, desired)?;
+        let lendable = self.lendable(desired, scope, &seen);
         let task = Task {
+            lendable: &lendable,
             desired,
             old: None,
             members: &members,
@@ -339,6 +371,7 @@ impl Groups {
         }
         let scope = before.scope(&group.desired);
         let steps = trusted.then(|| self.steps_from_memory(&change.group, &group.desired, &before));
+        let steps = steps.and_then(Result::ok);
         self.carry_out(change.group, group, steps, &scope)
     }
 
@@ -373,6 +406,7 @@ impl Groups {
         scope: &BTreeSet<String>,
     ) -> Result<Reply, RequestError> {
         group.trusted = false;
+        self.note_lending(&group.desired, scope);
         // What was heard until now is not our own doing.
         self.watch.take_in(&BTreeSet::new());
         let result = self.reach(&name, &group.desired, steps);
@@ -384,6 +418,7 @@ impl Groups {
         group.revision = self.revision;
         self.groups.insert(name, group);
         let steps = result?;
+        self.settle_lending();
         let touched: BTreeSet<_> = steps.iter().map(|step| step.ns.clone()).collect();
         let touched = touched.into_iter().collect();
         Ok(Reply::Applied(Applied {
@@ -416,8 +451,8 @@ impl Groups {
                 Err(error) => eprintln!("net-agent: {group} has drifted: {error}"),
             }
         }
-        let steps = self.steps_from_kernel(group, desired)?;
-        apply::apply(&mut Site { state: self, group }, &steps)?;
+        let scope = self.everywhere(group, desired);
+        let steps = self.reach_from_kernel(group, desired, &scope)?;
         if !steps.is_empty() {
             verify::verify(&self.steps_from_kernel(group, desired)?)?;
         }
@@ -430,8 +465,31 @@ impl Groups {
         Ok(steps)
     }
 
+    /// Does what the kernel needs in some namespaces. A device that it does not let go stays absent.
+    pub(super) fn reach_from_kernel(
+        &mut self,
+        group: &str,
+        desired: &Desired,
+        scope: &BTreeSet<String>,
+    ) -> Result<Vec<Step>, RequestError> {
+        loop {
+            let refusals = self.refusals;
+            let steps = self.steps_in(group, desired, scope)?;
+            match apply::apply(&mut Site { state: self, group }, &steps) {
+                Ok(()) => return Ok(steps),
+                Err(error) if self.refusals == refusals => return Err(error.into()),
+                Err(error) => eprintln!("net-agent: {group}: {error}"),
+            }
+        }
+    }
+
     /// The steps from what was applied before, only where something differs.
-    fn steps_from_memory(&self, group: &str, desired: &Desired, before: &Before) -> Vec<Step> {
+    fn steps_from_memory(
+        &self,
+        group: &str,
+        desired: &Desired,
+        before: &Before,
+    ) -> Result<Vec<Step>, RequestError> {
         let members = self.members(group);
         let scope = before.scope(desired);
         let old = before.whole(desired);
@@ -457,6 +515,8 @@ impl Groups {
                 .and_then(|entry| entry.memory.table.clone());
             seen.insert(ns.clone(), Seen::assume(was.unwrap_or(&empty), far, table));
         }
+        self.recall_lent(&mut seen)?;
+        let lendable = self.lendable(desired, &scope, &seen);
         let changed = before.namespaces.iter();
         let old = Desired {
             namespaces: changed
@@ -465,12 +525,13 @@ impl Groups {
             attachments: BTreeMap::new(),
         };
         let task = Task {
+            lendable: &lendable,
             desired,
             old: Some(&old),
             members: &members,
             scope: &scope,
         };
-        plan::plan(&task, seen)
+        Ok(plan::plan(&task, seen))
     }
 
     /// Removes a group. Links first: their routes go at once and open connections with them, also
@@ -478,7 +539,7 @@ impl Groups {
     pub(super) fn remove(&mut self, group: &str) -> Result<(), RequestError> {
         let members = self.members(group);
         self.watch.take_in(&BTreeSet::new());
-        let mut failures = Vec::new();
+        let mut failures = self.put_back(group, &members);
         // Near ends first: a router's go all at once.
         for far in [false, true] {
             for ns in &members {
@@ -513,6 +574,7 @@ impl Groups {
         locked(&self.directory).remove(ns);
         self.watch.forget(ns);
         self.namespaces.remove(ns);
+        self.lending.remove(ns);
         // Groups that hung on it have lost links: their next apply must look.
         for (name, other) in &mut self.groups {
             if name != group && other.trusted && other.desired.needed().contains(ns) {
@@ -578,6 +640,14 @@ impl Place for Site<'_> {
 
     fn home(&self) -> &OwnedFd {
         &self.state.home
+    }
+
+    fn host(&self) -> &Host {
+        &self.state.host
+    }
+
+    fn refused(&mut self, device: &str, index: u32, why: String) {
+        self.state.refuse(device, index, why);
     }
 
     fn numbers(&self) -> (u32, u32) {

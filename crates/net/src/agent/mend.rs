@@ -8,9 +8,8 @@ use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::groups::{Groups, Site};
+use super::groups::Groups;
 use super::state::{Agent, RequestError, locked};
-use crate::apply;
 use crate::desired::{Desired, LinkKind};
 use crate::observe::Seen;
 use crate::plan::Step;
@@ -82,6 +81,9 @@ impl Groups {
                     work.insert(group, names);
                 }
             }
+            for (group, names) in self.returned() {
+                work.entry(group).or_default().extend(names);
+            }
             // Groups that lost what they hung on: one at a time is looked at as a whole.
             if let Some(group) = self.untrusted() {
                 let whole = self.members(&group);
@@ -148,11 +150,10 @@ impl Groups {
         names: BTreeSet<String>,
     ) -> Result<Vec<Step>, RequestError> {
         let scope = self.widen(desired, names)?;
-        let steps = self.steps_in(group, desired, &scope)?;
+        let steps = self.reach_from_kernel(group, desired, &scope)?;
         if steps.is_empty() {
             return Ok(steps);
         }
-        apply::apply(&mut Site { state: self, group }, &steps)?;
         let own = self.touched(&steps, &scope);
         self.watch.take_in(&own);
         verify::verify(&self.steps_in(group, desired, &scope)?)?;

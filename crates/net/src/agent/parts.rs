@@ -86,7 +86,12 @@ impl Groups {
             entry.is_some_and(|e| patch.come.nft.is_none() || e.memory.table.is_some())
         };
         let mut made = change.desired.namespaces.keys();
+        let named = change.patches.keys().chain(&change.removed);
+        let come = change.patches.values().map(|patch| &patch.come);
+        let mut lent = come.chain(change.desired.namespaces.values());
         change.base.is_some()
+            && !self.lends(named)
+            && lent.all(|namespace| namespace.lent.is_empty())
             && change.desired.attachments == desired.attachments
             && links.all(|link| ours(peer(link)))
             && change.patches.iter().all(known)
@@ -161,6 +166,7 @@ impl Groups {
         let mut scope = members.clone();
         scope.extend(new.namespaces.keys().cloned());
         let task = Task {
+            lendable: &BTreeSet::new(),
             desired: &new,
             old: Some(&old),
             members: &members,

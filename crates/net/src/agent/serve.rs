@@ -120,6 +120,12 @@ fn answer(agent: &Agent, request: Request, fds: Vec<OwnedFd>) -> (Reply, Vec<Own
             .map(|steps| alone(Reply::Plan { steps })),
         Request::Mend { wait } => Ok(alone(Reply::Mended(agent.mend(wait)))),
         Request::Lend { ns } => agent.lend(&ns, fds).map(|()| alone(Reply::Done)),
+        Request::Examine { device, forced } => agent
+            .examine(&device, forced, fds)
+            .map(|()| alone(Reply::Done)),
+        Request::LentDevices => agent
+            .lent_devices()
+            .map(|devices| alone(Reply::LentDevices(devices))),
         Request::Remove { group } => agent.remove(&group).map(|()| alone(Reply::Done)),
         Request::ListGroups => Ok(alone(Reply::Groups(agent.groups()))),
         Request::Observe { group } => agent

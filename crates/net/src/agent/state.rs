@@ -12,10 +12,13 @@ use super::{Ground, open};
 use crate::apply::ApplyError;
 use crate::check::{self, InvalidDesired};
 use crate::desired::Desired;
-use crate::namespace::{Held, Identity, Shelf};
+use crate::host::Unfit;
+use crate::namespace::{Held, Shelf};
 use crate::observe::{self, ObserveError};
 use crate::plan::Step;
-use crate::protocol::{Change, Connections, Counters, Flows, Listen, Reply, SocketSpec, Transport};
+use crate::protocol::{
+    Change, Connections, Counters, Flows, LentDevice, Listen, Reply, SocketSpec, Transport,
+};
 use crate::verify::NotKept;
 
 /// Why a request was not fulfilled.
@@ -39,6 +42,8 @@ pub(super) enum RequestError {
     NotApplied(String),
     #[error("cannot use the namespace that was lent as `{ns}`: {source}")]
     Lent { ns: String, source: io::Error },
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     #[error("could not open a {what} in namespace `{ns}`: {source}")]
     Open {
         what: String,
@@ -61,7 +66,6 @@ pub(super) enum RequestError {
 pub(super) struct Agent {
     home: Arc<OwnedFd>,
     user: Option<OwnedFd>,
-    host: Option<Identity>,
     directory: Directory,
     pub(super) state: Mutex<Groups>,
     ended: AtomicBool,
@@ -80,7 +84,8 @@ impl Agent {
             Some(_) => None,
             None => Some(Shelf::open(run_dir)?),
         };
-        let mut state = Groups::open(Arc::clone(&home), shelf, Arc::clone(&directory))?;
+        let (at, known) = (Arc::clone(&home), Arc::clone(&directory));
+        let mut state = Groups::open(at, ground.host, shelf, known)?;
         if clean {
             state
                 .remove_all()
@@ -90,7 +95,6 @@ impl Agent {
         Ok(Self {
             home,
             user: ground.user,
-            host: ground.host,
             directory,
             state,
             ended,
@@ -163,7 +167,7 @@ impl Agent {
             return Err(unfit("it is no network namespace"));
         }
         let held = Held { fd };
-        if held.identity().is_none() || held.identity() == self.host {
+        if locked(&self.state).host.is(&held) {
             return Err(unfit("it is the host's own, in which nothing is ever made"));
         }
         // Entered once, so that who may not is told so now.
@@ -174,6 +178,21 @@ impl Agent {
         })?;
         locked(&self.state).lend(ns, held);
         Ok(())
+    }
+
+    /// Whether a device could be lent; `from` is the namespace of whoever asks.
+    pub(super) fn examine(
+        &self,
+        device: &str,
+        forced: bool,
+        from: Vec<OwnedFd>,
+    ) -> Result<(), RequestError> {
+        let from = super::lending::asker(from);
+        locked(&self.state).examine(device, forced, from.as_ref())
+    }
+
+    pub(super) fn lent_devices(&self) -> Result<Vec<LentDevice>, RequestError> {
+        locked(&self.state).lent_devices()
     }
 
     fn held(&self, ns: &str) -> Result<Arc<Held>, RequestError> {

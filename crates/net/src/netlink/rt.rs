@@ -11,7 +11,8 @@ use crate::desired::{IpFamily, Mac, NexthopTarget, PolicyRule, Route, RouteKind}
 mod read;
 
 pub(crate) use read::{
-    LinkReport, address_of, link, our_neighbour, our_nexthop, our_route, our_rule,
+    LinkReport, address_of, default_route_devices, link, our_neighbour, our_nexthop, our_route,
+    our_rule,
 };
 
 /// Marks routes, rules, nexthops, neighbours and addresses as ours.
@@ -20,6 +21,8 @@ pub(crate) const PROTOCOL: u8 = 173;
 pub(crate) const NEAR: u32 = 0x00ad_1701;
 /// Device group of the ends that hang on a link stated elsewhere.
 pub(crate) const FAR: u32 = 0x00ad_1702;
+/// Device group of devices that somebody else made and lent us.
+pub(crate) const LENT: u32 = 0x00ad_1703;
 
 const NEWLINK: u16 = 16;
 const DELLINK: u16 = 17;
@@ -47,14 +50,19 @@ const AF_INET6: u8 = 10;
 const AF_BRIDGE: u8 = 7;
 
 const IFF_UP: u32 = 1;
+const IFF_LOOPBACK: u32 = 8;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
 const IFLA_STATS64: u16 = 23;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_NEW_IFINDEX: u16 = 49;
 const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
@@ -73,6 +81,7 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
+const RTA_MULTIPATH: u16 = 9;
 const RTA_VIA: u16 = 18;
 const RTA_NH_ID: u16 = 30;
 const RTNH_F_ONLINK: u32 = 4;
@@ -200,6 +209,36 @@ pub(crate) fn set_link(w: &mut Writer, name: &str, up: bool, mac: Option<Mac>, m
         if let Some(mtu) = mtu {
             w.attr_u32(IFLA_MTU, mtu);
         }
+    });
+}
+
+/// A device on its way to another namespace.
+pub(crate) struct Move<'a> {
+    /// Its number now.
+    pub(crate) index: u32,
+    pub(crate) to: BorrowedFd<'a>,
+    /// Its number there; without one the kernel keeps it or finds another.
+    pub(crate) number: Option<u32>,
+    /// Its name there; one with `%d` gets the first number that makes it unique.
+    pub(crate) name: &'a str,
+    pub(crate) group: u32,
+    pub(crate) alias: &'a str,
+    pub(crate) up: bool,
+}
+
+/// Moves a device and all that it is to be there. One message: nobody sees it half done, and who is
+/// killed leaves it here or there.
+pub(crate) fn move_link(w: &mut Writer, link: Move<'_>) {
+    let up = if link.up { IFF_UP } else { 0 };
+    let header = link_header(link.index, up, IFF_UP);
+    w.message(NEWLINK, ACK, &header, |w| {
+        w.attr_text(IFLA_IFNAME, link.name);
+        w.attr_u32(IFLA_NET_NS_FD, link.to.as_raw_fd().unsigned_abs());
+        if let Some(number) = link.number {
+            w.attr_u32(IFLA_NEW_IFINDEX, number);
+        }
+        w.attr_u32(IFLA_GROUP, link.group);
+        w.attr(IFLA_IFALIAS, link.alias.as_bytes());
     });
 }
 
@@ -441,6 +480,13 @@ pub(crate) fn dump_routes(v4: bool) -> Writer {
     let mut header = [0u8; 12];
     header[0] = family(v4);
     header[5] = PROTOCOL;
+    dump(GETROUTE, &header, |_| {})
+}
+
+/// Asks for all routes, whoever made them.
+pub(crate) fn dump_every_route(v4: bool) -> Writer {
+    let mut header = [0u8; 12];
+    header[0] = family(v4);
     dump(GETROUTE, &header, |_| {})
 }
 

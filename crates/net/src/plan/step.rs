@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::desired::{
-    Address, Link, LinkKind, Mac, Neighbour, Nexthop, NexthopTarget, PolicyRule, Route,
+    Address, Lent, Link, LinkKind, Mac, Neighbour, Nexthop, NexthopTarget, PolicyRule, Route,
 };
 use crate::nft::change::Change;
 
@@ -26,6 +26,10 @@ pub(crate) enum Act {
     Filter(Box<Change>),
     AddLink(Box<Link>),
     RemoveLink(String),
+    /// Take a device of the host in.
+    Take(Lent),
+    /// Put a device of the host back.
+    PutBack(String),
     /// All links of ours whose near (or far) ends are here.
     RemoveLinks {
         far: bool,
@@ -69,6 +73,8 @@ impl fmt::Display for Step {
                 } = &link.kind;
                 write!(f, "add link {} to {peer_name} in {peer_ns}", link.name)
             }
+            Act::Take(lent) => write!(f, "take {} from the host as {}", lent.device, lent.name),
+            Act::PutBack(name) => write!(f, "put {name} back to the host"),
             Act::RemoveLink(name) => write!(f, "remove link {name}"),
             Act::RemoveLinks { far } => {
                 write!(

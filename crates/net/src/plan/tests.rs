@@ -114,6 +114,12 @@ fn applied(desired: &Desired) -> BTreeMap<String, Seen> {
 }
 
 fn steps(desired: &Desired, seen: BTreeMap<String, Seen>) -> Vec<String> {
+    steps_with(desired, seen, &[])
+}
+
+/// The steps while some devices of the host can be taken.
+fn steps_with(desired: &Desired, seen: BTreeMap<String, Seen>, lendable: &[&str]) -> Vec<String> {
+    let lendable: BTreeSet<String> = lendable.iter().map(|name| name.to_string()).collect();
     let names = |seen: &BTreeMap<String, Seen>| -> BTreeSet<String> {
         seen.keys()
             .filter(|name| *name != "shared")
@@ -125,6 +131,7 @@ fn steps(desired: &Desired, seen: BTreeMap<String, Seen>) -> Vec<String> {
     scope.extend(desired.namespaces.keys().cloned());
     scope.insert("shared".into());
     let task = Task {
+        lendable: &lendable,
         desired,
         old: None,
         members: &members,
@@ -252,6 +259,7 @@ fn what_others_have_in_a_shared_namespace_is_not_touched() {
     };
     let members = BTreeSet::from(["shared".to_owned()]);
     let task = Task {
+        lendable: &BTreeSet::new(),
         desired: &owner,
         old: None,
         members: &members,
@@ -299,4 +307,76 @@ fn routes_differ_by_table_prefix_and_metric() {
             "router: remove route 54.123.160.0/19 nexthop 21 table 101",
         ]
     );
+}
+
+/// The group with the host's device `veth7` in the place of the endpoint's link.
+fn lending() -> Desired {
+    let mut desired = group();
+    let router = desired.namespaces.get_mut("router").unwrap();
+    router.links.remove(0);
+    router.lent = vec![Lent {
+        name: "vpce-1".into(),
+        device: "veth7".into(),
+        forced: false,
+    }];
+    router.routes.push(Route {
+        device: Some("vpce-1".into()),
+        ..Route::to("10.0.1.10/32".parse().unwrap())
+    });
+    desired
+}
+
+#[test]
+fn what_is_on_a_lent_device_waits_for_it() {
+    let desired = lending();
+    let mut seen = applied(&desired);
+    seen.get_mut("router").unwrap().forget_device("vpce-1");
+    // Absent: its addresses and settings are left out, and what leads over it leads nowhere.
+    let absent = [
+        "router: set nexthop 21 blackhole",
+        "router: set route blackhole 10.0.1.10/32 table 254",
+    ];
+    assert_eq!(steps(&desired, seen.clone()), absent);
+    // It can be taken: before what is on it.
+    assert_eq!(
+        steps_with(&desired, seen, &["veth7"]),
+        [
+            "router: take veth7 from the host as vpce-1",
+            "router: set ipv4/neigh/vpce-1/proxy_delay = 0",
+            "router: add address 169.254.0.1/30 on vpce-1",
+            "router: set route 10.0.1.10/32 dev vpce-1 table 254",
+        ]
+    );
+    assert_eq!(steps(&desired, applied(&desired)), Vec::<String>::new());
+}
+
+#[test]
+fn a_lent_device_goes_back_before_what_would_take_it_along() {
+    let desired = lending();
+    let mut other = desired.clone();
+    other.namespaces.get_mut("router").unwrap().lent[0].device = "veth8".into();
+    let swapped = steps_with(&other, applied(&desired), &["veth8"]);
+    assert_eq!(
+        swapped.iter().take(3).collect::<Vec<_>>(),
+        [
+            "router: set nexthop 21 blackhole",
+            "router: put vpce-1 back to the host",
+            "router: take veth8 from the host as vpce-1",
+        ]
+    );
+    let nothing = Desired::default();
+    let gone = steps(&nothing, applied(&desired));
+    let at = |step: &str| gone.iter().position(|s| s == step).unwrap();
+    let back = at("router: put vpce-1 back to the host");
+    assert!(
+        back < at("router: remove all links whose near ends are here"),
+        "{gone:?}"
+    );
+    assert!(back < at("router: remove namespace"), "{gone:?}");
+    // One that does not stay up is taken anew.
+    let mut seen = applied(&desired);
+    let links = &mut seen.get_mut("router").unwrap().links;
+    links.get_mut("vpce-1").unwrap().up = false;
+    let again = steps_with(&desired, seen, &["veth7"]);
+    assert!(again.contains(&"router: take veth7 from the host as vpce-1".to_owned()));
 }

@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use adit_model::net as addresses;
 use adit_model::{Site, VpcId};
 use adit_snapshot::VpcView;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
@@ -334,7 +333,11 @@ pub(super) fn add_sites(desired: &mut Desired, router: &mut Namespace, view: &Vp
                 &[public],
             );
         }
-        let router_ip = addresses::router(site.cidr);
+        let router_ip = site.router();
+        if let Some(host) = &site.device {
+            let hosts = view.site_hosts.iter().filter(|at| at.site == site.name);
+            add_lan(&mut space, site, host, hosts.map(|at| at.ip));
+        }
         for at in view.site_hosts.iter().filter(|at| at.site == site.name) {
             let digits = at.id.rsplit('-').next().unwrap_or(&at.id);
             let device = format!("h-{}", short(digits));
@@ -400,9 +403,7 @@ fn site_namespace(site: &Site) -> Namespace {
         sysctls: forwarding(),
         ..Namespace::default()
     };
-    space
-        .addresses
-        .push(on("lo", addresses::router(site.cidr), 32));
+    space.addresses.push(on("lo", site.router(), 32));
     space.routes.push(Route {
         kind: RouteKind::Unreachable,
         metric: METRIC_LAST,
@@ -415,6 +416,33 @@ fn site_namespace(site: &Site) -> Namespace {
         ..Route::to(IpNet::V4(Ipv4Net::default()))
     });
     space
+}
+
+/// A real network behind a device of the host: it has the rest of the site's block.
+fn add_lan(
+    space: &mut Namespace,
+    site: &Site,
+    host: &HostDevice,
+    hosts: impl Iterator<Item = Ipv4Addr>,
+) {
+    let device = place::SITE_LAN;
+    space.lent.push(lent(device, host));
+    space.addresses.push(on(device, site.router(), 32));
+    space.sysctls.extend(device_sysctls(device));
+    let delay = format!("ipv4/neigh/{device}/proxy_delay");
+    space.sysctls.insert(delay, "0".into());
+    space.routes.push(Route {
+        device: Some(device.to_string()),
+        ..Route::to(IpNet::V4(site.cidr))
+    });
+    // Its hosts find those that run here; for nothing else there this answers.
+    for address in hosts {
+        space.neighbours.push(Neighbour {
+            device: device.to_string(),
+            address: IpAddr::V4(address),
+            mac: None,
+        });
+    }
 }
 
 fn masquerade(public: Ipv4Addr) -> Table {

@@ -1,7 +1,7 @@
 //! An agent for one test, and clients and servers inside its namespaces.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
@@ -81,13 +81,7 @@ impl Lab {
     pub(crate) fn serve_at(&self, listen: &Listen, name: &'static str) {
         let listener = self.agent().listen_tcp(listen).unwrap();
         listener.set_nonblocking(false).unwrap();
-        // Ends with the process; the tests' servers are few.
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else { return };
-                thread::spawn(move || answer(stream, name));
-            }
-        });
+        answer_all(listener, name);
     }
 
     /// A socket in a namespace, to be connected by the test.
@@ -169,6 +163,17 @@ impl Lab {
             panic!("{ns} reached {to}: {}", conversation(&mut stream));
         }
     }
+}
+
+/// Answers whoever connects.
+pub(crate) fn answer_all(listener: TcpListener, name: &'static str) {
+    // Ends with the process; the tests' servers are few.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            thread::spawn(move || answer(stream, name));
+        }
+    });
 }
 
 /// Sends a line and reads the answer.

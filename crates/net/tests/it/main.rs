@@ -23,6 +23,7 @@ mod t_count;
 mod t_exec;
 mod t_filter;
 mod t_ipv6;
+mod t_lent;
 mod t_matrix;
 mod t_mend;
 mod t_paths;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         t_matrix::TESTS,
         t_churn::TESTS,
         t_count::TESTS,
+        t_lent::TESTS,
     ];
     harness::run(&tests.concat())
 }

@@ -74,6 +74,8 @@ pub(crate) fn world() -> Draft {
         resolver: None,
         vpn: None,
         public_ip: None,
+        device: None,
+        address: None,
         created: 0,
     });
     draft.put(SiteHost {

@@ -223,6 +223,8 @@ pub(crate) fn put_vpc(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
             resolver: None,
             vpn: None,
             public_ip: None,
+            device: None,
+            address: None,
             created: 0,
         });
         draft.put(SiteHost {

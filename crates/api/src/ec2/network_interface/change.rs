@@ -213,9 +213,10 @@ pub(super) fn own(
 ) -> Result<Arc<NetworkInterface>, Refusal> {
     let eni = ctx.required::<NetworkInterface>(draft, input, "NetworkInterfaceId")?;
     match eni.user {
-        InterfaceUser::Available | InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => {
-            Ok(eni)
-        }
+        InterfaceUser::Available
+        | InterfaceUser::Run(_)
+        | InterfaceUser::Attached { .. }
+        | InterfaceUser::HostDevice(_) => Ok(eni),
         _ => Err(super::managed(&eni)),
     }
 }
@@ -415,7 +416,9 @@ pub(crate) fn detach(
             format!("The attachment ID '{id}' does not exist"),
         ),
         Some(eni) => match eni.user {
-            InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => Refusal::new(
+            InterfaceUser::Run(_)
+            | InterfaceUser::Attached { .. }
+            | InterfaceUser::HostDevice(_) => Refusal::new(
                 "OperationNotPermitted",
                 format!(
                     "The network interface '{}' is attached by adit run or adit attach, and is detached the same way.",

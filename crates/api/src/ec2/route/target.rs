@@ -152,9 +152,10 @@ fn interface_target(
     let interface = ctx.find::<NetworkInterface>(intent, id)?;
     same_network(table, "interface", id, &interface.vpc)?;
     match interface.user {
-        InterfaceUser::Available | InterfaceUser::Run(_) | InterfaceUser::Attached { .. } => {
-            Ok(RouteTarget::NetworkInterface(interface.id.clone()))
-        }
+        InterfaceUser::Available
+        | InterfaceUser::Run(_)
+        | InterfaceUser::Attached { .. }
+        | InterfaceUser::HostDevice(_) => Ok(RouteTarget::NetworkInterface(interface.id.clone())),
         _ => Err(Refusal::invalid(format!(
             "The network interface {id} belongs to {} and cannot be a route target.",
             match interface.user {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::*;
-use crate::netlink::message::{Attrs, Message, text, u32_at, u64_at};
+use crate::netlink::message::{Attrs, Message, text, u16_at, u32_at, u64_at};
 use crate::protocol::{Count, LinkCount};
 
 /// A device as the kernel reports it.
@@ -19,8 +19,15 @@ pub(crate) struct LinkReport {
     pub(crate) up: bool,
     pub(crate) group: u32,
     pub(crate) kind: Option<String>,
-    /// The other end's index, in the other end's namespace.
+    /// The other end's index, in the other end's namespace; or that of the device below it.
     pub(crate) peer: Option<u32>,
+    /// Whether `peer` is a number of another namespace.
+    pub(crate) peer_is_elsewhere: bool,
+    /// The bridge or bond that it is a port of.
+    pub(crate) master: Option<u32>,
+    pub(crate) loopback: bool,
+    /// A text about it.
+    pub(crate) alias: String,
     pub(crate) counts: LinkCount,
 }
 
@@ -53,6 +60,10 @@ pub(crate) fn link(message: &Message<'_>) -> Option<LinkReport> {
             .text(IFLA_INFO_KIND)
             .map(str::to_owned),
         peer: attrs.u32(IFLA_LINK),
+        peer_is_elsewhere: attrs.get(IFLA_LINK_NETNSID).is_some(),
+        master: attrs.u32(IFLA_MASTER),
+        loopback: u32_at(message.payload, 8)? & IFF_LOOPBACK != 0,
+        alias: attrs.text(IFLA_IFALIAS).unwrap_or_default().to_owned(),
         counts: LinkCount {
             received: Count {
                 packets: stat(0),
@@ -128,6 +139,25 @@ pub(crate) fn our_route(message: &Message<'_>) -> Option<(Route, Option<u32>)> {
         source: attrs.get(RTA_PREFSRC).and_then(address),
     };
     Some((route, attrs.u32(RTA_OIF).filter(|_| own)))
+}
+
+/// The devices that a default route leads over, whoever made it.
+pub(crate) fn default_route_devices(message: &Message<'_>) -> Vec<u32> {
+    let byte = |at: usize| message.payload.get(at).copied();
+    // `struct rtmsg`: length of the prefix at 1, type at 7.
+    if message.kind != NEWROUTE || byte(1) != Some(0) || byte(7) != Some(1) {
+        return Vec::new();
+    }
+    let attrs = Attrs::after(message.payload, 12);
+    let mut devices: Vec<u32> = attrs.u32(RTA_OIF).into_iter().collect();
+    // `struct rtnexthop`: its own length, flags and hops, the device; then attributes.
+    let mut hops = attrs.get(RTA_MULTIPATH).unwrap_or_default();
+    while let Some(length) = u16_at(hops, 0).filter(|length| *length >= 8) {
+        devices.extend(u32_at(hops, 4));
+        let next = usize::from(length).next_multiple_of(4);
+        hops = hops.get(next..).unwrap_or_default();
+    }
+    devices
 }
 
 /// Reads one of our policy rules.
