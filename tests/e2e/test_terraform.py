@@ -3,7 +3,8 @@ place, and takes it away.
 
 After each apply a plan must find nothing to do: what is read is what was written. This runs where `terraform` is
 installed and ADIT_TF_PLUGINS names a folder that mirrors the AWS provider (`terraform providers mirror`). Elsewhere it
-is skipped, which is allowed only because test_churn_api.py and test_churn_services.py make the same round with boto3, always.
+is skipped, which is allowed only because test_churn_api.py, test_churn_services.py and test_churn_more.py
+make the same round with boto3, always.
 """
 
 import os
@@ -41,7 +42,7 @@ pytestmark = pytest.mark.skipif(
 class Terraform:
     """Terraform in a folder of its own, talking to one installation."""
 
-    def __init__(self, folder, adit):
+    def __init__(self, folder, adit, balancer):
         shutil.copytree(CONFIGURATION, folder, dirs_exist_ok=True)
         self.folder = folder
         self.environment = {
@@ -51,6 +52,7 @@ class Terraform:
             "TF_IN_AUTOMATION": "1",
             "TF_VAR_endpoint": f"http://{adit.address}",
             "TF_VAR_region": "us-east-1",
+            "TF_VAR_balancer": balancer,
             # IPv6 as soon as packets follow it.
             "TF_VAR_ipv6": str("AssociateSubnetCidrBlock" in adit.adit("api", "operations").stdout).lower(),
             "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
@@ -72,13 +74,21 @@ class Terraform:
 
 @pytest.mark.timeout(900)
 def test_a_plan_finds_nothing_to_do_after_each_apply(adit, tmp_path):
-    terraform = Terraform(tmp_path, adit)
+    ec2, elb = adit.client("ec2"), adit.client("elbv2")
+    vpc = ec2.create_vpc(CidrBlock="10.70.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.70.1.0/24", AvailabilityZone="us-east-1a")["Subnet"]["SubnetId"]
+    made = elb.create_load_balancer(Name="backend", Type="network", Scheme="internal", Subnets=[subnet])
+    balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
+
+    terraform = Terraform(tmp_path, adit, balancer)
     terraform.run("init")
     for step in (1, 2):
         terraform.run("apply", "-auto-approve", step=step)
         terraform.run("plan", "-detailed-exitcode", step=step)
     assert GONE.search(terraform.run("destroy", "-auto-approve", step=2))
-    ec2 = adit.client("ec2")
+    elb.delete_load_balancer(LoadBalancerArn=balancer)
+    ec2.delete_subnet(SubnetId=subnet)
+    ec2.delete_vpc(VpcId=vpc)
     left = {
         "vpcs": ec2.describe_vpcs()["Vpcs"],
         "addresses": ec2.describe_addresses()["Addresses"],
@@ -86,6 +96,9 @@ def test_a_plan_finds_nothing_to_do_after_each_apply(adit, tmp_path):
         "gateways": ec2.describe_vpn_gateways()["VpnGateways"],
         "connections": ec2.describe_vpn_connections()["VpnConnections"],
         "peerings": ec2.describe_vpc_peering_connections()["VpcPeeringConnections"],
+        "services": ec2.describe_vpc_endpoint_service_configurations()["ServiceConfigurations"],
+        "flow logs": ec2.describe_flow_logs()["FlowLogs"],
+        "query logs": adit.client("route53resolver").list_resolver_query_log_configs()["ResolverQueryLogConfigs"],
         "users": adit.client("iam").list_users()["Users"],
         "zones": adit.client("route53").list_hosted_zones()["HostedZones"],
         "rules": [rule for rule in adit.client("route53resolver").list_resolver_rules()["ResolverRules"] if rule["OwnerId"] != "Route 53 Resolver"],

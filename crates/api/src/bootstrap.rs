@@ -128,9 +128,17 @@ pub fn first_start(draft: &mut Draft, wish: &Bootstrap) -> Result<(), BootstrapE
     Ok(())
 }
 
+/// Gives a state that an older version made what every state has by now. A state that has everything is
+/// not touched.
+pub fn complete(draft: &mut Draft, ids: &mut Ids, regions: &[RegionStart]) {
+    put_sealing_key(draft, ids);
+    complete_vpcs(draft, ids);
+    complete_services(draft, regions);
+}
+
 /// Gives an installation what it seals session tokens and encoded messages with, if it has nothing
 /// yet. Who has the state has it, and no one else.
-pub fn put_sealing_key(draft: &mut Draft, ids: &mut Ids) {
+fn put_sealing_key(draft: &mut Draft, ids: &mut Ids) {
     if draft.get::<SealingKey>(SealingKey::ID).is_none() {
         draft.put(SealingKey {
             id: SealingKey::ID.to_string(),
@@ -142,7 +150,7 @@ pub fn put_sealing_key(draft: &mut Draft, ids: &mut Ids) {
 
 /// Gives VPCs of older states what every VPC has by now: a default network ACL that its subnets are
 /// in, and the set of DHCP options that it names. A state that has everything is not touched.
-pub fn complete_vpcs(draft: &mut Draft, ids: &mut Ids) {
+fn complete_vpcs(draft: &mut Draft, ids: &mut Ids) {
     let vpcs: Vec<Arc<Vpc>> = draft.vpcs.values().cloned().collect();
     for vpc in vpcs {
         let mut home = Home {
@@ -165,6 +173,37 @@ pub fn complete_vpcs(draft: &mut Draft, ids: &mut Ids) {
             }
         }
     }
+}
+
+/// Gives Regions the lists of services that came after them. Blocks that something has already, since an
+/// operator chose them, are not given a second meaning.
+fn complete_services(draft: &mut Draft, regions: &[RegionStart]) {
+    for wish in regions {
+        if draft.get::<RegionInfo>(&wish.name).is_none() {
+            continue;
+        }
+        for (service, blocks) in [
+            ("s3", &wish.s3_prefixes),
+            ("dynamodb", &wish.dynamodb_prefixes),
+        ] {
+            let name = format!("com.amazonaws.{}.{service}", wish.name);
+            let there = draft.prefix_lists.values().any(|list| list.name == name);
+            let free = blocks.iter().all(|block| is_free(draft, *block));
+            if !there && free && !blocks.is_empty() {
+                put_prefixes(draft, &wish.name, service, blocks);
+            }
+        }
+    }
+}
+
+/// Whether no service and no Region has an address of a block.
+fn is_free(intent: &Intent, block: Ipv4Net) -> bool {
+    let lists = intent.prefix_lists.values();
+    let services = lists.filter(|list| list.owner.is_none());
+    let mut taken = services
+        .flat_map(|list| list.ipv4())
+        .chain(intent.regions.values().map(|r| r.public_addresses));
+    !taken.any(|there| net::overlaps(there, block))
 }
 
 /// Adds Regions, or changes those there are to what is wished; what is as wished already stays

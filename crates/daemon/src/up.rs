@@ -264,10 +264,7 @@ async fn serve(
     if store.intent().installation().is_none() {
         first.begin(&store).await?;
     }
-    if store.intent().sealing_keys.is_empty() {
-        add_sealing_key(&store).await?;
-    }
-    complete_vpcs(&store).await?;
+    first.complete(&store).await?;
     let store = Arc::new(store);
     let open = |what| {
         move |e: &dyn std::fmt::Display| UpError::Open {
@@ -537,46 +534,6 @@ impl Ends {
     }
 }
 
-/// VPCs of before there were network ACLs and DHCP options get theirs.
-async fn complete_vpcs(store: &Store) -> Result<(), UpError> {
-    let mut trial = Draft::new(&store.intent());
-    bootstrap::complete_vpcs(&mut trial, &mut Ids::random());
-    if trial.is_unchanged() {
-        return Ok(());
-    }
-    let author = Author {
-        who: "adit",
-        operation: "adit:CompleteVpcs",
-    };
-    let done = store.write(author, |draft| {
-        bootstrap::complete_vpcs(draft, &mut Ids::random());
-        Ok::<_, std::convert::Infallible>(())
-    });
-    done.await.map(|_| ()).map_err(|e| UpError::Open {
-        what: "the VPCs",
-        why: chain(&e),
-    })
-}
-
-/// States of before there were sessions have nothing to seal them with.
-async fn add_sealing_key(store: &Store) -> Result<(), UpError> {
-    let author = Author {
-        who: "adit",
-        operation: "adit:AddSealingKey",
-    };
-    let added = store.write(author, |draft| {
-        // Another node may have added one meanwhile.
-        if draft.sealing_keys.is_empty() {
-            bootstrap::put_sealing_key(draft, &mut Ids::random());
-        }
-        Ok::<_, std::convert::Infallible>(())
-    });
-    added.await.map(|_| ()).map_err(|e| UpError::Open {
-        what: "the sealing key",
-        why: chain(&e),
-    })
-}
-
 fn client_file(
     store: &Store,
     address: SocketAddr,
@@ -692,6 +649,30 @@ impl FirstState {
             .await;
         written.map(|_| ()).map_err(|e| UpError::Open {
             what: "the first state",
+            why: chain(&e),
+        })
+    }
+
+    /// Gives a state that an older version made what every state has by now.
+    async fn complete(&self, store: &Store) -> Result<(), UpError> {
+        let regions: Vec<_> = self.regions.iter().map(region).collect();
+        let complete = |draft: &mut Draft| bootstrap::complete(draft, &mut Ids::random(), &regions);
+        let mut trial = Draft::new(&store.intent());
+        complete(&mut trial);
+        if trial.is_unchanged() {
+            return Ok(());
+        }
+        let author = Author {
+            who: "adit",
+            operation: "adit:Complete",
+        };
+        // Another node may have done it meanwhile; then this writes nothing.
+        let done = store.write(author, |draft| {
+            complete(draft);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        done.await.map(|_| ()).map_err(|e| UpError::Open {
+            what: "what an older version left",
             why: chain(&e),
         })
     }

@@ -148,7 +148,9 @@ pub(crate) fn associate(
                 ),
             ));
         }
-        _ => {}
+        // What a service uses is not taken from it.
+        Some(there) => check_bound(draft, there)?,
+        None => {}
     }
     let id = bind(draft, &mut ctx.ids, &eip.id, &eni.id, private_ip);
     Ok(Answer::from(map! { "AssociationId" => id.as_str() }))
@@ -168,6 +170,14 @@ fn check_user(eni: &NetworkInterface) -> Result<(), Refusal> {
                 eni.id
             ),
         )),
+    }
+}
+
+/// The same for what an address leads to now.
+fn check_bound(intent: &Intent, association: &AddressAssociation) -> Result<(), Refusal> {
+    match intent.get::<NetworkInterface>(&association.interface) {
+        Some(eni) => check_user(eni),
+        None => Ok(()),
     }
 }
 
@@ -294,10 +304,8 @@ pub(crate) fn disassociate(
         (None, Some(ip)) => by_address(draft, ctx, ip)?,
         (None, None) => return Err(Refusal::missing("AssociationId")),
     };
-    if let Some(association) = &eip.association
-        && let Some(eni) = draft.get::<NetworkInterface>(&association.interface)
-    {
-        check_user(eni)?;
+    if let Some(association) = &eip.association {
+        check_bound(draft, association)?;
     }
     unbind(draft, &eip.id);
     Ok(Answer::done())

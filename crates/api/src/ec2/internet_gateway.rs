@@ -5,6 +5,7 @@ use adit_wire::{Value, map};
 
 use crate::context::{Answer, Ctx, View};
 use crate::describe::{Describe, tags};
+use crate::ec2::route_table::edge;
 use crate::input::Input;
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -80,7 +81,7 @@ pub(crate) fn detach(
     }
     if draft
         .in_vpc::<NetworkInterface>(&vpc.id)
-        .any(|eni| eni.public_ip.is_some())
+        .any(|eni| eni.public_pairs().next().is_some())
     {
         return Err(Refusal::new(
             "DependencyViolation",
@@ -90,6 +91,7 @@ pub(crate) fn detach(
             ),
         ));
     }
+    edge::forget(draft, &vpc.id, &EdgeGateway::Internet(gateway.id.clone()));
     draft.edit::<InternetGateway>(&gateway.id, |gateway| gateway.attached = None);
     Ok(Answer::done())
 }

@@ -1,6 +1,6 @@
 //! Route tables and which subnets use them [ec2-api §11, §17].
 
-mod edge;
+pub(crate) mod edge;
 
 use std::sync::Arc;
 

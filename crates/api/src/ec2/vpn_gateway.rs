@@ -5,6 +5,7 @@ use adit_wire::{Value, map};
 
 use crate::context::{Answer, Ctx, View};
 use crate::describe::{Describe, tags};
+use crate::ec2::route_table::edge;
 use crate::input::Input;
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -108,21 +109,7 @@ pub(crate) fn detach(
             ),
         ));
     }
-    let edge = Some(EdgeGateway::Vpn(gateway.id.clone()));
-    let tables: Vec<RouteTableId> = draft
-        .in_vpc::<RouteTable>(&vpc.id)
-        .filter(|table| {
-            table.propagating.contains(&gateway.id)
-                || table.associations.iter().any(|a| a.gateway == edge)
-        })
-        .map(|table| table.id.clone())
-        .collect();
-    for table in tables {
-        draft.edit::<RouteTable>(table, |table| {
-            table.propagating.retain(|id| *id != gateway.id);
-            table.associations.retain(|a| a.gateway != edge);
-        });
-    }
+    edge::forget(draft, &vpc.id, &EdgeGateway::Vpn(gateway.id.clone()));
     draft.edit::<VpnGateway>(&gateway.id, |gateway| gateway.attached = None);
     Ok(Answer::done())
 }

@@ -1,7 +1,8 @@
 //! What an installation starts with.
 
+use adit_api::Ids;
 use adit_api::bootstrap::{self, BootstrapError, put_regions};
-use adit_model::{Draft, Intent, KeyOwner, PrefixList, RegionInfo};
+use adit_model::{Draft, Intent, KeyOwner, NetworkAcl, PrefixList, RegionInfo, SealingKey};
 use adit_wire::map;
 
 use crate::world::*;
@@ -117,4 +118,36 @@ fn regions_follow_their_configuration() {
         .find(|list| list.name.contains("eu-west-1"))
         .unwrap();
     assert_eq!(list.entries.len(), 2);
+}
+
+#[test]
+fn an_older_state_gets_what_it_lacks() {
+    let mut wish = first(true);
+    wish.regions[0].dynamodb_prefixes = vec!["198.18.6.0/24".parse().unwrap()];
+    // In the other Region somebody has given the block to S3.
+    wish.regions[1].dynamodb_prefixes = vec!["198.18.32.0/24".parse().unwrap()];
+    let mut draft = Draft::new(&Intent::default());
+    let mut as_before = first(true);
+    as_before.regions[0].s3_prefixes = vec!["198.18.0.0/22".parse().unwrap()];
+    bootstrap::first_start(&mut draft, &as_before).unwrap();
+    let acls: Vec<_> = draft.network_acls.keys().cloned().collect();
+    for acl in acls {
+        draft.remove::<NetworkAcl>(acl);
+    }
+    draft.remove::<SealingKey>(SealingKey::ID);
+    let lists = draft.prefix_lists.size();
+    let intent = draft.finish().0;
+
+    let mut draft = Draft::new(&intent);
+    bootstrap::complete(&mut draft, &mut Ids::seeded(7), &wish.regions);
+    let list = draft.get::<PrefixList>("pl-02cd2c6b").unwrap();
+    assert_eq!(list.name, "com.amazonaws.us-east-1.dynamodb");
+    assert_eq!(list.entries.len(), 1);
+    assert_eq!(draft.prefix_lists.size(), lists + 1);
+    assert_eq!(draft.network_acls.size(), draft.vpcs.size());
+    assert!(draft.get::<SealingKey>(SealingKey::ID).is_some());
+
+    let mut draft = Draft::new(&draft.finish().0);
+    bootstrap::complete(&mut draft, &mut Ids::seeded(8), &wish.regions);
+    assert!(draft.is_unchanged(), "a restart writes nothing");
 }

@@ -7,6 +7,8 @@ use adit_model::*;
 use adit_wire::{Service, Value, list, map};
 use proptest::prelude::*;
 
+mod surroundings;
+
 use crate::world::World as Installation;
 use crate::world::{S3, text};
 
@@ -216,28 +218,26 @@ impl Runner {
         }
     }
 
-    /// What must hold after every call.
     fn check(&self) {
-        let intent = self.world.intent();
-        addresses(&intent);
-        endpoints(&intent);
-        references(&intent);
-        let all = intent.dump();
-        for id in &self.deleted {
-            let there = all.iter().find(|(_, key, _)| key == id);
-            assert!(there.is_none(), "{id} was deleted");
-            // A static route may name what is gone: it is a black hole. Nothing else may.
-            for (kind, key, body) in all.iter().filter(|(kind, ..)| *kind != Kind::RouteTable) {
-                assert!(
-                    !body.contains(&format!("\"{id}\"")),
-                    "{kind:?} {key} names {id}"
-                );
-            }
-        }
-        for (kind, key, body) in &all {
-            let mut one = Intent::default();
-            one.load(kind.name(), key, body).unwrap();
-        }
+        hold(&self.world.intent(), &self.deleted);
+    }
+}
+
+/// What must hold after every call.
+pub(crate) fn hold(intent: &Intent, deleted: &BTreeSet<String>) {
+    addresses(intent);
+    endpoints(intent);
+    references(intent);
+    surroundings::hold(intent);
+    let all = intent.dump();
+    let there: BTreeSet<&str> = all.iter().map(|(_, key, _)| key.as_str()).collect();
+    for id in deleted {
+        assert!(!there.contains(id.as_str()), "{id} was deleted");
+    }
+    for (kind, key, body) in &all {
+        surroundings::names_what_there_is(*kind, key, body, &there);
+        let mut one = Intent::default();
+        one.load(kind.name(), key, body).unwrap();
     }
 }
 
@@ -245,31 +245,21 @@ fn addresses(intent: &Intent) {
     let mut seen: BTreeSet<(VpcId, Ipv4Addr)> = BTreeSet::new();
     let mut public = BTreeSet::new();
     for eni in intent.network_interfaces.values() {
-        assert!(
-            seen.insert((eni.vpc.clone(), eni.private_ip)),
-            "{} twice",
-            eni.private_ip
-        );
         let subnet = intent
             .get::<Subnet>(&eni.subnet)
             .expect("its subnet exists");
-        assert!(
-            subnet.cidr.contains(&eni.private_ip),
-            "{} outside {}",
-            eni.private_ip,
-            subnet.cidr
-        );
-        assert!(
-            !net::is_reserved(subnet.cidr, eni.private_ip),
-            "{} is reserved",
-            eni.private_ip
-        );
         assert_eq!(subnet.vpc, eni.vpc);
-        assert!(
-            eni.public_ip.is_none_or(|ip| public.insert(ip)),
-            "a public address twice"
-        );
-        assert!(!eni.groups.is_empty());
+        for ip in eni.private_ips() {
+            assert!(seen.insert((eni.vpc.clone(), ip)), "{ip} twice");
+            assert!(subnet.cidr.contains(&ip), "{ip} outside {}", subnet.cidr);
+            assert!(!net::is_reserved(subnet.cidr, ip), "{ip} is reserved");
+        }
+        for (_, ip) in eni.public_pairs() {
+            assert!(public.insert(ip), "the public address {ip} twice");
+        }
+        // A NAT gateway's has none; whatever passes there was let through before.
+        let nat = matches!(eni.user, InterfaceUser::NatGateway(_));
+        assert_eq!(eni.groups.is_empty(), nat, "groups of {}", eni.id);
     }
 }
 
@@ -326,7 +316,7 @@ fn endpoints(intent: &Intent) {
 fn references(intent: &Intent) {
     for subnet in intent.subnets.values() {
         let vpc = intent.get::<Vpc>(&subnet.vpc).expect("its VPC exists");
-        assert!(vpc.cidr().contains(&subnet.cidr));
+        assert!(vpc.cidrs.iter().any(|c| c.cidr.contains(&subnet.cidr)));
         let others = intent
             .in_vpc::<Subnet>(&subnet.vpc)
             .filter(|other| other.id != subnet.id);

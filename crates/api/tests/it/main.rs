@@ -14,6 +14,7 @@ mod describe;
 mod ec2_errors;
 mod endpoints;
 mod flow_logs;
+mod holds;
 mod identity;
 mod invariants;
 mod ipv6;

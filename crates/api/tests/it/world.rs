@@ -408,7 +408,8 @@ fn check_input(op: &OperationRef, input: &Value) {
 }
 
 /// States of endpoints begin with a small letter on the wire, whatever the models of the SDKs say, and an
-/// attachment of an internet gateway is `available` [ec2-api §9].
+/// attachment of an internet gateway is `available` [ec2-api §9]; the interface of a NAT gateway is of the type
+/// that the filter of the same name has.
 fn is_wire_spelling(what: &str) -> bool {
     let states = [
         "pendingAcceptance",
@@ -419,7 +420,9 @@ fn is_wire_spelling(what: &str) -> bool {
     ];
     let is_state = |state: &&str| what.contains(&format!("State: `{state}`"));
     let of_endpoint = what.contains("VpcEndpoint") && states.iter().any(is_state);
-    of_endpoint || what.contains("Attachments[0].State: `available`")
+    of_endpoint
+        || what.contains("Attachments[0].State: `available`")
+        || what.contains("InterfaceType: `nat_gateway`")
 }
 
 /// A text member that must be there.

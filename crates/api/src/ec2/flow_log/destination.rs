@@ -178,7 +178,7 @@ pub(super) fn shown(log: &FlowLog, intent: &Intent) -> String {
         FlowLogDestination::LogGroup(name) => {
             let vpc = intent.get::<Vpc>(&log.vpc);
             let region = vpc.map_or("", |vpc| vpc.region.as_str());
-            format!("arn:aws:logs:{region}:{}:log-group:{name}:*", log.owner)
+            format!("arn:aws:logs:{region}:{}:log-group:{name}", log.owner)
         }
     }
 }

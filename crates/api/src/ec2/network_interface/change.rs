@@ -162,9 +162,7 @@ fn private_addresses(
     for text in others {
         let address = addresses::designated(intent, subnet, &text)?;
         if !taken.insert(address) {
-            return Err(Refusal::invalid_value(format!(
-                "The private IP address {text} is given more than once."
-            )));
+            return Err(given_twice(&text));
         }
         secondary.push(address);
     }
@@ -185,6 +183,12 @@ fn private_addresses(
     }
     quotas::ADDRESSES_PER_INTERFACE.check_total(intent, || 1 + secondary.len())?;
     Ok((primary, secondary.into_iter().map(without_public).collect()))
+}
+
+fn given_twice(address: &str) -> Refusal {
+    Refusal::invalid_value(format!(
+        "The private IP address {address} is given more than once."
+    ))
 }
 
 fn without_public(private_ip: Ipv4Addr) -> SecondaryAddress {
@@ -255,6 +259,9 @@ pub(crate) fn assign(
         }
         (None, false) => {
             for text in named {
+                if new.iter().any(|there: &Ipv4Addr| there.to_string() == text) {
+                    return Err(given_twice(text));
+                }
                 let address = match text.parse::<Ipv4Addr>() {
                     // The same again is no fault.
                     Ok(address) if eni.private_ips().any(|there| there == address) => continue,

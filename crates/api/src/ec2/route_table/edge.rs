@@ -49,6 +49,28 @@ pub(super) fn associate(
     ))
 }
 
+/// Forgets a gateway that leaves its VPC: no table routes for it, or takes over its routes, any more.
+pub(crate) fn forget(draft: &mut Draft, vpc: &VpcId, gateway: &EdgeGateway) {
+    let propagates = |id: &VpnGatewayId| id.as_str() == gateway.as_str();
+    let tables: Vec<RouteTableId> = draft
+        .in_vpc::<RouteTable>(vpc)
+        .filter(|table| {
+            let mut uses = table.associations.iter();
+            uses.any(|a| a.gateway.as_ref() == Some(gateway))
+                || table.propagating.iter().any(propagates)
+        })
+        .map(|table| table.id.clone())
+        .collect();
+    for table in tables {
+        draft.edit::<RouteTable>(table, |table| {
+            table.propagating.retain(|id| !propagates(id));
+            table
+                .associations
+                .retain(|a| a.gateway.as_ref() != Some(gateway));
+        });
+    }
+}
+
 /// The table that routes for a gateway, and the association.
 fn association_of(
     intent: &Intent,
