@@ -153,12 +153,17 @@ def test_a_store_without_policies_gains_them(installation, host, bucket):
         },
     )
     denied(host.s3("get_object", Bucket=bucket, Key="shut/x"))
+    # The upstream would read the same object by these names, which the policy does not see.
+    for key in ("/shut/x", "//shut/x", "shut\\x"):
+        got = host.s3("get_object", Bucket=bucket, Key=key)
+        assert (got.status, got.code) == (400, "InvalidURI"), key
+    assert refused(s3.list_objects_v2, Bucket=bucket, Prefix="/shut/") == "InvalidArgument"
     # The tags that the policy asks for are the upstream's.
     denied(host.s3("get_object", Bucket=bucket, Key="open/x"))
     assert s3.get_object(Bucket=bucket, Key="shut/x")["Body"].read() == b"2"
-    some = host.s3("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": "shut/x"}, {"Key": "open/x"}]})
+    some = host.s3("delete_objects", Bucket=bucket, Delete={"Objects": [{"Key": "shut/x"}, {"Key": "/open/x"}, {"Key": "open/x"}]})
     answer = allowed(some)
-    assert [entry["Key"] for entry in answer["Errors"]] == ["shut/x"]
+    assert [(entry["Key"], entry["Code"]) for entry in answer["Errors"]] == [("shut/x", "AccessDenied"), ("/open/x", "InvalidURI")]
     assert [entry["Key"] for entry in answer["Deleted"]] == ["open/x"]
     s3.delete_bucket_policy(Bucket=bucket)
 

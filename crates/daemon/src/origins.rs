@@ -29,6 +29,9 @@ pub struct OriginConfig {
     /// Where the bucket stands in requests to it.
     #[serde(default)]
     pub addressing: Addressing,
+    /// Whether it keeps keys with `//` and `\` as they are, instead of making paths of them and cleaning those.
+    #[serde(default)]
+    pub exact_keys: bool,
     /// Where its credentials are.
     pub credentials: CredentialsConfig,
     /// Access keys of the upstream's own that clients may use, and the ARN of the user here that each stands
@@ -211,6 +214,7 @@ fn one(config: &OriginConfig) -> Result<Origin, Why> {
             timeouts,
         ),
         virtual_hosted: config.addressing == Addressing::Virtual,
+        exact_keys: config.exact_keys,
         buckets,
         pass_through: config.pass_through.clone().into_iter().collect(),
     })

@@ -59,12 +59,8 @@ impl<'a> Ask<'a> {
             let end = memchr::memchr(b'&', rest.as_bytes()).unwrap_or(rest.len());
             let (pair, after) = rest.split_at(end);
             rest = after.get(1..).unwrap_or_default();
-            let value = match pair.strip_prefix(name) {
-                Some("") => Some(""),
-                Some(tail) => tail.strip_prefix('='),
-                None => None,
-            };
-            if let Some(value) = value {
+            let (raw, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if raw == name || is_escaped(raw, name) {
                 let plain = value.contains('+').then(|| value.replace('+', " "));
                 let decoded = match plain {
                     Some(plain) => percent_decode_str(&plain)
@@ -215,6 +211,11 @@ pub fn stored_bucket(bucket: &adit_model::Bucket) -> adit_objects::Bucket {
         None => adit_objects::Versioning::Unversioned,
     };
     adit_objects::Bucket::new(bucket.incarnation.as_str()).versioned(versioning)
+}
+
+/// Whether a parameter's name is `name` in another spelling: what stands behind would read it so.
+fn is_escaped(raw: &str, name: &str) -> bool {
+    raw.contains('%') && percent_decode_str(raw).eq(name.bytes())
 }
 
 pub(crate) fn no_such_bucket(name: &str) -> ErrorReply {

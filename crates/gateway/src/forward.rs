@@ -17,7 +17,7 @@ pub(crate) use bucket::{create, delete as delete_bucket, setting};
 pub(crate) use crossing::{Becomes, Made, copy as copy_across, crosses};
 pub(crate) use delete::delete_many;
 pub(crate) use form::file;
-pub(crate) use pass::{Pass, check as check_pass};
+pub(crate) use pass::{Pass, check as check_pass, check_keys};
 
 use adit_wire::ErrorReply;
 use bytes::Bytes;
@@ -27,7 +27,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::ask::{Ask, Uses, argument};
 use crate::copy_source::CopySource;
 use crate::decide::{Pairs, may_know};
-use crate::origins::{Place, has_dots};
+use crate::origins::Place;
 use crate::reply::Reply;
 use request::Outgoing;
 
@@ -65,7 +65,7 @@ async fn run(
     place: &Place,
     body: Option<Bytes>,
 ) -> Result<Reply, ErrorReply> {
-    check_key(ask)?;
+    check_names(ask, place)?;
     let mut outgoing = Outgoing::of(ask, place)?;
     let answer = match (ask.op.name(), body) {
         ("PutObject" | "UploadPart", _) => body::stream(uses.upload, &outgoing).await?,
@@ -93,14 +93,24 @@ async fn run(
 }
 
 /// Refuses keys that an upstream may read otherwise: servers clean paths, so that one with dots might name
-/// something in another bucket there.
-fn check_key(ask: &Ask<'_>) -> Result<(), ErrorReply> {
-    if !has_dots(ask.key()) {
+/// something in another bucket there, and one with an empty segment something that a policy forbids.
+fn check_names(ask: &Ask<'_>, place: &Place) -> Result<(), ErrorReply> {
+    if let Some(prefix) = ask.query("prefix")?
+        && !place.takes_prefix(&prefix)
+    {
+        let message = "The storage of this bucket may read this prefix as another one.";
+        return Err(argument("prefix", &prefix, message));
+    }
+    if place.takes(ask.key()) {
         return Ok(());
     }
-    let uri: String = ask.key().chars().take(256).collect();
+    Err(bad_key(ask.key()))
+}
+
+fn bad_key(key: &str) -> ErrorReply {
+    let uri: String = key.chars().take(256).collect();
     let message = "Couldn't parse the specified URI.";
-    Err(ErrorReply::new("InvalidURI", 400, message).with("URI", uri))
+    ErrorReply::new("InvalidURI", 400, message).with("URI", uri)
 }
 
 /// Names the source of a copy as the upstream knows it.
@@ -114,7 +124,7 @@ fn copy_source(ask: &Ask<'_>, to: &Place, outgoing: &mut Outgoing<'_>) -> Result
     let from = from
         .filter(|from| from.origin.name == to.origin.name)
         .ok_or_else(other_origin)?;
-    if has_dots(&source.key) {
+    if !from.takes(&source.key) {
         return Err(argument(
             "x-amz-copy-source",
             &source.key,
@@ -170,7 +180,7 @@ fn completion(ask: &Ask<'_>, body: &[u8]) -> Result<Bytes, ErrorReply> {
 
 /// The tags of an object at an upstream, for policies; none when there is no such object.
 pub(crate) async fn tags(ask: &Ask<'_>, place: &Place, key: &str, version: Option<&str>) -> Pairs {
-    if has_dots(key) {
+    if !place.takes(key) {
         return Pairs::new();
     }
     let mut query = "tagging=".to_owned();

@@ -16,6 +16,9 @@ pub struct Origin {
     pub upstream: Upstream,
     /// Whether the bucket stands in the host (virtual-hosted style) instead of the path.
     pub virtual_hosted: bool,
+    /// Whether keys with empty segments or backslashes are what they are there: many servers make paths of
+    /// keys, and clean them.
+    pub exact_keys: bool,
     /// Which buckets, and where they are there. The first that fits counts.
     pub buckets: Vec<BucketMap>,
     /// Access keys of the upstream's own that clients may use, and the ARN of the user here that each
@@ -51,7 +54,9 @@ pub enum MapError {
         bucket: String,
     },
     /// A prefix that keys cannot have.
-    #[error("bucket `{0}`: a prefix must not begin with `/` nor hold `.` or `..` between slashes")]
+    #[error(
+        "bucket `{0}`: a prefix must not begin with `/` nor hold `//`, `\\`, or `.` or `..` between slashes"
+    )]
     Prefix(String),
 }
 
@@ -85,7 +90,7 @@ impl BucketMap {
                 bucket: self.bucket.clone(),
             });
         }
-        if self.prefix.starts_with('/') || has_dots(&self.prefix) {
+        if is_blurred(&self.prefix) || has_dots(&self.prefix) {
             return Err(MapError::Prefix(self.name.clone()));
         }
         Ok(())
@@ -104,9 +109,31 @@ impl BucketMap {
 }
 
 /// Whether a key has segments that servers may take for a way out of its bucket.
-pub(crate) fn has_dots(key: &str) -> bool {
+fn has_dots(key: &str) -> bool {
     key.split('/')
         .any(|segment| segment == "." || segment == "..")
+}
+
+/// Whether a server that makes paths of keys may read another key: one that policies have not seen.
+fn is_blurred(key: &str) -> bool {
+    key.starts_with('/') || key.contains("//") || key.contains('\\')
+}
+
+impl Place {
+    /// Whether the storage reads a key as Adit does: what was decided about one name must not happen to
+    /// another.
+    pub(crate) fn takes(&self, key: &str) -> bool {
+        let fine = |key: &str| !has_dots(key) && (self.origin.exact_keys || !is_blurred(key));
+        fine(key) && (self.prefix.is_empty() || fine(&format!("{}{key}", self.prefix)))
+    }
+
+    /// The same of the begin of keys.
+    pub(crate) fn takes_prefix(&self, prefix: &str) -> bool {
+        // What follows the last slash may become more than dots.
+        let (folders, _) = prefix.rsplit_once('/').unwrap_or_default();
+        let exact = self.origin.exact_keys;
+        !has_dots(folders) && (exact || !is_blurred(prefix))
+    }
 }
 
 impl Origins {
@@ -216,6 +243,8 @@ mod tests {
             map("t", "u", "../"),
             map("t", "u", "/p"),
             map("t", "u", "a/./"),
+            map("t", "u", "a//"),
+            map("t", "u", "a\\"),
         ] {
             assert!(bad.check().is_err(), "{bad:?}");
         }

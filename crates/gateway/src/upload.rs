@@ -131,7 +131,16 @@ impl Upload {
                 .ok_or_else(no_length)?;
             let length = length.parse::<u64>().map_err(|_| no_length())?;
             self.length = Some(length);
-            self.chunked(chain, length, trailers(headers));
+            let trailers = trailers(headers);
+            // A signature over the chunks alone must not pass for one over a trailer that is no more there.
+            if payload == Payload::ChunksWithTrailer && trailers.is_empty() {
+                return Err(ErrorReply::new(
+                    "InvalidRequest",
+                    400,
+                    "Missing required header for this request: x-amz-trailer",
+                ));
+            }
+            self.chunked(chain, length, trailers);
         } else {
             self.length = self.body.size_hint().exact();
         }

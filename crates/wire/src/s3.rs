@@ -18,7 +18,7 @@ mod recognise;
 
 pub use form::{FileFacts, FormBodyError, FormReader, FormStep};
 pub use host::address;
-pub use recognise::recognise;
+pub use recognise::{explains, recognise};
 
 /// The names under which S3 is served.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crate::ask::{Ask, Uses, argument, no_such_bucket, stored_bucket};
 use crate::copy_source::CopySource;
 use crate::decide::may_know;
 use crate::objects::{CONDITIONS, copied_conditions, store_error};
-use crate::origins::{Place, has_dots};
+use crate::origins::Place;
 use crate::upload::{CHECKSUM_HEADERS, checksum_differs, incomplete};
 
 /// Largest object that one request copies.
@@ -244,7 +244,7 @@ async fn kept_there(
     range: Option<(u64, u64)>,
     tags: bool,
 ) -> Result<Reading, ErrorReply> {
-    if has_dots(&source.key) {
+    if !place.takes(&source.key) {
         let message = "Invalid copy source encoding.";
         return Err(argument("x-amz-copy-source", &source.key, message));
     }
@@ -467,7 +467,7 @@ async fn into_upstream(
     becomes: Becomes,
     place: &Place,
 ) -> Result<Made, ErrorReply> {
-    super::check_key(ask)?;
+    super::check_names(ask, place)?;
     let query = match &becomes {
         Becomes::Object { .. } => String::new(),
         Becomes::Part { upload, number, .. } => {

@@ -10,7 +10,7 @@ use super::MOST;
 use super::answer::{failed, refused, strange};
 use super::request::Outgoing;
 use crate::ask::Ask;
-use crate::origins::{Place, has_dots};
+use crate::origins::Place;
 
 /// What became of one key.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(crate) async fn delete_many(
         "xmlns".to_owned(),
         "http://s3.amazonaws.com/doc/2006-03-01/".to_owned(),
     ));
-    for (key, version) in keys.iter().filter(|(key, _)| !has_dots(key)) {
+    for (key, version) in keys.iter().filter(|(key, _)| place.takes(key)) {
         let mut object = Element::new("Object", "");
         let key = format!("{}{key}", place.prefix);
         object.children.push(Element::new("Key", key));
@@ -63,7 +63,7 @@ pub(crate) async fn delete_many(
         .iter()
         .map(|named| match outcomes.remove(named) {
             Some(outcome) => outcome,
-            None if has_dots(&named.0) => Err(ErrorReply::new(
+            None if !place.takes(&named.0) => Err(ErrorReply::new(
                 "InvalidURI",
                 400,
                 "Couldn't parse the specified URI.",

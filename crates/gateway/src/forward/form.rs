@@ -11,7 +11,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::body::{Pieces, through};
 use super::request::{Outgoing, tagging};
-use super::{answer, check_key};
+use super::{answer, check_names};
 use crate::ask::Ask;
 use crate::decide::Pairs;
 use crate::objects::FormFile;
@@ -51,7 +51,7 @@ pub(crate) async fn file(
     mut file: FormFile<'_>,
     tags: &Pairs,
 ) -> Result<Reply, ErrorReply> {
-    check_key(ask)?;
+    check_names(ask, place)?;
     let mut outgoing = Outgoing::of(ask, place)?;
     let tags = tags.iter().map(|(key, value)| (key, value));
     if let Some(Ok(value)) = tagging(tags).map(|text| HeaderValue::from_str(&text)) {

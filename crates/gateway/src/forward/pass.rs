@@ -4,29 +4,37 @@
 //! key id is a claim. So these requests may do nothing but what the upstream is asked to do with exactly
 //! the bytes that were decided on, and the operator's map says whose rights count for which key.
 
+use std::fmt;
 use std::sync::Arc;
 
 use adit_upstream::{Answer, Body, UpstreamError};
-use adit_wire::ErrorReply;
+use adit_wire::{ErrorReply, s3};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
 use percent_encoding::percent_decode_str;
 
-use super::{answer, body, place};
-use crate::ask::{Ask, Uses};
+use super::request::{decoded, is_of_signer};
+use super::{answer, body, check_names, place};
+use crate::ask::{Ask, Uses, argument};
 use crate::copy_source::CopySource;
 use crate::decide::may_know;
-use crate::origins::{Origin, Place, has_dots};
+use crate::origins::{Origin, Place};
 use crate::reply::Reply;
 
 /// What a request that passes through carries besides its meaning.
-#[derive(Debug)]
 pub(crate) struct Pass {
     /// The upstream that knows the key.
     pub(crate) origin: Arc<Origin>,
     /// The headers as they came.
     pub(crate) headers: HeaderMap,
+}
+
+impl fmt::Debug for Pass {
+    /// Without the headers, which hold a signature and perhaps a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pass({})", self.origin.name)
+    }
 }
 
 /// Operations that pass: those that the upstream answers, and nobody else.
@@ -81,9 +89,17 @@ pub(crate) fn check(ask: &Ask<'_>) -> Result<(), ErrorReply> {
     }
     let bucket = ask.bucket_name();
     let kept = place(ask)?.filter(|place| place.origin.name == pass.origin.name);
-    let same = kept.is_some_and(|place| place.bucket == bucket && place.prefix.is_empty());
-    if !same || ask.place.access_point.is_some() {
+    let same = kept.filter(|place| place.bucket == bucket && place.prefix.is_empty());
+    let (Some(here), None) = (same, &ask.place.access_point) else {
         return Err(denied("This access key is not known here."));
+    };
+    check_names(ask, &here)?;
+    if let Some(name) = unexplained(ask)? {
+        return Err(argument(
+            &name,
+            "",
+            "The parameter is not this operation's.",
+        ));
     }
     if ask.op.name().contains("Copy") {
         let text = ask.header("x-amz-copy-source").unwrap_or_default();
@@ -92,7 +108,8 @@ pub(crate) fn check(ask: &Ask<'_>) -> Result<(), ErrorReply> {
             Some(view) => ask.gateway.origins.find(view)?,
             None => None,
         };
-        if from.is_none_or(|from| from.origin.name != pass.origin.name) || has_dots(&source.key) {
+        let here = from.filter(|from| from.origin.name == pass.origin.name);
+        if here.is_none_or(|from| !from.takes(&source.key)) {
             return Err(denied("The source is not kept by the same storage."));
         }
     }
@@ -104,12 +121,39 @@ pub(crate) fn check(ask: &Ask<'_>) -> Result<(), ErrorReply> {
     }
 }
 
+/// A query parameter that the upstream may know and the operation that was decided does not, or that stands
+/// there twice.
+fn unexplained(ask: &Ask<'_>) -> Result<Option<String>, ErrorReply> {
+    let mut names: Vec<String> = Vec::new();
+    for pair in ask.wire.query.split('&').filter(|pair| !pair.is_empty()) {
+        let name = decoded(pair.split_once('=').map_or(pair, |(name, _)| name))?;
+        if names.contains(&name) || !(s3::explains(ask.op, &name) || is_of_signer(&name)) {
+            return Ok(Some(name));
+        }
+        names.push(name);
+    }
+    Ok(None)
+}
+
+/// Refuses a list of keys that are deleted as the client signed it, if the storage may read one otherwise.
+///
+/// # Errors
+/// `InvalidURI`
+pub(crate) fn check_keys<'k>(
+    ask: &Ask<'_>,
+    mut keys: impl Iterator<Item = &'k str>,
+) -> Result<(), ErrorReply> {
+    let place = place(ask)?;
+    let strange = keys.find(|key| place.as_ref().is_none_or(|place| !place.takes(key)));
+    match strange {
+        Some(key) => Err(super::bad_key(key)),
+        None => Ok(()),
+    }
+}
+
 /// Whether the upstream finds the same bucket and key in path and host.
 fn reads_the_same(ask: &Ask<'_>, bucket: &str, virtual_hosted: bool) -> bool {
     let key = ask.key();
-    if has_dots(key) {
-        return false;
-    }
     let Ok(path) = percent_decode_str(ask.wire.path).decode_utf8() else {
         return false;
     };

@@ -2,7 +2,7 @@
 
 use adit_objects::Md5;
 use adit_upstream::{Answer, Body, Call, Payload};
-use adit_wire::ErrorReply;
+use adit_wire::{ErrorReply, OperationRef, s3};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
@@ -55,7 +55,7 @@ const KEPT: [&str; 27] = [
 ];
 const FAMILIES: [&str; 2] = ["x-amz-meta-", "x-amz-copy-source-if-"];
 
-/// Query parameters of a client that never go out: signatures, and a marker that SDKs add.
+/// Query parameters of a client that are a signature's, or a marker that SDKs add; they never go out.
 const SIGNATURE: [&str; 4] = ["awsaccesskeyid", "signature", "expires", "x-id"];
 
 /// Parameters that name keys, which have the origin's prefix there.
@@ -82,7 +82,7 @@ impl<'a> Outgoing<'a> {
     pub(super) fn of(ask: &Ask<'_>, place: &'a Place) -> Result<Outgoing<'a>, ErrorReply> {
         let key = Some(ask.key()).filter(|key| !key.is_empty());
         let method = Method::from_bytes(ask.wire.method.as_bytes()).unwrap_or_default();
-        let query = query(ask.wire.query, &place.prefix, ask.op.name())?;
+        let query = query(ask.wire.query, &place.prefix, ask.op)?;
         let mut made = Outgoing::bare(ask, place, method, key, query);
         made.encoding = super::encoding(ask)?;
         for (name, value) in ask.wire.headers.iter() {
@@ -199,20 +199,23 @@ pub(super) fn tagging<'t>(tags: impl Iterator<Item = (&'t String, &'t String)>) 
 }
 
 /// The query as the upstream gets it.
-fn query(query: &str, prefix: &str, operation: &str) -> Result<String, ErrorReply> {
+fn query(query: &str, prefix: &str, op: &OperationRef) -> Result<String, ErrorReply> {
     let lists = matches!(
-        operation,
+        op.name(),
         "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "ListMultipartUploads"
     );
     let mut out: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     let mut has_prefix = false;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, mut value) = (decoded(name)?, decoded(value)?);
-        let lower = name.to_ascii_lowercase();
-        if lower.starts_with("x-amz-") || SIGNATURE.contains(&lower.as_str()) {
+        // Servers have parameters of their own, which nothing here has decided on, and some take the last of
+        // two where Adit takes the first.
+        if is_of_signer(&name) || !s3::explains(op, &name) || names.contains(&name) {
             continue;
         }
+        names.push(name.clone());
         if lists && KEYS.contains(&name.as_str()) && (name == "prefix" || !value.is_empty()) {
             value.insert_str(0, prefix);
             has_prefix |= name == "prefix";
@@ -225,7 +228,13 @@ fn query(query: &str, prefix: &str, operation: &str) -> Result<String, ErrorRepl
     Ok(out.join("&"))
 }
 
-fn decoded(text: &str) -> Result<String, ErrorReply> {
+/// Whether a parameter belongs to a signature.
+pub(super) fn is_of_signer(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.starts_with("x-amz-") || SIGNATURE.contains(&lower.as_str())
+}
+
+pub(super) fn decoded(text: &str) -> Result<String, ErrorReply> {
     let plain = text.replace('+', " ");
     match percent_decode_str(&plain).decode_utf8() {
         Ok(text) => Ok(text.into_owned()),
@@ -245,6 +254,8 @@ fn without_chunked(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use adit_wire::Service;
+
     use super::*;
 
     #[test]
@@ -272,12 +283,16 @@ mod tests {
             ),
             ("marker=", "ListObjects", "marker=&prefix=p%2F"),
             ("uploads", "CreateMultipartUpload", "uploads="),
-            // A parameter of that name elsewhere is not a key.
-            ("prefix=x", "GetObject", "prefix=x"),
+            // What the operation does not have is not the upstream's to read.
+            ("prefix=x&partNumber=1", "GetObject", "partNumber=1"),
+            ("append&position=0&rgwx-uid=root", "PutObject", ""),
+            ("versionId=1&%76ersionId=2", "GetObject", "versionId=1"),
         ] {
-            assert_eq!(query(sent, "p/", operation).unwrap(), expected, "{sent}");
+            let op = OperationRef::find(Service::S3, operation).unwrap();
+            assert_eq!(query(sent, "p/", &op).unwrap(), expected, "{sent}");
         }
-        assert!(query("a=%ff", "", "GetObject").is_err());
+        let op = OperationRef::find(Service::S3, "GetObject").unwrap();
+        assert!(query("a=%ff", "", &op).is_err());
     }
 
     #[test]

@@ -118,6 +118,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     }
     if ask.identity.pass.is_some() {
         // What the client signed goes out whole or not at all.
+        forward::check_keys(ask, items.iter().map(|item| item.key.as_str()))?;
         if let Some(why) = items.iter_mut().find_map(|item| item.refused.take()) {
             return Err(why);
         }

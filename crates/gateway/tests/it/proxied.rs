@@ -80,7 +80,7 @@ async fn a_body_passes_without_md5_and_only_if_its_checksum_is_right() {
     let answer = exchange(gateway, &upload("/elsewhere/k", &body, &right)).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(Md5::hashed(), before, "the upstream's tag is passed on");
-    assert_eq!(*bodies.lock().unwrap(), [body.clone()]);
+    assert_eq!(*bodies.lock().unwrap(), std::slice::from_ref(&body));
     let answer = exchange(gateway, &upload("/elsewhere/k", &body, "AAAAAAAAAAA=")).await;
     assert!(answer.contains("<Code>BadDigest</Code>"), "{answer}");
     assert_eq!(bodies.lock().unwrap().len(), 1, "broken off");
@@ -88,4 +88,38 @@ async fn a_body_passes_without_md5_and_only_if_its_checksum_is_right() {
     let answer = exchange(gateway, &upload("/reports/k", &body, &right)).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(Md5::hashed() - before, body.len() as u64);
+}
+
+#[tokio::test]
+async fn names_that_storage_reads_otherwise_stay_here() {
+    let (address, _) = taking().await;
+    let world = world(address);
+    let port = world.listen_as(Via::Api, Scheme::Plain, "127.0.0.1:0");
+    for (target, code) in [
+        ("/elsewhere/secret//x", "InvalidURI"),
+        ("/elsewhere//secret/x", "InvalidURI"),
+        ("/elsewhere/secret%2F%2Fx", "InvalidURI"),
+        ("/elsewhere/secret%5Cx", "InvalidURI"),
+        ("/elsewhere/secret/%2e/x", "InvalidURI"),
+        ("/elsewhere/a/%2e%2e/x", "InvalidURI"),
+        ("/elsewhere?list-type=2&prefix=/secret/", "AccessDenied"),
+    ] {
+        let request =
+            format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = exchange(port.address, request.as_bytes()).await;
+        assert!(
+            answer.contains(&format!("<Code>{code}</Code>")),
+            "{target}: {answer}"
+        );
+    }
+    // A name in another spelling is that name: a version needs another permission.
+    let open = statement("Allow", "s3:GetObject", r#""arn:aws:s3:::reports/*""#, "");
+    world.intents.policy("reports", &open);
+    for name in ["versionId", "%76ersionId", "version%49d"] {
+        let request = format!(
+            "GET /reports/k?{name}=null HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        );
+        let answer = exchange(port.address, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 403"), "{name}: {answer}");
+    }
 }

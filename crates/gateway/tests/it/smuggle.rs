@@ -52,6 +52,7 @@ pub(crate) fn world(upstream: SocketAddr) -> World {
             Timeouts::default(),
         ),
         virtual_hosted: false,
+        exact_keys: false,
         buckets: vec![BucketMap {
             name: "elsewhere".to_owned(),
             bucket: "elsewhere".to_owned(),

@@ -207,4 +207,13 @@ async fn http2_is_spoken_to_those_who_offer_it() {
             assert_eq!(body, "hello");
         }
     }
+    // The client keeps its side open: the end does not wait for it.
+    port.token.cancel();
+    let begun = std::time::Instant::now();
+    port.serving.finished().await;
+    assert!(begun.elapsed() < LINGERS, "{:?}", begun.elapsed());
+    drop(sender);
 }
+
+/// How long a connection is read on of which something may be on its way.
+const LINGERS: std::time::Duration = std::time::Duration::from_millis(1900);

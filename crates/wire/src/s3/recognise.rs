@@ -173,6 +173,19 @@ pub fn recognise(address: &Address, parts: &Parts<'_>) -> Result<Recognised, Wir
     with_hoisted(parts, |parts| operation(place, parts)).map(Recognised::Operation)
 }
 
+/// Whether a query parameter belongs to an operation of S3: others are ignored by it, but need not be
+/// by what stands behind.
+pub fn explains(op: &OperationRef, parameter: &str) -> bool {
+    let known = |candidate: &Candidate| {
+        candidate.name == op.name()
+            && (candidate.query.contains(&parameter)
+                || candidate.literals.iter().any(|(key, _)| *key == parameter))
+    };
+    let lists = Index::get().map(|index| index.candidates.as_slice());
+    let mut all = lists.unwrap_or_default().iter().flat_map(|(_, list)| list);
+    all.any(known)
+}
+
 fn is_form(parts: &Parts<'_>) -> bool {
     parts.headers.get("content-type").is_some_and(|text| {
         let kind = text.split(';').next().unwrap_or_default().trim();
