@@ -1,6 +1,6 @@
 """The S3 front door beside other servers, and beside other proxies, in one run: CPU per request and per GiB.
 
-    python run.py [front] [proxy]
+    python run.py [front] [proxy] [checksum]
 
 Needs what the end-to-end tests need (tests/e2e/requirements.txt) and the Debian packages wrk, curl, haproxy and
 nginx-light; ADIT_BIN is a release binary. Every number is CPU time of the server's processes (user and system),
@@ -12,6 +12,7 @@ front: 1 KiB GET and PUT, 64 MiB GET and PUT, presigned by a user with a policy,
        bytes from memory and checks nothing.
 proxy: GET through TLS to one plain HTTP upstream (nginx, static files); Adit, haproxy and nginx. Adit alone verifies
        a signature and decides by policies.
+checksum: 64 MiB uploads to an upstream that keeps nothing, in unsigned chunks, with a CRC-64/NVME behind them and without.
 """
 
 import json
@@ -23,13 +24,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests" / "e2e"))
 
 import boto3  # noqa: E402
+from botocore.auth import S3SigV4QueryAuth  # noqa: E402
+from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.config import Config  # noqa: E402
+from botocore.credentials import Credentials  # noqa: E402
 from harness.installation import ROOT_ACCESS_KEY, ROOT_SECRET_KEY, Installation, free_port, wait_until  # noqa: E402
 from harness.upstream import ACCESS_KEY, SECRET_KEY, Upstream  # noqa: E402
 
@@ -403,17 +409,114 @@ def proxy(folder):
         adit.close()
 
 
+class Sink(BaseHTTPRequestHandler):
+    """Storage that takes everything and keeps nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self):
+        left = int(self.headers.get("Content-Length") or 0)
+        while left > 0:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self.send_response(200)
+        self.send_header("ETag", '"a"')
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_HEAD = do_PUT = answer
+
+    def log_message(self, *_):
+        pass
+
+
+def framed(folder, name, trailer):
+    """The large object as a body of chunks of 64 KiB, as SDKs frame it."""
+    path = folder / name
+    with open(folder / "large", "rb") as file, open(path, "wb") as out:
+        while chunk := file.read(64 << 10):
+            out.write(b"%x\r\n" % len(chunk) + chunk + b"\r\n")
+        out.write(b"0\r\n" + trailer + b"\r\n")
+    return path
+
+
+class Upload:
+    """A presigned upload in unsigned chunks, whose signature covers its headers."""
+
+    def __init__(self, name, adit, path, trailer):
+        self.name, self.pid, self.path = name, adit.process.pid, path
+        self.headers = {
+            "x-amz-decoded-content-length": str(LARGE),
+            "Content-Encoding": "aws-chunked",
+        } | trailer
+        request = AWSRequest("PUT", f"http://{adit.address}/bench/large", headers=dict(self.headers))
+        keys = Credentials(ROOT_ACCESS_KEY, ROOT_SECRET_KEY)
+        S3SigV4QueryAuth(keys, "s3", "us-east-1", expires=86400).add_auth(request)
+        self.url = request.url
+        # In a URL's signature it would stand for the payload, which is not signed.
+        self.headers["x-amz-content-sha256"] = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+    def send(self):
+        """CPU seconds per GiB."""
+        command = ["curl", "-sSf", "-o", "/dev/null", "-T", self.path, self.url]
+        for name, value in self.headers.items():
+            command += ["-H", f"{name}: {value}"]
+        # The clock ticks in hundredths of a second: enough transfers that one per cent is seen.
+        count = TRANSFERS * 3
+        before = cpu(self.pid)
+        for _ in range(count):
+            subprocess.run(command, check=True)
+        return (cpu(self.pid) - before) / (count * LARGE / (1 << 30))
+
+
+def checksum(folder):
+    sink = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+    Thread(target=sink.serve_forever, daemon=True).start()
+    keys = folder / "keys"
+    keys.write_text("[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
+    keys.chmod(0o600)
+    path = folder / "sink.toml"
+    path.write_text(
+        f"[[origin]]\nname = 'sink'\nendpoint = 'http://127.0.0.1:{sink.server_port}'\n"
+        f"credentials = {{file = '{keys}'}}\n[[origin.bucket]]\nname = 'bench'\n"
+    )
+    adit = Installation(state=folder / "proxying", arguments=["--planes", "none", "--config", str(path)]).start()
+    adit.env()
+    try:
+        adit.s3.create_bucket(Bucket="bench")
+        adit.s3.create_bucket(Bucket="kept-here")
+        plain = adit.client("s3", request_checksum_calculation="when_required")
+        with open(folder / "large", "rb") as body:
+            value = plain.put_object(Bucket="kept-here", Key="large", Body=body)["ChecksumCRC64NVME"]
+        name = "x-amz-checksum-crc64nvme"
+        trailer = {"x-amz-trailer": name}
+        with_it = Upload("with", adit, framed(folder, "with", f"{name}:{value}\r\n".encode()), trailer)
+        without = Upload("without", adit, framed(folder, "without", b""), {})
+        medians = compare("64 MiB PUT through, CRC-64/NVME", "CPU s/GiB", [with_it, without], Upload.send)
+        GOALS.most("G4 the checksum's part of the request's CPU", 1 - medians["without"] / medians["with"], 0.1)
+        wrong = Upload("wrong", adit, framed(folder, "wrong", f"{name}:AAAAAAAAAAA=\r\n".encode()), trailer)
+        try:
+            wrong.send()
+        except subprocess.CalledProcessError:
+            return
+        raise AssertionError("a wrong checksum was taken")
+    finally:
+        adit.close()
+        sink.shutdown()
+
+
 def main():
     folder = Path(tempfile.mkdtemp(prefix="adit-bench-"))
     with open(folder / "large", "wb") as file:
         for _ in range(LARGE >> 20):
             file.write(os.urandom(1 << 20))
     try:
-        which = sys.argv[1:] or ["front", "proxy"]
+        which = sys.argv[1:] or ["front", "proxy", "checksum"]
         if "front" in which:
             front(folder)
         if "proxy" in which:
             proxy(folder)
+        if "checksum" in which:
+            checksum(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0 if GOALS.told() else 1
