@@ -181,7 +181,7 @@ fn understand(
         Ok(address) if address == connection.local.ip() || connection.via == Via::Api => {
             let names = Names {
                 domain: names.domain.clone(),
-                hosts: vec![bare(host).to_ascii_lowercase()],
+                hosts: vec![literal.to_ascii_lowercase()],
             };
             s3::address(&names, host, path)
         }

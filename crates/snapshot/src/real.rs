@@ -41,7 +41,9 @@ pub enum Feature {
 pub const REAL: &[Feature] = &[
     Feature::NetworkAcls,
     Feature::SecondaryCidrs,
+    Feature::Ipv6,
     Feature::NatGateways,
+    Feature::EgressOnlyGateways,
     Feature::ElasticIps,
     Feature::SecondaryAddresses,
     Feature::VpnGateways,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use adit_model::{FlowField, FlowLog, NetworkInterfaceId};
+use adit_model::{FlowField, FlowLog, NetworkInterfaceId, net};
 use adit_net::render::place;
 use adit_snapshot::{PortView, Snapshot, VpcView};
 
@@ -157,10 +157,12 @@ impl Writer<'_> {
 
     /// Whose public address it is, among AWS's services.
     fn service(&self, address: IpAddr) -> String {
-        let s3 = match address {
-            IpAddr::V4(address) => self.view.s3_blocks.iter().any(|b| b.contains(&address)),
-            IpAddr::V6(_) => false,
+        let address = match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(address) => net::public_ipv4(address),
         };
+        let within = |address| self.view.s3_blocks.iter().any(|b| b.contains(&address));
+        let s3 = address.is_some_and(within);
         let name = if s3 { "S3" } else { NONE };
         name.to_owned()
     }
@@ -207,7 +209,10 @@ impl Writer<'_> {
 fn own(port: &PortView, address: IpAddr) -> String {
     match port.has(address) {
         true => address.to_string(),
-        false => port.interface.private_ip.to_string(),
+        false => match (address, port.interface.ipv6.first()) {
+            (IpAddr::V6(_), Some(first)) => first.to_string(),
+            _ => port.interface.private_ip.to_string(),
+        },
     }
 }
 

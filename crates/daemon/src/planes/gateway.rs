@@ -1,7 +1,7 @@
 //! The S3 front door's listeners follow what the network plane has placed.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub async fn run(gateway: Gateway, mut placed: watch::Receiver<Placed>, board: B
             for ((vpc, door), listener) in opened.unwrap_or_default() {
                 let token = CancellationToken::new();
                 let served = listener.and_then(|listener| {
-                    let scheme = if door.1 == 443 {
+                    let scheme = if door.1.port() == 443 {
                         Scheme::Tls
                     } else {
                         Scheme::Plain
@@ -94,7 +94,7 @@ fn via(door: &Door) -> Via {
 struct Home {
     /// The generation of the VPC's view that they follow; none while one is missing.
     seen: Option<Generation>,
-    doors: BTreeMap<(Door, u16), CancellationToken>,
+    doors: BTreeMap<(Door, SocketAddr), CancellationToken>,
 }
 
 impl Home {
@@ -103,7 +103,7 @@ impl Home {
     }
 
     /// Closes what is not wanted any more and returns what is to be opened.
-    fn follow(&mut self, wanted: Doors) -> impl Iterator<Item = ((Door, u16), Listen)> {
+    fn follow(&mut self, wanted: Doors) -> impl Iterator<Item = ((Door, SocketAddr), Listen)> {
         self.doors.retain(|door, token| {
             let stays = wanted.contains_key(door);
             if !stays {
@@ -117,7 +117,7 @@ impl Home {
     }
 }
 
-type Missing = Vec<((Option<VpcId>, (Door, u16)), Listen)>;
+type Missing = Vec<((Option<VpcId>, (Door, SocketAddr)), Listen)>;
 
 /// Closes what a snapshot does not ask for and returns what it asks for besides. VPCs that did not
 /// change are not looked at.
@@ -145,7 +145,10 @@ fn follow(open: &mut BTreeMap<Option<VpcId>, Home>, snapshot: &Snapshot) -> Miss
     missing
 }
 
-type Opened = Vec<((Option<VpcId>, (Door, u16)), Result<TcpListener, String>)>;
+type Opened = Vec<(
+    (Option<VpcId>, (Door, SocketAddr)),
+    Result<TcpListener, String>,
+)>;
 
 fn open_doors(agent: &Agent, wanted: Missing) -> Opened {
     if wanted.is_empty() {

@@ -1,7 +1,7 @@
 //! Which sockets a snapshot asks for, and the difference to those that are open.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use adit_model::{
     Direction, ResolverEndpointId, Served, SiteName, VpcEndpoint, VpcEndpointId, VpcId, net,
@@ -21,22 +21,26 @@ pub enum Door {
     Internet,
 }
 
-/// Listeners of the front door by where they stand and their port: each for 443 and 80.
-pub type Doors = BTreeMap<(Door, u16), Listen>;
+/// Listeners of the front door by where they stand, and their address and port: 443 and 80 each.
+pub type Doors = BTreeMap<(Door, SocketAddr), Listen>;
 
 fn open(doors: &mut Doors, door: &Door, ns: &str, address: IpAddr) {
     // Not bound to a device: a socket would stay with the number of one that was made anew.
     for port in [443, 80] {
-        doors.insert((door.clone(), port), Listen::tcp(ns, address, port));
+        let at = SocketAddr::new(address, port);
+        doors.insert((door.clone(), at), Listen::tcp(ns, address, port));
     }
 }
 
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const ANY_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The S3 listeners on the service's public addresses.
 pub fn internet_doors() -> Doors {
     let mut doors = Doors::new();
-    open(&mut doors, &Door::Internet, render::INTERNET, ANY);
+    for any in [ANY, ANY_IPV6] {
+        open(&mut doors, &Door::Internet, render::INTERNET, any);
+    }
     doors
 }
 
@@ -53,7 +57,13 @@ pub fn doors(vpc: &VpcView) -> Doors {
         let ns = place::endpoint(id);
         for eni in &endpoint.interfaces {
             let door = Door::Interface(id.clone(), place::endpoint_device(&eni.id));
-            open(&mut doors, &door, &ns, IpAddr::V4(eni.private_ip));
+            // An interface has a private IPv4 address in any case; the type says who is served.
+            let types = endpoint.endpoint.address_type;
+            let v4 = types.has_v4().then_some(IpAddr::V4(eni.private_ip));
+            let v6 = eni.ipv6.iter().filter(|_| types.has_v6());
+            for address in v4.into_iter().chain(v6.copied().map(IpAddr::V6)) {
+                open(&mut doors, &door, &ns, address);
+            }
         }
     }
     doors

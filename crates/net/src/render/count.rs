@@ -187,7 +187,7 @@ fn add_s3(table: &mut Table, view: &VpcView, rules: &mut Vec<Rule>) {
     }
     // Without a way out nothing has S3's public addresses.
     let leads_out = !view.gateways.is_empty()
-        || view.internet_gateway.is_some()
+        || view.leads_out()
         || !view.peerings.is_empty()
         || !view.sites.is_empty();
     if leads_out && !view.s3_blocks.is_empty() {
@@ -198,6 +198,15 @@ fn add_s3(table: &mut Table, view: &VpcView, rules: &mut Vec<Rule>) {
         table.sets.insert("s3_blocks".into(), blocks);
         for (field, sent) in [(Field::IpDaddr, true), (Field::IpSaddr, false)] {
             rules.push(count(Expr::in_set(&[field], "s3_blocks"), sent));
+        }
+        if view.has_ipv6() {
+            let blocks = view.s3_blocks.iter().copied();
+            let blocks = blocks.map(|block| IpNet::V6(addresses::public_ipv6_block(block)));
+            let blocks = set(KeyType::Ipv6, true, blocks.map(Datum::Net).collect());
+            table.sets.insert("s3_blocks6".into(), blocks);
+            for (field, sent) in [(Field::Ip6Daddr, true), (Field::Ip6Saddr, false)] {
+                rules.push(count(Expr::in_set(&[field], "s3_blocks6"), sent));
+            }
         }
     }
     if any {

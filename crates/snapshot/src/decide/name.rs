@@ -81,7 +81,7 @@ pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
             names::dynamodb_region(name),
             vpc.and_then(|vpc| host_name(vpc, name)),
         ) {
-            (Some(region), _) => service_name(snapshot, "dynamodb", region),
+            (Some(region), _) => service_name(snapshot, "dynamodb", region, false),
             (None, Some(address)) => {
                 answer(Found::Addresses(vec![address.into()]), NameReason::Host)
             }
@@ -91,13 +91,17 @@ pub fn name(snapshot: &Snapshot, from: &Viewpoint, name: &str) -> NameAnswer {
 }
 
 /// A service has one steady address in a Region, the first of its prefix list: AWS rotates, but a
-/// steady one lets people follow a packet.
-fn service_name(snapshot: &Snapshot, service: &str, region: Region) -> NameAnswer {
+/// steady one lets people follow a packet. Dual-stack names have the IPv6 one that goes with it, too.
+fn service_name(snapshot: &Snapshot, service: &str, region: Region, dualstack: bool) -> NameAnswer {
     match snapshot.service_address(service, &region) {
-        Some(address) => NameAnswer {
-            found: Found::Addresses(vec![address.into()]),
-            reason: NameReason::Public(region),
-        },
+        Some(address) => {
+            let v6 = dualstack.then(|| IpAddr::V6(net::public_ipv6(address)));
+            let both = [Some(address.into()), v6].into_iter().flatten();
+            NameAnswer {
+                found: Found::Addresses(both.collect()),
+                reason: NameReason::Public(region),
+            }
+        }
         None => NameAnswer {
             found: Found::NoName,
             reason: NameReason::Unknown,
@@ -255,7 +259,7 @@ fn public_name(snapshot: &Snapshot, asked: &PublicName) -> NameAnswer {
         },
         (None, _) => return none,
     };
-    service_name(snapshot, "s3", region)
+    service_name(snapshot, "s3", region, asked.dualstack)
 }
 
 /// `ip-10-0-0-5.ec2.internal` and `ip-10-0-0-5.<region>.compute.internal`: every address of the VPC

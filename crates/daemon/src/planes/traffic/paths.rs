@@ -118,9 +118,12 @@ fn ways(view: &VpcView) -> BTreeMap<String, (Way, String)> {
         let id = &gateway.endpoint.id;
         ways.insert(place::gateway_device(id), (Way::Gateway, id.to_string()));
     }
-    if let Some(id) = &view.internet_gateway {
+    // Both gateways to the internet stand at the same device.
+    let internet = view.internet_gateway.as_ref().map(ToString::to_string);
+    let egress_only = view.egress_only.as_ref().map(ToString::to_string);
+    if let Some(id) = internet.or(egress_only.filter(|_| view.leads_out())) {
         let device = place::INTERNET_GATEWAY_DEVICE.to_owned();
-        ways.insert(device, (Way::Public, id.to_string()));
+        ways.insert(device, (Way::Public, id));
     }
     ways
 }
