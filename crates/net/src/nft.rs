@@ -324,6 +324,15 @@ pub enum Expr {
     CtState(Vec<CtState>),
     /// The packet is of this family.
     Family(crate::desired::IpFamily),
+    /// The packet goes the way of the one that opened its connection or, with `reply`, the other way.
+    CtDirection {
+        /// Whether it answers.
+        reply: bool,
+    },
+    /// Its connection has this mark.
+    CtMark(u32),
+    /// Marks its connection.
+    SetCtMark(u32),
     /// A TCP segment that opens a connection (SYN without RST).
     TcpSyn,
     /// Does what a verdict map says; goes on when it says nothing.

@@ -15,6 +15,7 @@
 //! the VPC's own blocks and nothing else: a gateway endpoint is out of reach by construction.
 
 mod acl;
+mod checks;
 pub mod count;
 mod filter;
 mod ipv6;
@@ -252,7 +253,7 @@ pub fn render(view: &VpcView) -> Desired {
     outside::add_internet_gateway(&mut desired, &mut router, view);
     outside::add_sites(&mut desired, &mut router, view);
     peering::add_peerings(&mut desired, &mut router, view);
-    router.nft = Some(filter::table(view));
+    router.nft = Some(filter::table(view, &router.addresses));
     desired
         .namespaces
         .insert(place::router(&view.vpc.id), router);
@@ -270,6 +271,12 @@ fn router(view: &VpcView) -> Namespace {
     router
         .sysctls
         .insert("ipv4/fwmark_reflect".into(), "1".into());
+    // It has few sockets: no search for each packet. And its filter knows who may send its addresses; the
+    // kernel would look up the way back of each packet to know.
+    router.sysctls.extend(settings(&[
+        ("ipv4/ip_early_demux", "0"),
+        ("ipv4/conf/all/accept_local", "1"),
+    ]));
     for subnet in &view.subnets {
         router
             .addresses

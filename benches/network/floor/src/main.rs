@@ -9,17 +9,19 @@ mod load;
 mod netlink;
 mod raw;
 
+use std::str::FromStr;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words[..] {
         ["raw", routers, directory] => raw::run(number(routers), directory),
         ["serve", port] => load::serve(number(port)),
-        ["load", kind, to, seconds] => load::load(kind, to, number(seconds).into()),
+        ["load", kind, to, seconds] => load::load(kind, to, number(seconds)),
         _ => panic!("raw ROUTERS DIRECTORY | serve PORT | load KIND ADDRESS:PORT SECONDS"),
     }
 }
 
-fn number(text: &str) -> u16 {
-    text.parse().expect("a number")
+fn number<T: FromStr>(text: &str) -> T {
+    text.parse().ok().expect("a number")
 }

@@ -25,6 +25,11 @@ const ICMPV6: u8 = 58;
 const MOST_VALUES: usize = 400;
 const MOST_EXPRS: usize = 64;
 
+/// What `ct` calls the parts of a connection.
+const CT_STATE: u32 = 0;
+const CT_DIRECTION: u32 = 1;
+const CT_MARK: u32 = 3;
+
 pub(super) const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
 
@@ -143,6 +148,21 @@ impl<'a> RuleWriter<'a> {
             }
             Expr::CtState(states) => connection_state(w, states),
             Expr::Family(family) => self.need_network(w, network_of(*family))?,
+            Expr::CtDirection { reply } => {
+                connection(w, CT_DIRECTION);
+                compare(w, EQUAL, &[u8::from(*reply)]);
+            }
+            Expr::CtMark(mark) => {
+                connection(w, CT_MARK);
+                compare(w, EQUAL, &mark.to_ne_bytes());
+            }
+            Expr::SetCtMark(mark) => {
+                immediate(w, &mark.to_ne_bytes());
+                named(w, "ct", |w| {
+                    w.attr_be32(2, CT_MARK);
+                    w.attr_be32(4, REGISTER);
+                });
+            }
             Expr::TcpSyn => {
                 self.need_transport(w, TCP);
                 payload(w, 2, 13, 1, REGISTER);
@@ -471,6 +491,14 @@ fn lookup(w: &mut Writer, set: &str, id: Option<u32>, target: Option<u32>, negat
     });
 }
 
+/// Loads what the kernel knows of the packet's connection; the rule ends where it knows none.
+fn connection(w: &mut Writer, key: u32) {
+    named(w, "ct", |w| {
+        w.attr_be32(2, key);
+        w.attr_be32(1, REGISTER);
+    });
+}
+
 fn connection_state(w: &mut Writer, states: &[CtState]) {
     let mask = states.iter().fold(0u32, |mask, state| {
         mask | match state {
@@ -481,10 +509,7 @@ fn connection_state(w: &mut Writer, states: &[CtState]) {
             CtState::Untracked => 64,
         }
     });
-    named(w, "ct", |w| {
-        w.attr_be32(2, 0);
-        w.attr_be32(1, REGISTER);
-    });
+    connection(w, CT_STATE);
     bitwise(w, &mask.to_ne_bytes());
     compare(w, NOT_EQUAL, &[0; 4]);
 }

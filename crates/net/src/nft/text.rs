@@ -225,6 +225,10 @@ fn expr_text(family: Family, expr: &Expr) -> String {
         }
         Expr::Family(IpFamily::V4) => "meta nfproto ipv4".into(),
         Expr::Family(IpFamily::V6) => "meta nfproto ipv6".into(),
+        Expr::CtDirection { reply: false } => "ct direction original".into(),
+        Expr::CtDirection { reply: true } => "ct direction reply".into(),
+        Expr::CtMark(mark) => format!("ct mark {mark:#x}"),
+        Expr::SetCtMark(mark) => format!("ct mark set {mark:#x}"),
         Expr::TcpSyn => "tcp flags & (syn | rst) == syn".into(),
         Expr::TcpReset => "tcp flags & rst == rst".into(),
         Expr::TallyDevices(name) => format!("update @{name} {{ iifname . oifname counter }}"),

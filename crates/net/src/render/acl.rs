@@ -3,21 +3,38 @@
 //!
 //! In a chain that is jumped to, "allow" is `return`: `accept` would end the base chain, and the
 //! other subnet's ACL would not be asked.
+//!
+//! Between two ports of a VPC the answer follows from what all packets of a connection in one direction
+//! have in common: addresses, protocol, ports. There it is asked once for each direction and remembered in
+//! the connection's mark together with what the ACLs were, so that other ACLs are asked anew. ICMP's
+//! errors, which belong to a connection but have addresses of their own, are asked each time.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use adit_model::{AclEntry, IpProtocol, NetworkAclId, Subnet};
 use adit_snapshot::{AclView, VpcView};
 use ipnet::IpNet;
 
-use super::filter::{base, families, name, within};
-use super::{count, port_device};
+use super::filter::{families, name, within};
+use super::{checks, count, port_device};
 use crate::desired::IpFamily;
 use crate::nft::{
-    Chain, Datum, Element, Expr, Field, Hook, KeyType, Rule, Set, Table, Value, ValueType, Verdict,
+    Chain, CtState, Datum, Element, Expr, Field, KeyType, Rule, Set, Table, Value, ValueType,
+    Verdict,
 };
 
-/// Adds the chains, and the maps that lead a port's packets to its subnet's.
-pub(super) fn add(table: &mut Table, view: &VpcView) {
+/// The chain that notes in a connection's mark that a packet passed.
+const REMEMBER: &str = "remember";
+
+/// The directions that passed, in the last bits of a connection's mark; above them are the ACLs.
+const THERE: u32 = 1;
+const BACK: u32 = 2;
+
+/// Adds the chains, and the maps that lead a port's packets to its subnet's; the rules that ask them.
+pub(super) fn add(table: &mut Table, view: &VpcView) -> Vec<Rule> {
     let (mut into, mut out) = (Vec::new(), Vec::new());
+    let mut answers = DefaultHasher::new();
+    let mut chains = Vec::new();
     for place in &view.subnets {
         let Some(acl) = view.acl_of(&place.subnet.id) else {
             continue;
@@ -27,9 +44,7 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
                 continue;
             }
             let chain = subnet_chain(&place.subnet, egress);
-            table
-                .chains
-                .insert(chain.clone(), boundary(&place.subnet, acl, egress));
+            chains.push((chain.clone(), boundary(&place.subnet, acl, egress)));
             let ports = view.ports.iter();
             let ports = ports.filter(|port| port.subnet.id == place.subnet.id);
             elements.extend(ports.map(|port| Element {
@@ -42,9 +57,7 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
         for egress in [false, true] {
             let used = view.subnets.iter().any(|s| s.acl.as_ref() == Some(&acl.id));
             if used && !is_open(view, acl, egress) {
-                table
-                    .chains
-                    .insert(acl_chain(&acl.id, egress), rules(view, acl, egress));
+                chains.push((acl_chain(&acl.id, egress), rules(view, acl, egress)));
             }
         }
     }
@@ -56,17 +69,68 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
     };
     table.sets.insert("acl_in".into(), map(into));
     table.sets.insert("acl_out".into(), map(out));
-    let ask = |field, map: &str| Rule::from([Expr::vmap(&[field], map)]);
-    table.chains.insert(
-        "acl".into(),
-        Chain {
-            base: base(Hook::Forward, -10, false),
-            rules: vec![
-                ask(Field::Iifname, "acl_out"),
-                ask(Field::Oifname, "acl_in"),
-            ],
-        },
-    );
+    if chains.is_empty() {
+        return Vec::new();
+    }
+    chains.hash(&mut answers);
+    table.chains.extend(chains);
+    let mut asks = vec![
+        Rule::from([Expr::vmap(&[Field::Iifname], "acl_out")]),
+        Rule::from([Expr::vmap(&[Field::Oifname], "acl_in")]),
+    ];
+    if checks::is_direct(view) {
+        let bytes = answers.finish().to_le_bytes();
+        let [a, b, c, d, ..] = bytes;
+        let acls = u32::from_le_bytes([a, b, c, d]) & !(THERE | BACK);
+        table.chains.insert(REMEMBER.into(), remember(acls));
+        asks.insert(
+            0,
+            Rule::from([
+                Expr::CtState(vec![CtState::Established]),
+                Expr::CtMark(acls | THERE | BACK),
+                Expr::goto(count::PASSED),
+            ]),
+        );
+        asks.extend(between_ports(view));
+    }
+    asks
+}
+
+/// Sends to be remembered what passed between ports of the VPC.
+fn between_ports(view: &VpcView) -> impl Iterator<Item = Rule> {
+    families(view).iter().map(|family| {
+        let blocks = view.blocks();
+        let blocks = blocks.filter(|block| IpFamily::of(block.addr()) == *family);
+        let blocks: Vec<Datum> = blocks.map(Datum::Net).collect();
+        Rule::from([
+            Expr::CtState(vec![CtState::Established]),
+            Expr::one_of(other_side(false, *family), blocks.clone()),
+            Expr::one_of(other_side(true, *family), blocks),
+            Expr::jump(REMEMBER),
+        ])
+    })
+}
+
+/// Once packets of both directions passed, the mark says so.
+fn remember(acls: u32) -> Chain {
+    let rule = |reply: bool, before: Option<u32>, after: u32| {
+        let mut exprs = vec![Expr::CtDirection { reply }];
+        exprs.extend(before.map(|passed| Expr::CtMark(acls | passed)));
+        exprs.extend([Expr::SetCtMark(acls | after), Expr::RETURN]);
+        Rule {
+            exprs,
+            comment: None,
+        }
+    };
+    Chain {
+        base: None,
+        rules: vec![
+            rule(false, Some(BACK), THERE | BACK),
+            rule(true, Some(THERE), THERE | BACK),
+            rule(false, None, THERE),
+            rule(true, None, BACK),
+        ],
+    }
 }
 
 /// Whether a direction lets everything pass at once, as the default ACL does: then it costs nothing.

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use super::*;
 use crate::nft::{
-    Chain, CtState, Datum, Element, Expr, Field, FlowOf, Hook, KeyType, Rule, Set, Table, Tally,
+    Chain, CtState, Datum, Element, Expr, Field, FlowOf, KeyType, Rule, Set, Table, Tally,
     TallyKey, Value, ValueType,
 };
 
@@ -36,6 +36,11 @@ pub mod tally {
 /// The chains that end a packet's way, by the side at which it was refused.
 pub(super) const REFUSED_OUT: &str = tally::REFUSED_OUT;
 pub(super) const REFUSED_IN: &str = tally::REFUSED_IN;
+
+/// The chain of what opens a connection that every filter lets through.
+pub(super) const OPENED: &str = "opened";
+/// The chain of all that is let through.
+pub(super) const PASSED: &str = "passed";
 
 /// The map from device to place.
 const PLACES: &str = "place_of";
@@ -96,7 +101,7 @@ fn mark(id: &str) -> u32 {
     id.bytes().fold(0x811c_9dc5, mix)
 }
 
-/// Adds the tallies, the chain that counts what passes, and those that refuse.
+/// Adds the tallies, the chains that count and let pass, and those that refuse.
 pub(super) fn add(table: &mut Table, view: &VpcView) {
     for name in [
         tally::NEW,
@@ -106,13 +111,17 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
     ] {
         table.tallies.insert(name.into(), pairs());
     }
-    let mut passed = vec![
+    let opened = vec![
         Rule::from([
             Expr::CtState(vec![CtState::New]),
             Expr::TallyDevices(tally::NEW.into()),
         ]),
-        Rule::from([Expr::TcpReset, Expr::TallyDevices(tally::RESETS.into())]),
+        Rule::from([Expr::goto(PASSED)]),
     ];
+    let mut passed = vec![Rule::from([
+        Expr::TcpReset,
+        Expr::TallyDevices(tally::RESETS.into()),
+    ])];
     add_s3(table, view, &mut passed);
     let mut refused: Vec<(&str, Vec<Rule>)> = [REFUSED_OUT, REFUSED_IN]
         .map(|side| (side, vec![Rule::from([Expr::TallyDevices(side.into())])]))
@@ -123,19 +132,18 @@ pub(super) fn add(table: &mut Table, view: &VpcView) {
             rules.extend(flows(table, view, side));
         }
     }
-    for (side, mut rules) in refused {
+    passed.push(Rule::from([Expr::ACCEPT]));
+    for (_, rules) in &mut refused {
         rules.push(Rule::from([Expr::DROP]));
+    }
+    let chains = refused
+        .into_iter()
+        .chain([(OPENED, opened), (PASSED, passed)]);
+    for (name, rules) in chains {
         table
             .chains
-            .insert(side.into(), Chain { base: None, rules });
+            .insert(name.into(), Chain { base: None, rules });
     }
-    table.chains.insert(
-        "count".into(),
-        Chain {
-            base: filter::base(Hook::Forward, 100, false),
-            rules: passed,
-        },
-    );
 }
 
 fn pairs() -> Tally {

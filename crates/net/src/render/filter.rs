@@ -1,12 +1,12 @@
-//! The router's filters: anti-spoofing, the choice of route table, security groups.
+//! The router's filters: what it takes itself, what it forwards, security groups.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use adit_model::net as addresses;
 use adit_model::{IpProtocol, SecurityGroupId, Site};
-use adit_snapshot::{GroupView, PeerSet, PortView, ResolvedRule, VpcView};
-use ipnet::{IpNet, Ipv6Net};
+use adit_snapshot::{GroupView, PeerSet, ResolvedRule, VpcView};
+use ipnet::IpNet;
 
 use super::*;
 use crate::nft::{
@@ -14,23 +14,15 @@ use crate::nft::{
     Value, ValueType, Verdict,
 };
 
-/// Addresses that are known on one link alone.
-const LINK_LOCAL: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10);
-
-pub(super) fn table(view: &VpcView) -> Table {
+/// The router's table. `router` are its own addresses.
+pub(super) fn table(view: &VpcView, router: &[Address]) -> Table {
     let mut table = Table::new("adit");
-    table.sets.insert("table_of".into(), table_of(view));
-    table.sets.insert("checked".into(), checked(view));
-    table.sets.insert("own".into(), own(view));
-    if view.has_ipv6() {
-        table.sets.insert("own6".into(), own_ipv6(view));
-    }
+    checks::add(&mut table, view, router);
     add_groups(&mut table, view);
-    acl::add(&mut table, view);
+    let acls = acl::add(&mut table, view);
     count::add(&mut table, view);
-    table.chains.insert("pre".into(), pre(view));
     table.chains.insert("input".into(), input(view));
-    table.chains.insert("fwd".into(), forward(view));
+    table.chains.insert("fwd".into(), forward(view, acls));
     table.chains.insert("fwd_in".into(), forward_in(view));
     table
 }
@@ -48,46 +40,6 @@ pub(super) fn name(device: &str) -> Datum {
     Datum::name(device)
 }
 
-/// Which table a packet asks, by where it came in.
-fn table_of(view: &VpcView) -> Set {
-    let mut elements: Vec<(String, u32)> = view
-        .ports
-        .iter()
-        .map(|port| {
-            (
-                port_device(&port.interface.id),
-                TABLES + u32::from(port.table),
-            )
-        })
-        .collect();
-    for gateway in &view.gateways {
-        let mark = REFLECT + u32::from(gateway.endpoint.number);
-        elements.push((gateway_device(&gateway.endpoint.id), mark));
-    }
-    let edge = |table: Option<u16>| table.map_or(OUTSIDE, |number| TABLES + u32::from(number));
-    for site in plugged(view) {
-        elements.push((site_device(site.number), edge(view.site_table(&site.name))));
-    }
-    if view.leads_out() {
-        elements.push((IGW_DEVICE.to_string(), edge(view.internet_table())));
-    }
-    for peering in &view.peerings {
-        elements.push((peering::device(peering.number), OUTSIDE));
-    }
-    Set {
-        key: vec![KeyType::Interface],
-        value: Some(ValueType::Mark),
-        interval: false,
-        elements: elements
-            .into_iter()
-            .map(|(device, mark)| Element {
-                key: vec![name(&device)],
-                value: Some(Value::Mark(mark)),
-            })
-            .collect(),
-    }
-}
-
 /// Sites that something passes to and from.
 pub(super) fn plugged(view: &VpcView) -> impl Iterator<Item = &std::sync::Arc<Site>> {
     view.sites
@@ -96,7 +48,7 @@ pub(super) fn plugged(view: &VpcView) -> impl Iterator<Item = &std::sync::Arc<Si
 }
 
 /// Devices by which packets enter from outside the VPC.
-fn outside_devices(view: &VpcView) -> Vec<Datum> {
+pub(super) fn outside_devices(view: &VpcView) -> Vec<Datum> {
     let mut devices: Vec<Datum> = plugged(view)
         .map(|site| name(&site_device(site.number)))
         .collect();
@@ -106,140 +58,6 @@ fn outside_devices(view: &VpcView) -> Vec<Datum> {
     let peerings = view.peerings.iter();
     devices.extend(peerings.map(|peering| name(&peering::device(peering.number))));
     devices
-}
-
-/// Ports whose source and destination are checked. A NAT gateway is there for others' packets.
-fn checked(view: &VpcView) -> Set {
-    let ports = view.ports.iter().filter(|port| {
-        port.interface.source_dest_check && !matches!(port.user, PortUser::NatGateway(_))
-    });
-    Set {
-        key: vec![KeyType::Interface],
-        value: None,
-        interval: false,
-        elements: ports
-            .map(|port| Element {
-                key: vec![name(&port_device(&port.interface.id))],
-                value: None,
-            })
-            .collect(),
-    }
-}
-
-/// Each port with its own addresses.
-fn own(view: &VpcView) -> Set {
-    let elements = |port: &PortView| -> Vec<Element> {
-        let device = name(&port_device(&port.interface.id));
-        let element = |address| Element {
-            key: vec![device.clone(), Datum::Addr(IpAddr::V4(address))],
-            value: None,
-        };
-        port.interface.private_ips().map(element).collect()
-    };
-    Set {
-        key: vec![KeyType::Interface, KeyType::Ipv4],
-        value: None,
-        interval: false,
-        elements: view.ports.iter().flat_map(elements).collect(),
-    }
-}
-
-/// The same with IPv6 addresses.
-fn own_ipv6(view: &VpcView) -> Set {
-    let elements = |port: &PortView| -> Vec<Element> {
-        let device = name(&port_device(&port.interface.id));
-        let element = |address: &Ipv6Addr| Element {
-            key: vec![device.clone(), Datum::Addr(IpAddr::V6(*address))],
-            value: None,
-        };
-        port.interface.ipv6.iter().map(element).collect()
-    };
-    Set {
-        key: vec![KeyType::Interface, KeyType::Ipv6],
-        value: None,
-        interval: false,
-        elements: view.ports.iter().flat_map(elements).collect(),
-    }
-}
-
-/// Who may send what over IPv6: a port its own addresses, a peer its VPC's, nobody else ours.
-fn add_ipv6_sources(rules: &mut Vec<Rule>, view: &VpcView, outside: &[Datum]) {
-    let drop = |conditions: Vec<Expr>, why: &str| Rule {
-        exprs: conditions
-            .into_iter()
-            .chain([Expr::COUNTER, Expr::DROP])
-            .collect(),
-        comment: Some(why.into()),
-    };
-    // A host's questions for its neighbours: it knows the only one.
-    let unspecified = Datum::Addr(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    let link_local = Datum::Net(IpNet::V6(LINK_LOCAL));
-    let local = Expr::one_of(Field::Ip6Saddr, vec![unspecified, link_local]);
-    rules.push(Rule::from([local, Expr::DROP]));
-    let checked = Expr::in_set(&[Field::Iifname], "checked");
-    let foreign = Expr::not_in_set(&[Field::Iifname, Field::Ip6Saddr], "own6");
-    rules.push(drop(vec![checked, foreign], "source check"));
-    if !outside.is_empty() {
-        let blocks = view.vpc.ipv6.iter();
-        let blocks = blocks.map(|block| Datum::Net(IpNet::V6(block.cidr)));
-        let from = Expr::one_of(Field::Iifname, outside.to_vec());
-        let own = Expr::one_of(Field::Ip6Saddr, blocks.collect());
-        rules.push(drop(vec![from, own], "forged source"));
-    }
-    for peering in &view.peerings {
-        let from = Expr::is(Field::Iifname, name(&peering::device(peering.number)));
-        let blocks = peering.blocks.iter().copied();
-        let blocks = blocks.filter(|block| matches!(block, IpNet::V6(_)));
-        let blocks: Vec<Datum> = blocks.map(Datum::Net).collect();
-        let other = match blocks.is_empty() {
-            true => Expr::Family(IpFamily::V6),
-            false => Expr::Match {
-                field: Field::Ip6Saddr,
-                negate: true,
-                values: blocks,
-            },
-        };
-        rules.push(drop(vec![from, other], "not an address of the peer"));
-    }
-}
-
-fn pre(view: &VpcView) -> Chain {
-    let spoofed = Rule {
-        exprs: vec![
-            Expr::in_set(&[Field::Iifname], "checked"),
-            Expr::not_in_set(&[Field::Iifname, Field::IpSaddr], "own"),
-            Expr::COUNTER,
-            Expr::DROP,
-        ],
-        comment: Some("source check".into()),
-    };
-    let mark = Expr::SetMarkFrom {
-        fields: vec![Field::Iifname],
-        map: "table_of".into(),
-    };
-    let mut rules = vec![spoofed];
-    let outside = outside_devices(view);
-    if view.has_ipv6() {
-        add_ipv6_sources(&mut rules, view, &outside);
-    }
-    if !outside.is_empty() {
-        let own = view.vpc.cidrs.iter();
-        let own = own.map(|block| Datum::Net(IpNet::V4(block.cidr)));
-        rules.push(Rule {
-            exprs: vec![
-                Expr::one_of(Field::Iifname, outside),
-                Expr::one_of(Field::IpSaddr, own.collect()),
-                Expr::COUNTER,
-                Expr::DROP,
-            ],
-            comment: Some("forged source".into()),
-        });
-    }
-    rules.push(Rule::from([mark]));
-    Chain {
-        base: base(Hook::Prerouting, -150, false),
-        rules,
-    }
 }
 
 /// The router itself answers echo requests and, to ports of the VPC, names.
@@ -257,7 +75,7 @@ fn input(view: &VpcView) -> Chain {
     );
     let names = |resolver: &Expr, protocol: u32| Rule {
         exprs: vec![
-            Expr::in_set(&[Field::Iifname], "ports"),
+            Expr::is(Field::Iifname, name(checks::PORTS)),
             resolver.clone(),
             Expr::is(Field::L4proto, Datum::Number(protocol)),
             Expr::is(Field::ThDport, Datum::Number(53)),
@@ -288,24 +106,14 @@ fn input(view: &VpcView) -> Chain {
     }
 }
 
-fn forward(view: &VpcView) -> Chain {
-    let misdirected = |destination, own: &str| Rule {
-        exprs: vec![
-            Expr::in_set(&[Field::Oifname], "checked"),
-            Expr::not_in_set(&[Field::Oifname, destination], own),
-            Expr::COUNTER,
-            Expr::DROP,
-        ],
-        comment: Some("destination check".into()),
-    };
-    let mut rules = vec![misdirected(Field::IpDaddr, "own")];
-    if view.has_ipv6() {
-        rules.push(misdirected(Field::Ip6Daddr, "own6"));
-    }
+/// What every packet between two ports is asked; `acls` are the rules that ask network ACLs.
+fn forward(view: &VpcView, acls: Vec<Rule>) -> Chain {
+    let mut rules = checks::destinations(view);
+    rules.extend(acls);
     rules.extend([
         Rule::from([
             Expr::CtState(vec![CtState::Established, CtState::Related]),
-            Expr::ACCEPT,
+            Expr::goto(count::PASSED),
         ]),
         Rule::from([
             Expr::CtState(vec![CtState::Invalid]),
@@ -332,7 +140,7 @@ fn forward_in(view: &VpcView) -> Chain {
     if !gateways.is_empty() {
         rules.push(Rule::from([
             Expr::one_of(Field::Oifname, gateways),
-            Expr::ACCEPT,
+            Expr::goto(count::OPENED),
         ]));
     }
     Chain { base: None, rules }
@@ -343,7 +151,7 @@ fn add_groups(table: &mut Table, view: &VpcView) {
     let groups: BTreeMap<&SecurityGroupId, &GroupView> =
         view.groups.iter().map(|g| (&g.id, g)).collect();
     let mut combinations: BTreeSet<Vec<&SecurityGroupId>> = BTreeSet::new();
-    let (mut into, mut out, mut ports) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut into, mut out) = (Vec::new(), Vec::new());
     for port in &view.ports {
         let mut ids: Vec<&SecurityGroupId> = port.interface.groups.iter().collect();
         ids.sort();
@@ -355,7 +163,7 @@ fn add_groups(table: &mut Table, view: &VpcView) {
                 key: vec![device.clone()],
                 value: Some(Value::Verdict(verdict)),
             };
-            into.push(pass(Verdict::Accept));
+            into.push(pass(Verdict::Goto(count::OPENED.into())));
             out.push(pass(Verdict::Goto("fwd_in".into())));
             continue;
         }
@@ -365,25 +173,16 @@ fn add_groups(table: &mut Table, view: &VpcView) {
         };
         into.push(lead("in"));
         out.push(lead("out"));
-        ports.push(Element {
-            key: vec![device.clone()],
-            value: None,
-        });
         combinations.insert(ids);
     }
-    let set = |value, elements| Set {
+    let map = |elements| Set {
         key: vec![KeyType::Interface],
-        value,
+        value: Some(ValueType::Verdict),
         interval: false,
         elements,
     };
-    table
-        .sets
-        .insert("groups_in".into(), set(Some(ValueType::Verdict), into));
-    table
-        .sets
-        .insert("groups_out".into(), set(Some(ValueType::Verdict), out));
-    table.sets.insert("ports".into(), set(None, ports));
+    table.sets.insert("groups_in".into(), map(into));
+    table.sets.insert("groups_out".into(), map(out));
     for ids in combinations {
         let members = || ids.iter().filter_map(|id| groups.get(id));
         let (mut ingress, mut egress) = (Vec::new(), Vec::new());
@@ -488,7 +287,7 @@ fn encode(
     exprs.extend(protocol(rule, family)?);
     exprs.push(match egress {
         true => Expr::goto("fwd_in"),
-        false => Expr::ACCEPT,
+        false => Expr::goto(count::OPENED),
     });
     Some(Rule {
         exprs,

@@ -16,6 +16,7 @@ mod helpers;
 mod lab;
 mod topology;
 
+mod t_acl;
 mod t_agent;
 mod t_apply;
 mod t_churn;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
     let tests = [
         t_apply::TESTS,
         t_filter::TESTS,
+        t_acl::TESTS,
         t_mend::TESTS,
         t_paths::TESTS,
         t_agent::TESTS,
