@@ -4,11 +4,17 @@ use adit_model::Intent;
 
 use crate::journal::Entry;
 
-/// A durable home of the intent. The journal thread alone uses it, one call at a time.
+/// A durable home of the intent. The journal alone uses it, one call at a time.
 pub trait Backend: Send {
     /// Makes entries durable, in order, each wholly or not at all. How many are, and why the others
     /// are not: when it is fewer than were given, there is a reason.
     fn append(&mut self, batch: &[Entry]) -> (usize, Option<AppendError>);
+
+    /// Whether a task of a runtime may call it: it has no runtime of its own, and is not waited for
+    /// longer than a disk takes.
+    fn in_place(&self) -> bool {
+        false
+    }
 
     /// The newest durable intent if somebody else made one newer than this.
     ///

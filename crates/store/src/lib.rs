@@ -3,8 +3,8 @@
 //! One writer at a time works on a private [`Draft`] of the newest intent, under one lock, and
 //! never sees half of another's change (I1). What it changed is queued to the journal, which makes
 //! everything that waits durable at once, and only then makes the new intent visible and wakes the
-//! writers: acknowledged is durable, and many writers share a sync. The generation is the
-//! transaction's number (I3).
+//! writers: acknowledged is durable, and many writers share a sync. A writer that is alone does the
+//! journal's work itself. The generation is the transaction's number (I3).
 //!
 //! If that fails, every write that waited fails, and the newest intent falls back to the durable
 //! one: what nobody was promised never becomes visible.
@@ -200,8 +200,14 @@ impl Store {
             line: head.line,
             tell,
         };
-        self.journal.push(entry).map_err(WriteError::Journal)?;
-        head.intent = intent;
+        let here = self.journal.push(entry).map_err(WriteError::Journal)?;
+        // What it replaces may be the last of an older intent: it is freed without the lock.
+        let replaced = std::mem::replace(&mut head.intent, intent);
+        drop(head);
+        if here {
+            self.journal.commit();
+        }
+        drop(replaced);
         Ok((value, Waits::For(done)))
     }
 

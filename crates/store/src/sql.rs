@@ -1,8 +1,12 @@
 //! The only SQL of the intent: one table of resources, one of events.
 
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
 use std::fs::{File, OpenOptions};
+use std::hash::BuildHasher;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use adit_model::{Generation, Intent, LoadError};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -13,8 +17,11 @@ use crate::journal::Entry;
 /// The state file in its directory.
 const FILE: &str = "state.sqlite";
 
+/// The write-ahead log beside it.
+const LOG: &str = "state.sqlite-wal";
+
 /// The version of the tables below. A newer file is refused; an older one is migrated.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +78,11 @@ pub enum OpenError {
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
+    /// The log that commits go to: synced here, for its data alone.
+    log: File,
+    rows: Rows,
+    /// Why nothing is written any more.
+    lost: Option<String>,
     // Held for its lock: one process per state directory.
     _lock: File,
 }
@@ -91,8 +103,10 @@ impl Database {
         };
         let connection = Connection::open(&path).map_err(|e| damaged(e.to_string()))?;
         prepare(&connection, &path)?;
-        let intent = load(&connection).map_err(|e| match e {
+        let mut rows = Rows::default();
+        let intent = load(&connection, &mut rows).map_err(|e| match e {
             Read::Sql(e) => damaged(e.to_string()),
+            Read::Twice(why) => damaged(why),
             Read::Body(e) => {
                 let cause = std::error::Error::source(&e)
                     .map(|s| format!(": {s}"))
@@ -100,9 +114,18 @@ impl Database {
                 damaged(format!("{e}{cause}"))
             }
         })?;
+        // A commit may be in the log and not on the disk, if whoever ran before was killed: it is shown
+        // from here on, so it must stay.
+        let path = directory.join(LOG);
+        let log = File::open(&path).map_err(fail(&path))?;
+        log.sync_all().map_err(fail(&path))?;
+        sync_directory(directory)?;
         Ok((
             Database {
                 connection,
+                log,
+                rows,
+                lost: None,
                 _lock: lock,
             },
             intent,
@@ -110,32 +133,104 @@ impl Database {
     }
 
     /// Writes every entry and its changes in one transaction; durable when it returns.
-    fn write(&mut self, batch: &[Entry]) -> Result<(), rusqlite::Error> {
-        let transaction = self.connection.transaction()?;
-        {
-            let mut put = transaction.prepare_cached(
-                "INSERT INTO resource (kind, key, body, generation) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT (kind, key) DO UPDATE SET body = ?3, generation = ?4",
-            )?;
-            let mut delete =
-                transaction.prepare_cached("DELETE FROM resource WHERE kind = ?1 AND key = ?2")?;
-            let mut event = transaction.prepare_cached(
-                "INSERT INTO event (generation, at, who, operation) VALUES (?1, unixepoch('subsec') * 1000, ?2, ?3)",
-            )?;
-            for entry in batch {
-                let generation = entry.intent.generation.0 as i64;
-                event.execute(params![generation, entry.who, entry.operation])?;
-                for change in &entry.changes {
-                    match &change.body {
-                        Some(body) => {
-                            put.execute(params![change.kind.name(), change.key, body, generation])?
-                        }
-                        None => delete.execute(params![change.kind.name(), change.key])?,
-                    };
+    fn write(&mut self, batch: &[Entry]) -> Result<(), AppendError> {
+        if let Some(why) = &self.lost {
+            return Err(AppendError::Failed(why.clone()));
+        }
+        let mut undo = Vec::new();
+        let written = run(&self.connection, "BEGIN IMMEDIATE")
+            .and_then(|()| put(&self.connection, &mut self.rows, batch, &mut undo))
+            .and_then(|()| run(&self.connection, "COMMIT"));
+        if let Err(error) = written {
+            let _ = run(&self.connection, "ROLLBACK");
+            for (place, row) in undo.into_iter().rev() {
+                self.rows.set(place, row);
+            }
+            return Err(AppendError::Failed(error.to_string()));
+        }
+        self.log.sync_data().map_err(|error| {
+            // What the disk has of it nobody knows: the file must be read again before it is written.
+            let why = format!("the disk did not keep the state ({error}): start adit again");
+            self.lost = Some(why.clone());
+            AppendError::Failed(why)
+        })
+    }
+}
+
+/// Runs a statement that is kept prepared.
+fn run(connection: &Connection, statement: &str) -> Result<(), rusqlite::Error> {
+    connection.prepare_cached(statement)?.execute([]).map(drop)
+}
+
+/// Writes entries inside a transaction. Which rows were where before goes to `undo`.
+fn put(
+    connection: &Connection,
+    rows: &mut Rows,
+    batch: &[Entry],
+    undo: &mut Vec<(Place, Option<i64>)>,
+) -> Result<(), rusqlite::Error> {
+    let mut add = connection.prepare_cached(
+        "INSERT INTO resource (kind, key, body, generation) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let mut change = connection
+        .prepare_cached("UPDATE resource SET body = ?2, generation = ?3 WHERE id = ?1")?;
+    let mut delete = connection.prepare_cached("DELETE FROM resource WHERE id = ?1")?;
+    let mut event = connection.prepare_cached(
+        "INSERT INTO event (generation, at, who, operation) VALUES (?1, ?2, ?3, ?4)",
+    )?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_millis() as i64);
+    for entry in batch {
+        let generation = entry.intent.generation.0 as i64;
+        event.execute(params![generation, now, entry.who, entry.operation])?;
+        for of in &entry.changes {
+            let kind = of.kind.name();
+            let place = rows.place(kind, &of.key);
+            match (rows.get(place), &of.body) {
+                (Some(row), Some(body)) => {
+                    change.execute(params![row, body, generation])?;
                 }
+                (Some(row), None) => {
+                    delete.execute([row])?;
+                    undo.push((place, rows.set(place, None)));
+                }
+                (None, Some(body)) => {
+                    let row = add.insert(params![kind, of.key, body, generation])?;
+                    undo.push((place, rows.set(place, Some(row))));
+                }
+                (None, None) => {}
             }
         }
-        transaction.commit()
+    }
+    Ok(())
+}
+
+/// In which row a resource is. An index of the table would be written with each of its rows, at
+/// another place each time; this is made once, when everything is read anyway.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: HashMap<Place, i64>,
+    hashers: [RandomState; 2],
+}
+
+/// A kind and a key, as 128 bits that nobody outside can aim at: two never share them.
+type Place = [u64; 2];
+
+impl Rows {
+    fn place(&self, kind: &str, key: &str) -> Place {
+        self.hashers.each_ref().map(|h| h.hash_one((kind, key)))
+    }
+
+    fn get(&self, place: Place) -> Option<i64> {
+        self.rows.get(&place).copied()
+    }
+
+    /// Takes note of a row; what was there before is returned.
+    fn set(&mut self, place: Place, row: Option<i64>) -> Option<i64> {
+        match row {
+            Some(row) => self.rows.insert(place, row),
+            None => self.rows.remove(&place),
+        }
     }
 }
 
@@ -143,8 +238,12 @@ impl Backend for Database {
     fn append(&mut self, batch: &[Entry]) -> (usize, Option<AppendError>) {
         match self.write(batch) {
             Ok(()) => (batch.len(), None),
-            Err(error) => (0, Some(AppendError::Failed(error.to_string()))),
+            Err(error) => (0, Some(error)),
         }
+    }
+
+    fn in_place(&self) -> bool {
+        true
     }
 
     /// The directory is locked: nobody else writes.
@@ -226,14 +325,21 @@ pub(crate) fn replace(directory: &Path, intent: &Intent) -> Result<(), OpenError
     if let Ok(old) = Connection::open(&path) {
         let _ = old.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE;");
     }
-    for log in ["state.sqlite-wal", "state.sqlite-shm"] {
+    for log in [LOG, "state.sqlite-shm"] {
         let log = directory.join(log);
         remove(&log).map_err(fail(&log))?;
     }
     std::fs::rename(&new, &path).map_err(fail(&path))?;
+    sync_directory(directory)
+}
+
+fn sync_directory(directory: &Path) -> Result<(), OpenError> {
     File::open(directory)
         .and_then(|d| d.sync_all())
-        .map_err(fail(directory))
+        .map_err(|why| OpenError::Directory {
+            path: directory.to_path_buf(),
+            why,
+        })
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
@@ -282,9 +388,10 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     }
     connection
         .execute_batch(
-            // FULL: a commit in the write-ahead log is synced before it returns.
+            // NORMAL: the log is synced before its pages go to the file, and the file before the log is
+            // begun again. That a commit is durable before it is acknowledged is seen to in `write`.
             "PRAGMA journal_mode = WAL;
-             PRAGMA synchronous = FULL;
+             PRAGMA synchronous = NORMAL;
              PRAGMA foreign_keys = ON;",
         )
         .map_err(damaged)?;
@@ -297,53 +404,47 @@ fn prepare(connection: &Connection, path: &Path) -> Result<(), OpenError> {
             why: sound,
         });
     }
-    if version < 1 {
-        connection
-            .execute_batch(
-                "BEGIN;
-                 CREATE TABLE resource (
-                     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,
-                     body TEXT NOT NULL, generation INTEGER NOT NULL, UNIQUE (kind, key)
-                 );
-                 CREATE TABLE event (
-                     generation INTEGER PRIMARY KEY, at INTEGER NOT NULL,
-                     who TEXT NOT NULL, operation TEXT NOT NULL
-                 );
-                 PRAGMA user_version = 2;
-                 COMMIT;",
-            )
-            .map_err(damaged)?;
-    }
-    if version == 1 {
-        // Rows in the order they were made, apart from their keys: a write touches fewer pages.
-        connection
-            .execute_batch(
-                "BEGIN;
-                 ALTER TABLE resource RENAME TO resource_1;
-                 CREATE TABLE resource (
-                     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,
-                     body TEXT NOT NULL, generation INTEGER NOT NULL, UNIQUE (kind, key)
-                 );
-                 INSERT INTO resource (kind, key, body, generation)
-                     SELECT kind, key, body, generation FROM resource_1 ORDER BY generation;
-                 DROP TABLE resource_1;
-                 PRAGMA user_version = 2;
-                 COMMIT;",
-            )
-            .map_err(damaged)?;
-    }
-    Ok(())
+    let made = match version {
+        ..=0 => connection.execute_batch(&format!(
+            "BEGIN; {TABLES}
+             CREATE TABLE event (
+                 generation INTEGER PRIMARY KEY, at INTEGER NOT NULL,
+                 who TEXT NOT NULL, operation TEXT NOT NULL
+             );
+             PRAGMA user_version = {SCHEMA}; COMMIT;"
+        )),
+        // The rows of version 1 were ordered by their keys, those of version 2 had an index of them.
+        1 | 2 => connection.execute_batch(&format!(
+            "BEGIN;
+             ALTER TABLE resource RENAME TO resource_old;
+             {TABLES}
+             INSERT INTO resource (kind, key, body, generation)
+                 SELECT kind, key, body, generation FROM resource_old ORDER BY generation;
+             DROP TABLE resource_old;
+             PRAGMA user_version = {SCHEMA}; COMMIT;"
+        )),
+        _ => Ok(()),
+    };
+    made.map_err(damaged)
 }
+
+/// Rows in the order in which they were made: what is new goes to the end, wherever its key would be.
+const TABLES: &str = "CREATE TABLE resource (
+     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,
+     body TEXT NOT NULL, generation INTEGER NOT NULL
+ );";
 
 enum Read {
     Sql(rusqlite::Error),
     Body(LoadError),
+    /// No index sees to it that a resource has one row.
+    Twice(String),
 }
 
-fn load(connection: &Connection) -> Result<Intent, Read> {
+fn load(connection: &Connection, known: &mut Rows) -> Result<Intent, Read> {
     let mut intent = Intent::default();
     let mut rows = connection
-        .prepare("SELECT kind, key, body FROM resource")
+        .prepare("SELECT kind, key, body, id FROM resource")
         .map_err(Read::Sql)?;
     let mut rows = rows.query([]).map_err(Read::Sql)?;
     while let Some(row) = rows.next().map_err(Read::Sql)? {
@@ -352,9 +453,15 @@ fn load(connection: &Connection) -> Result<Intent, Read> {
                 .and_then(|v| Ok(v.as_str()?))
                 .map_err(Read::Sql)
         };
-        intent
-            .load(text(0)?, text(1)?, text(2)?)
-            .map_err(Read::Body)?;
+        let (kind, key) = (text(0)?, text(1)?);
+        intent.load(kind, key, text(2)?).map_err(Read::Body)?;
+        let place = known.place(kind, key);
+        if known
+            .set(place, Some(row.get(3).map_err(Read::Sql)?))
+            .is_some()
+        {
+            return Err(Read::Twice(format!("there are two rows of {kind} `{key}`")));
+        }
     }
     let newest: Option<i64> = connection
         .query_row("SELECT max(generation) FROM event", [], |row| row.get(0))

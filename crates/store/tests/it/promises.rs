@@ -93,6 +93,45 @@ async fn a_follower_sees_an_intent_before_its_writer(home: Home) {
     }
 }
 
+/// Few keys, changed and removed and made again, several in one write and in many at once.
+async fn what_was_written_often_is_there_once(home: Home) {
+    let before = {
+        let store = Arc::new(home.open());
+        let mut random = 1u64;
+        let mut next = move |below: u64| {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (random >> 33) % below
+        };
+        for _ in 0..20 {
+            let writers: Vec<_> = (0..8)
+                .map(|_| {
+                    let steps: Vec<(u64, u64)> = (0..3).map(|_| (next(9), next(3))).collect();
+                    let store = store.clone();
+                    tokio::spawn(async move {
+                        let work = |draft: &mut adit_model::Draft| {
+                            for (n, what) in &steps {
+                                let mut new = account(*n);
+                                new.created = draft.generation.0 as i64;
+                                match what {
+                                    0 => drop(draft.remove::<Account>(&new.id)),
+                                    _ => drop(draft.put(new)),
+                                }
+                            }
+                            Ok::<_, ()>(())
+                        };
+                        store.write(AUTHOR, work).await.unwrap();
+                    })
+                })
+                .collect();
+            for writer in writers {
+                writer.await.unwrap();
+            }
+        }
+        store.intent().dump()
+    };
+    assert_eq!(home.open().intent().dump(), before);
+}
+
 macro_rules! on_both {
     ($($test:ident as $name:ident;)*) => {
         mod directory {
@@ -114,4 +153,5 @@ on_both! {
     unchanged_makes_no_generation as unchanged_makes_no_generation;
     a_follower_sees_an_intent_before_its_writer as a_follower_sees_an_intent_before_its_writer;
     what_was_deleted_stays_deleted as what_was_deleted_stays_deleted;
+    what_was_written_often_is_there_once as what_was_written_often_is_there_once;
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use adit_model::Intent;
 use adit_store::{OpenError, Store};
 
+use crate::home::{AUTHOR, patiently};
+
 /// The state of the first version, with every kind of resource there was, as its own code wrote it.
 const FIRST: &str = include_str!("fixtures/state-1.sql");
 
@@ -43,6 +45,44 @@ fn the_first_version_is_read_whole() {
         again.load(kind.name(), &key, &body).unwrap();
     }
     assert_eq!(again.dump(), intent.dump());
+}
+
+/// The state of the second version: the same rows with an index of their keys.
+#[tokio::test]
+async fn the_second_version_is_read_and_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    state_of(FIRST, directory.path());
+    state_of(
+        "ALTER TABLE resource RENAME TO first;
+         CREATE TABLE resource (
+             id INTEGER PRIMARY KEY, kind TEXT NOT NULL, key TEXT NOT NULL,
+             body TEXT NOT NULL, generation INTEGER NOT NULL, UNIQUE (kind, key)
+         );
+         INSERT INTO resource (kind, key, body, generation)
+             SELECT kind, key, body, generation FROM first ORDER BY generation;
+         DROP TABLE first;
+         PRAGMA user_version = 2;",
+        directory.path(),
+    );
+    let open = || patiently(|| Store::open(directory.path()));
+    let store = open();
+    let rows = FIRST.matches("INSERT INTO \"resource\"").count();
+    assert_eq!(store.intent().dump().len(), rows, "every row is read");
+    // What was there is changed and removed where it is, and the rest is left alone.
+    let key = store.intent().buckets.keys().next().unwrap().clone();
+    let vpc = store.intent().vpcs.keys().next().unwrap().clone();
+    let work = |draft: &mut adit_model::Draft| {
+        draft.remove::<adit_model::Bucket>(&key);
+        draft.edit::<adit_model::Vpc>(&vpc, |vpc| {
+            vpc.tags.insert("k".into(), "v".into());
+        });
+        Ok::<_, ()>(())
+    };
+    store.write(AUTHOR, work).await.unwrap();
+    let before = store.intent().dump();
+    assert_eq!(before.len(), rows - 1);
+    drop(store);
+    assert_eq!(open().intent().dump(), before);
 }
 
 #[test]
