@@ -78,6 +78,13 @@ impl VpcEndpoint {
         }
     }
 
+    /// The Region of the service as its name has it; `None` for a name of another form.
+    pub fn region_in_name(&self) -> Option<&str> {
+        let rest = self.service.strip_prefix("com.amazonaws.")?;
+        let rest = rest.strip_prefix("vpce.").unwrap_or(rest);
+        rest.split_once('.').map(|(region, _)| region)
+    }
+
     /// What it can be found by besides its VPC: the customer's service it is connected to.
     pub(crate) fn relations(&self) -> Vec<String> {
         let connection = self.connection.iter();
@@ -269,6 +276,8 @@ mod tests {
                 tags: Tags::new(),
             };
             assert_eq!(endpoint.serves(), served, "{service}");
+            let region = (service != "s3").then_some("us-east-1");
+            assert_eq!(endpoint.region_in_name(), region, "{service}");
         }
     }
 

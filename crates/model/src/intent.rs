@@ -1,10 +1,10 @@
 //! All resources as their owners stated them, at one generation, and the draft of the next one.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rpds::RedBlackTreeMapSync;
+use rpds::{ListSync, RedBlackTreeMapSync};
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::*;
@@ -116,7 +116,7 @@ macro_rules! resources {
             /// How many there are of what is only counted.
             tallies: RedBlackTreeMapSync<String, usize>,
             /// What each recent transaction changed, for builders that follow.
-            recent: RedBlackTreeMapSync<Generation, Arc<[Touched]>>,
+            recent: Recent,
         }
 
         impl Intent {
@@ -127,7 +127,10 @@ macro_rules! resources {
                         let resource: $type = serde_json::from_str(body).map_err(|source| {
                             LoadError::Body { kind: $name, key: key.to_string(), source }
                         })?;
-                        self.insert(Arc::new(resource));
+                        let resource = Arc::new(resource);
+                        let key = resource.key();
+                        let old = $type::table(self).get(&key).cloned();
+                        self.insert(key, old.as_ref(), resource);
                         Ok(())
                     })*
                     other => Err(LoadError::UnknownKind(other.to_string())),
@@ -356,22 +359,12 @@ impl Intent {
         if since == self.generation {
             return Some(Vec::new());
         }
-        let next = Generation(since.0 + 1);
-        if since > self.generation || !self.recent.contains_key(&next) {
-            return None;
-        }
-        Some(
-            self.recent
-                .range(next..)
-                .flat_map(|(_, touched)| touched.iter())
-                .collect(),
-        )
+        self.recent.since(since)
     }
 
-    fn insert<R: Resource>(&mut self, resource: Arc<R>) {
-        let key = resource.key();
-        let old = R::table(self).get(&key).cloned();
-        if let Some(old) = &old {
+    /// Puts a resource under its key, in the place of an old one.
+    fn insert<R: Resource>(&mut self, key: String, old: Option<&Arc<R>>, resource: Arc<R>) {
+        if let Some(old) = old {
             self.forget_places(old, &resource);
         }
         for vpc in vpcs(&*resource) {
@@ -436,8 +429,35 @@ pub struct Change {
     pub body: Option<String>,
 }
 
-/// How many transactions an intent remembers for builders that follow it.
+/// How many transactions an intent remembers at least for builders that follow it.
 const REMEMBERED: usize = 1024;
+
+/// What recent transactions touched, the newest first: those since the older list was full, and
+/// that list, so that forgetting costs nothing.
+#[derive(Clone, Default)]
+struct Recent {
+    newer: ListSync<(Generation, Arc<[Touched]>)>,
+    older: ListSync<(Generation, Arc<[Touched]>)>,
+}
+
+impl Recent {
+    fn push(&mut self, generation: Generation, touched: Arc<[Touched]>) {
+        if self.newer.len() == REMEMBERED {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.push_front_mut((generation, touched));
+    }
+
+    /// What was touched after `since`, the oldest first; `None` when not all of it is remembered.
+    fn since(&self, since: Generation) -> Option<Vec<&Touched>> {
+        let all = self.newer.iter().chain(self.older.iter());
+        let after: Vec<_> = all.take_while(|(at, _)| *at > since).collect();
+        let (oldest, _) = after.last()?;
+        let whole = oldest.0 == since.0 + 1;
+        let touched = after.iter().rev().flat_map(|(_, touched)| touched.iter());
+        whole.then(|| touched.collect())
+    }
+}
 
 /// That a transaction changed a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -457,7 +477,7 @@ pub struct Touched {
 pub struct Draft {
     intent: Intent,
     changes: BTreeMap<(Kind, String), Option<String>>,
-    touched: BTreeSet<Touched>,
+    touched: Vec<Touched>,
 }
 
 impl std::ops::Deref for Draft {
@@ -475,27 +495,29 @@ impl Draft {
         Draft {
             intent,
             changes: BTreeMap::new(),
-            touched: BTreeSet::new(),
+            touched: Vec::new(),
         }
     }
 
     /// Adds a resource or replaces the one with the same key.
     pub fn put<R: Resource>(&mut self, resource: R) -> Arc<R> {
         let resource = Arc::new(resource);
-        if let Some(old) = R::table(&self.intent).get(&resource.key()).cloned() {
-            self.touch(&old);
+        let key = resource.key();
+        let old = R::table(&self.intent).get(&key).cloned();
+        if let Some(old) = &old {
+            self.touch(&key, &**old);
         }
-        self.touch(&resource);
+        self.touch(&key, &*resource);
         self.changes
-            .insert((R::KIND, resource.key()), Some(body(&*resource)));
-        self.intent.insert(resource.clone());
+            .insert((R::KIND, key.clone()), Some(body(&*resource)));
+        self.intent.insert(key, old.as_ref(), resource.clone());
         resource
     }
 
     /// Removes a resource; `None` when there was none.
     pub fn remove<R: Resource>(&mut self, key: impl AsRef<str>) -> Option<Arc<R>> {
         let old = R::table(&self.intent).get(key.as_ref()).cloned()?;
-        self.touch(&old);
+        self.touch(key.as_ref(), &*old);
         self.intent.forget(&old);
         self.changes
             .insert((R::KIND, key.as_ref().to_string()), None);
@@ -525,28 +547,23 @@ impl Draft {
             .into_iter()
             .map(|((kind, key), body)| Change { kind, key, body })
             .collect();
+        // One resource may have been touched several times.
+        self.touched.sort_unstable();
+        self.touched.dedup();
         let intent = &mut self.intent;
-        intent
-            .recent
-            .insert_mut(intent.generation, self.touched.into_iter().collect());
-        while intent.recent.size() > REMEMBERED {
-            let Some(oldest) = intent.recent.first().map(|(generation, _)| *generation) else {
-                break;
-            };
-            intent.recent.remove_mut(&oldest);
-        }
+        intent.recent.push(intent.generation, self.touched.into());
         (self.intent, changes)
     }
 
-    fn touch<R: Resource>(&mut self, resource: &Arc<R>) {
+    fn touch<R: Resource>(&mut self, key: &str, resource: &R) {
         let of = |vpc: Option<&VpcId>| Touched {
             kind: R::KIND,
-            key: resource.key(),
+            key: key.to_string(),
             vpc: vpc.cloned(),
         };
-        self.touched.insert(of(resource.vpc()));
+        self.touched.push(of(resource.vpc()));
         if let Some(other) = resource.other_vpc() {
-            self.touched.insert(of(Some(other)));
+            self.touched.push(of(Some(other)));
         }
     }
 }
@@ -639,19 +656,19 @@ mod tests {
     #[test]
     fn too_long_ago_is_not_guessed() {
         let mut intent = Intent::default();
-        for n in 0..REMEMBERED as u128 + 10 {
+        for n in 0..2 * REMEMBERED as u128 + 10 {
             let mut draft = Draft::new(&intent);
             draft.put(subnet(n, 1));
             intent = draft.finish().0;
         }
         assert!(intent.changed_since(Generation(3)).is_none());
-        assert_eq!(
-            intent
-                .changed_since(Generation(intent.generation.0 - 2))
-                .unwrap()
-                .len(),
-            2
-        );
+        for back in [1, 2, 11, REMEMBERED] {
+            let since = Generation(intent.generation.0 - back as u64);
+            let changed = intent.changed_since(since).unwrap();
+            let keys: Vec<&str> = changed.iter().map(|t| t.key.as_str()).collect();
+            assert_eq!(keys.len(), back);
+            assert!(keys.is_sorted(), "the oldest first");
+        }
     }
 
     #[test]
