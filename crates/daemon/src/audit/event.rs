@@ -34,7 +34,7 @@ pub(super) struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error_message: Option<&'a str>,
     request_parameters: Option<Parameters<'a>>,
-    response_elements: Option<Value>,
+    response_elements: Option<hide::Shown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     additional_event_data: Option<Decided<'a>>,
     #[serde(rename = "requestID")]
@@ -76,7 +76,7 @@ struct Identity<'a> {
 #[serde(untagged)]
 enum Parameters<'a> {
     /// Of a control call.
-    Shown(Value),
+    Shown(hide::Shown<'a>),
     /// Of a request of the S3 front door.
     #[serde(rename_all = "camelCase")]
     Named {
