@@ -91,6 +91,10 @@ pub(crate) trait Owned: Resource {
     fn owner(&self) -> &AccountId;
     /// The Region it is in.
     fn region<'a>(&'a self, intent: &'a Intent) -> Option<&'a Region>;
+    /// Whether it is in this Region.
+    fn is_in(&self, region: &Region, intent: &Intent) -> bool {
+        self.region(intent) == Some(region)
+    }
     /// Its tags.
     fn tags(&self) -> &Tags;
     /// The text after the code, where a kind has its own.
@@ -132,8 +136,32 @@ owned! {
     EgressOnlyInternetGateway "egressOnlyInternetGateway"
         "InvalidEgressOnlyInternetGatewayId.NotFound";
     FlowLog "flowLog" "InvalidFlowLogId.NotFound";
-    VpcEndpoint "Vpc Endpoint Id" "InvalidVpcEndpointId.NotFound",
-        |id| format!("The Vpc Endpoint Id '{id}' does not exist");
+}
+
+impl Owned for VpcEndpoint {
+    const NOUN: &'static str = "Vpc Endpoint Id";
+    const NOT_FOUND: &'static str = "InvalidVpcEndpointId.NotFound";
+    fn owner(&self) -> &AccountId {
+        &self.owner
+    }
+    fn region<'a>(&'a self, intent: &'a Intent) -> Option<&'a Region> {
+        vpc_region(intent, &self.vpc)
+    }
+    fn is_in(&self, region: &Region, intent: &Intent) -> bool {
+        // Its VPC's Region is that of its service unless it says otherwise: no look at the VPC, since
+        // there are many endpoints.
+        match (&self.service_region, self.region_in_name()) {
+            (None, Some(own)) => own == region.as_str(),
+            _ => self.region(intent) == Some(region),
+        }
+    }
+    fn tags(&self) -> &Tags {
+        &self.tags
+    }
+    fn not_found(id: &str) -> Refusal {
+        let text = format!("The Vpc Endpoint Id '{id}' does not exist");
+        Refusal::new(Self::NOT_FOUND, text)
+    }
 }
 
 macro_rules! regional {
@@ -173,7 +201,7 @@ impl Ctx {
 
     /// Whether a resource is the caller's and in this Region.
     pub(crate) fn sees<R: Owned>(&self, intent: &Intent, resource: &R) -> bool {
-        *resource.owner() == self.caller.account && resource.region(intent) == Some(&self.region)
+        *resource.owner() == self.caller.account && resource.is_in(&self.region, intent)
     }
 
     /// The resource that a required parameter names.

@@ -217,15 +217,14 @@ impl<'a> Query<'a> {
     ) -> (Vec<Value>, Option<String>) {
         let mut shown = Vec::new();
         let mut last = String::new();
-        for item in items {
-            let at = key(&item);
-            if self.after.as_ref().is_some_and(|after| at <= *after) {
-                continue;
-            }
+        let seen = |item: &T| self.after.as_ref().is_some_and(|after| key(item) <= *after);
+        for item in items.skip_while(seen) {
             if shown.len() == self.size {
                 return (shown, Some(URL_SAFE_NO_PAD.encode(&last)));
             }
-            last = at;
+            if shown.len() + 1 == self.size {
+                last = key(&item);
+            }
             shown.push(show(item));
         }
         (shown, None)

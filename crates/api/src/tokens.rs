@@ -115,13 +115,13 @@ fn digest(input: &Value) -> String {
     let mut text = String::new();
     write_sorted(input, &mut text);
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest
-        .as_ref()
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    let mut hex = String::with_capacity(64);
+    for byte in digest.as_ref() {
+        for half in [byte >> 4, byte & 15] {
+            hex.extend(char::from_digit(u32::from(half), 16));
+        }
+    }
+    hex
 }
 
 fn write_sorted(value: &Value, text: &mut String) {
@@ -134,7 +134,8 @@ fn write_sorted(value: &Value, text: &mut String) {
             members.sort_by_key(|(name, _)| *name);
             text.push('{');
             for (name, value) in members {
-                let _ = write!(text, "{name:?}:");
+                write_quoted(name, text);
+                text.push(':');
                 write_sorted(value, text);
             }
             text.push('}');
@@ -147,9 +148,27 @@ fn write_sorted(value: &Value, text: &mut String) {
             }
             text.push(']');
         }
+        // As its debug form, which earlier versions took the digest of.
+        Value::Str(said) => {
+            text.push_str("Str(");
+            write_quoted(said, text);
+            text.push(')');
+        }
         scalar => {
             let _ = write!(text, "{scalar:?}");
         }
+    }
+}
+
+/// A text as `{:?}` has it, and quicker where nothing needs an escape.
+fn write_quoted(said: &str, text: &mut String) {
+    let plain = |b: u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
+    if said.bytes().all(plain) {
+        text.push('"');
+        text.push_str(said);
+        text.push('"');
+    } else {
+        let _ = write!(text, "{said:?}");
     }
 }
 
@@ -170,6 +189,16 @@ mod tests {
             map! { "A" => "1", "B" => list!["x", "y"], "C" => true },
         ] {
             assert_ne!(digest(&a), digest(&other));
+        }
+    }
+
+    #[test]
+    fn a_text_is_digested_in_its_debug_form() {
+        for said in ["", "plain text~", "'", "\"", "a\\b", "é", "\n", "\u{7f}"] {
+            let value = Value::from(said);
+            let mut text = String::new();
+            write_sorted(&value, &mut text);
+            assert_eq!(text, format!("{value:?}"));
         }
     }
 }

@@ -61,16 +61,17 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// Appends `number` with `width` digits, which every field of a civil date fits into.
-fn push(out: &mut String, number: i64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = number / 10_i64.pow(place) % 10;
-        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+/// Appends `number` with `width` digits, at most four, which every field of a civil date fits into.
+fn push(out: &mut String, number: i64, width: usize) {
+    let number = u16::try_from(number).unwrap_or(0);
+    let digits = [number / 1000, number / 100, number / 10, number].map(|n| (n % 10) as u8);
+    for digit in digits.iter().skip(4 - width.min(4)) {
+        out.push(char::from(b'0' + digit));
     }
 }
 
 /// Appends numbers of these widths, with a separator before each but the first.
-fn push_all(out: &mut String, separator: &str, numbers: [(i64, u32); 3]) {
+fn push_all(out: &mut String, separator: &str, numbers: [(i64, usize); 3]) {
     for (at, (number, width)) in numbers.into_iter().enumerate() {
         if at > 0 {
             out.push_str(separator);

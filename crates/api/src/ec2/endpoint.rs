@@ -83,8 +83,8 @@ const DESCRIBE: Describe<VpcEndpoint> = Describe {
         Some(match name {
             "ip-address-type" => vec![endpoint.address_type.as_str().into()],
             "service-name" => vec![endpoint.service.clone()],
-            "service-region" => service_region(endpoint, view.intent)
-                .map(Region::to_string)
+            "service-region" => service_region_name(endpoint, view.intent)
+                .map(str::to_string)
                 .into_iter()
                 .collect(),
             "vpc-id" => vec![endpoint.vpc.to_string()],
@@ -134,6 +134,14 @@ fn service_region<'a>(endpoint: &'a VpcEndpoint, intent: &'a Intent) -> Option<&
         .or_else(|| endpoint.region(intent))
 }
 
+/// The same as text, which the name of the service has in it: the VPC need not be looked up.
+fn service_region_name<'a>(endpoint: &'a VpcEndpoint, intent: &'a Intent) -> Option<&'a str> {
+    match endpoint.region_in_name() {
+        Some(region) => Some(region),
+        None => service_region(endpoint, intent).map(Region::as_str),
+    }
+}
+
 fn show(endpoint: &VpcEndpoint, view: View<'_>) -> Value {
     let gateway = is_gateway(endpoint);
     let (mut route_tables, mut private_dns, mut inbound_only) = (Vec::new(), false, None);
@@ -177,7 +185,7 @@ fn show(endpoint: &VpcEndpoint, view: View<'_>) -> Value {
         "VpcEndpointType" => type_name(endpoint),
         "VpcId" => endpoint.vpc.as_str(),
         "ServiceName" => endpoint.service.as_str(),
-        "ServiceRegion" => service_region(endpoint, view.intent).map(Region::as_str),
+        "ServiceRegion" => service_region_name(endpoint, view.intent),
         "State" => state.word,
         "PolicyDocument" => endpoint.policy.as_str(),
         "RouteTableIds" => route_tables,
