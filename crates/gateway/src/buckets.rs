@@ -53,7 +53,10 @@ fn head(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
 
 async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     // Policies may look at the Region and the tags, which are in the body.
-    let body = uses.upload.whole(MAX_DOCUMENT).await?;
+    let body = uses
+        .upload
+        .whole(MAX_DOCUMENT, &ask.gateway.documents)
+        .await?;
     let mut input = ask.decode(&body)?;
     let has = |name: &str| ask.wire.headers.has(name);
     let grants = ["full-control", "read", "read-acp", "write", "write-acp"];
@@ -127,7 +130,10 @@ async fn settings(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorRepl
         return Err(no_such_bucket(&ask.bucket_name()));
     }
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
-    let body = uses.upload.whole(MAX_DOCUMENT).await?;
+    let body = uses
+        .upload
+        .whole(MAX_DOCUMENT, &ask.gateway.documents)
+        .await?;
     let mut input = ask.decode(&body)?;
     if ask.place.access_point.is_some()
         && let Some(members) = input.map_mut()

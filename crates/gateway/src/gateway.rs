@@ -11,7 +11,7 @@ use adit_snapshot::{Sessions, Snapshot};
 use adit_wire::sigv4::KeyCache;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::access_log::AccessLogs;
 use crate::ca::{Authority, CaError};
@@ -73,6 +73,8 @@ pub(crate) struct Inner {
     pub(crate) counts: Counts,
     pub(crate) clock: Clock,
     pub(crate) settings: Settings,
+    /// Room for bodies that are held as a whole, in bytes.
+    pub(crate) documents: Arc<Semaphore>,
     pub(crate) keys: KeyCache,
     pub(crate) sessions: Sessions,
     pub(crate) uses: Uses,
@@ -126,6 +128,7 @@ impl Gateway {
             certificates,
             counts: Counts::new(&metrics),
             clock: clock.unwrap_or_else(|| Arc::new(system_clock)),
+            documents: Arc::new(Semaphore::new(settings.max_documents)),
             settings,
             keys: KeyCache::default(),
             sessions: Sessions::default(),

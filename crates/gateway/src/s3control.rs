@@ -18,7 +18,10 @@ pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         return Err(denied());
     }
     // Policies may look at the network origin and the tags, which are in the body.
-    let body = uses.upload.whole(MAX_DOCUMENT).await?;
+    let body = uses
+        .upload
+        .whole(MAX_DOCUMENT, &ask.gateway.documents)
+        .await?;
     let input = ask.decode(&body)?;
     let account = own_account(ask, &input)?;
     let resource = resource(ask, &input, account);

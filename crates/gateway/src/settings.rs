@@ -32,6 +32,8 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections of one endpoint, over all its addresses and ports.
     pub max_endpoint_connections: usize,
+    /// Most bytes of bodies that are held as a whole (documents), over all requests at once.
+    pub max_documents: usize,
     /// How long requests in flight may take when a listener is removed.
     pub drain: Duration,
 }
@@ -50,6 +52,7 @@ impl Default for Settings {
             max_head: 16 * 1024,
             max_connections: 20_000,
             max_endpoint_connections: 20_000,
+            max_documents: 128 << 20,
             drain: Duration::from_secs(30),
         }
     }

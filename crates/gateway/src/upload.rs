@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm, EtagKind, Md5};
@@ -14,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use ring::digest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A body and what the request's head and signature say of it.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub(crate) struct Upload {
     sha256: Option<[u8; 32]>,
     length: Option<u64>,
     declared: Declared,
+    /// The room that a body takes which is held as a whole.
+    held: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug)]
@@ -91,6 +95,7 @@ impl Upload {
             sha256: None,
             length: None,
             declared: Declared::default(),
+            held: None,
         }
     }
 
@@ -296,11 +301,17 @@ impl Upload {
         Ok(checks)
     }
 
-    /// The whole of a small body, checked.
+    /// The whole of a small body, checked. It takes of the `room` for such bodies as it comes, until the
+    /// request ends: strangers cannot make the daemon hold more, however many they are.
     ///
     /// # Errors
-    /// As [`Upload::next`]; a body of more than `limit` bytes; digests that differ.
-    pub(crate) async fn whole(&mut self, limit: usize) -> Result<Bytes, ErrorReply> {
+    /// As [`Upload::next`]; a body of more than `limit` bytes; digests that differ; `SlowDown` where there
+    /// is no room.
+    pub(crate) async fn whole(
+        &mut self,
+        limit: usize,
+        room: &Arc<Semaphore>,
+    ) -> Result<Bytes, ErrorReply> {
         if self.length.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
@@ -309,11 +320,25 @@ impl Upload {
             if body.len() + data.len() > limit {
                 return Err(too_large(limit));
             }
+            self.take_room(data.len(), room)?;
             body.extend_from_slice(&data);
         }
         let body = body.freeze();
         self.verify(&body)?;
         Ok(body)
+    }
+
+    fn take_room(&mut self, bytes: usize, room: &Arc<Semaphore>) -> Result<(), ErrorReply> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let taken = room
+            .clone()
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| ErrorReply::new("SlowDown", 503, "Please reduce your request rate."))?;
+        match &mut self.held {
+            Some(held) => held.merge(taken),
+            None => self.held = Some(taken),
+        }
+        Ok(())
     }
 
     fn verify(&self, body: &[u8]) -> Result<(), ErrorReply> {

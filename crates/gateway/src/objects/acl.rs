@@ -64,7 +64,7 @@ pub(super) async fn get(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
 
 pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     tags::authorise(ask, uses, &[]).await?;
-    let body = uses.upload.whole(MAX_LIST).await?;
+    let body = uses.upload.whole(MAX_LIST, &ask.gateway.documents).await?;
     let input = ask.decode(&body)?;
     let policy = Some(input.get("AccessControlPolicy")).filter(|policy| !policy.is_null());
     let kept = kept(ask, uses).await?;

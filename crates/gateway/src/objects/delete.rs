@@ -70,7 +70,7 @@ struct Item {
 pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let view = ask.bucket()?;
     // Which resources it is about is in the body: it must be read first.
-    let body = uses.upload.whole(MAX_BODY).await?;
+    let body = uses.upload.whole(MAX_BODY, &ask.gateway.documents).await?;
     let input = ask.decode(&body)?;
     let objects = input.get("Delete").get("Objects").list();
     if objects.is_empty() || objects.len() > MAX_KEYS {

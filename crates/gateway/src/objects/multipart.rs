@@ -80,7 +80,10 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     let upload_id = upload_id(ask)?;
     // The checksum headers speak of the object to be, not of this body.
-    let body = uses.upload.whole(MAX_COMPLETION).await?;
+    let body = uses
+        .upload
+        .whole(MAX_COMPLETION, &ask.gateway.documents)
+        .await?;
     if let Some(done) = forward::object(ask, uses, Some(body.clone())).await {
         return done;
     }

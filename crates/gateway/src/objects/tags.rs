@@ -67,7 +67,10 @@ pub(super) async fn get(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
 
 pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     // Policies may look at the tags to be set: the body comes before the decision.
-    let body = uses.upload.whole(MAX_TAGGING).await?;
+    let body = uses
+        .upload
+        .whole(MAX_TAGGING, &ask.gateway.documents)
+        .await?;
     let input = ask.decode(&body)?;
     let tags = of(&input);
     authorise(ask, uses, &tags).await?;

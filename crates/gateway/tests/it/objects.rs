@@ -870,3 +870,37 @@ async fn chunks_that_are_signed() {
             .contains("<Contents>")
     );
 }
+
+#[tokio::test]
+async fn a_signed_trailer_must_be_announced() {
+    let world = World::new();
+    let mut api = world.listen(Via::Api).client().await;
+    let put = ask("PUT", "/reports/k")
+        .header("x-amz-decoded-content-length", "0")
+        .body("0;chunk-signature=00\r\n\r\n");
+    let say = Sign::Sha256("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
+    api.send(&put.signed_for(ROOT, "us-east-1", NOW, say))
+        .await
+        .fails(400, "InvalidRequest");
+}
+
+#[tokio::test]
+async fn documents_take_of_a_room_that_is_bounded() {
+    let settings = adit_gateway::Settings {
+        max_documents: 10_000,
+        ..adit_gateway::Settings::default()
+    };
+    let world = World::at(NOW, settings);
+    let port = world.listen(Via::Api);
+    let delete = |count: usize| {
+        let keys = "<Object><Key>k</Key></Object>".repeat(count);
+        ask("POST", "/reports?delete")
+            .body(format!("<Delete>{keys}</Delete>"))
+            .root()
+    };
+    // What one takes is free when it is answered.
+    for (count, status) in [(200, 200), (900, 503), (200, 200), (300, 200)] {
+        let answer = port.client().await.send(&delete(count)).await;
+        assert_eq!(answer.status, status, "{count}: {}", answer.text());
+    }
+}
