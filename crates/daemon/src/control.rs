@@ -13,7 +13,8 @@ use std::time::Duration;
 use adit_api::{Api, Called, Caller, Ctx, Ids, Observer as _, Planes, Request, Settled, Source};
 use adit_gateway::ca::Authority;
 use adit_gateway::{
-    Call, Caller as S3Caller, Connection, DynamoDb, Gateway, Origins, Scheme, Settings, Setup, Via,
+    Call, Caller as S3Caller, Connection, DynamoDb, Gateway, Origins, Scheme, Settings, Setup,
+    Threads, Via,
 };
 use adit_model::{Generation, Millis, Region};
 use adit_plane::metrics::Metrics;
@@ -161,6 +162,8 @@ impl Control {
                 .map(|origin| (origin.name.clone(), origin.upstream.clone()))
                 .collect(),
         });
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = Threads::start(threads).map_err(|e| e.to_string())?;
         let gateway = Gateway::new(Setup {
             snapshots: parts.snapshots,
             store: parts.objects,
@@ -172,6 +175,7 @@ impl Control {
             authority: parts.authority,
             metrics: parts.metrics,
             clock: None,
+            threads: Some(threads),
             settings: parts.settings,
         })
         .map_err(|e| chain(&e))?;

@@ -8,6 +8,7 @@ use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::connection::{Connection, Via};
 use crate::dynamodb;
@@ -59,7 +60,18 @@ impl Gateway {
             let request = Request::from_parts(head, body);
             return serve::serve(&self.inner, request, connection).await;
         }
-        Ok(response(control.answer(head, body, connection).await))
+        let Some(threads) = &self.inner.threads else {
+            return Ok(response(control.answer(head, body, connection).await));
+        };
+        // A long call must not hold up the connections of this thread.
+        let (control, connection) = (control.clone(), connection.clone());
+        let call = async move { control.answer(head, body, &connection).await };
+        let call = AbortOnDropHandle::new(threads.home().spawn(call));
+        match call.await {
+            Ok(reply) => Ok(response(reply)),
+            // The daemon ends, or the call did.
+            Err(_) => Err(Gone),
+        }
     }
 }
 

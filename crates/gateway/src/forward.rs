@@ -67,8 +67,9 @@ async fn run(
 ) -> Result<Reply, ErrorReply> {
     check_names(ask, place)?;
     let mut outgoing = Outgoing::of(ask, place)?;
+    let encoding = outgoing.encoding;
     let answer = match (ask.op.name(), body) {
-        ("PutObject" | "UploadPart", _) => body::stream(uses.upload, &outgoing).await?,
+        ("PutObject" | "UploadPart", _) => body::stream(uses.upload, outgoing).await?,
         ("CopyObject" | "UploadPartCopy", _) => {
             copy_source(ask, place, &mut outgoing)?;
             outgoing.send(Bytes::new()).await?
@@ -80,7 +81,7 @@ async fn run(
     if status.is_success() || status == http::StatusCode::NOT_MODIFIED {
         return match ask.op.name() {
             "GetObject" | "HeadObject" => Ok(answer::object(answer, ask.op.name() == "HeadObject")),
-            _ => answer::document(ask, place, answer, outgoing.encoding).await,
+            _ => answer::document(ask, place, answer, encoding).await,
         };
     }
     let why = answer::refused(ask, place, answer).await;

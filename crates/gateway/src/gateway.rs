@@ -28,6 +28,7 @@ use crate::record::Recorder;
 use crate::reply::ReplyBody;
 use crate::serve;
 use crate::settings::Settings;
+use crate::threads::Threads;
 
 /// Where requests find the newest snapshot. None until there is one: nothing is served then.
 pub type Snapshots = watch::Receiver<Option<Arc<Snapshot>>>;
@@ -57,6 +58,8 @@ pub struct Setup {
     pub metrics: Metrics,
     /// The time; none: the system's.
     pub clock: Option<Clock>,
+    /// Threads for connections; none: they are served where [`Gateway::serve_listener`] is called.
+    pub threads: Option<Threads>,
     /// Limits and manners.
     pub settings: Settings,
 }
@@ -72,6 +75,7 @@ pub(crate) struct Inner {
     pub(crate) certificates: Certificates,
     pub(crate) counts: Counts,
     pub(crate) clock: Clock,
+    pub(crate) threads: Option<Threads>,
     pub(crate) settings: Settings,
     /// Room for bodies that are held as a whole, in bytes.
     pub(crate) documents: Arc<Semaphore>,
@@ -113,6 +117,7 @@ impl Gateway {
             authority,
             metrics,
             clock,
+            threads,
             settings,
         } = setup;
         let certificates = Certificates::new(authority, settings.hosts.clone())?;
@@ -129,6 +134,7 @@ impl Gateway {
             counts: Counts::new(&metrics),
             clock: clock.unwrap_or_else(|| Arc::new(system_clock)),
             documents: Arc::new(Semaphore::new(settings.max_documents)),
+            threads,
             settings,
             keys: KeyCache::default(),
             sessions: Sessions::default(),

@@ -62,6 +62,7 @@ mod reply;
 mod s3control;
 mod serve;
 mod settings;
+mod threads;
 mod upload;
 mod version2;
 
@@ -81,3 +82,4 @@ pub use own_certificate::OwnCertificate;
 pub use record::{JsonLines, Path, Record, Recorder};
 pub use reply::{BodyError, ReplyBody};
 pub use settings::Settings;
+pub use threads::Threads;

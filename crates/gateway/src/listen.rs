@@ -24,6 +24,7 @@ use crate::hello::Stream;
 use crate::io::{Exchange, Guard, Patience};
 use crate::reply::ReplyBody;
 use crate::serve::{self, Gone};
+use crate::threads::Threads;
 
 /// A listener that is being served. Dropping it changes nothing: cancel the token to stop.
 #[derive(Debug)]
@@ -92,9 +93,29 @@ impl Gateway {
                         };
                         let (gateway, via, shutdown) =
                             (gateway.clone(), via.clone(), shutdown.clone());
-                        tracker.spawn(async move {
-                            gateway.connection(tcp, via, scheme, shutdown, slot).await
-                        });
+                        let seat = gateway.inner.threads.clone();
+                        match seat.as_ref().and_then(Threads::seat) {
+                            None => tracker.spawn(async move {
+                                gateway.connection(tcp, via, scheme, shutdown, slot).await
+                            }),
+                            Some((thread, seat)) => {
+                                let moved = tcp.into_std();
+                                let there = async move {
+                                    let _seat = seat;
+                                    match moved.and_then(TcpStream::from_std) {
+                                        Ok(tcp) => {
+                                            gateway
+                                                .connection(tcp, via, scheme, shutdown, slot)
+                                                .await
+                                        }
+                                        Err(why) => {
+                                            tracing::warn!(%why, "cannot serve a connection")
+                                        }
+                                    }
+                                };
+                                tracker.spawn_on(there, thread)
+                            }
+                        };
                     }
                     Err(why) if is_of_one_connection(&why) => {}
                     Err(why) => {

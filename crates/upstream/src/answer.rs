@@ -1,6 +1,5 @@
 //! An upstream's answer, and its body as it comes.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::Instant;
 
 use crate::client::UpstreamError;
 use crate::pool::{Link, Pool};
@@ -32,22 +31,19 @@ pub struct Answer {
 pub struct AnswerBody {
     body: Incoming,
     connection: Option<(Link, Arc<Pool>)>,
-    patience: Duration,
-    waiting: Option<Pin<Box<Sleep>>>,
+    /// How long it may stand still.
+    still: Duration,
+    /// Until when it must move.
+    due: Option<Instant>,
 }
 
 impl AnswerBody {
-    pub(crate) fn new(
-        body: Incoming,
-        link: Link,
-        pool: Arc<Pool>,
-        patience: Duration,
-    ) -> AnswerBody {
+    pub(crate) fn new(body: Incoming, link: Link, pool: Arc<Pool>, still: Duration) -> AnswerBody {
         let mut made = AnswerBody {
             body,
             connection: Some((link, pool)),
-            patience,
-            waiting: None,
+            still,
+            due: None,
         };
         if made.body.is_end_stream() {
             made.release();
@@ -95,7 +91,7 @@ impl http_body::Body for AnswerBody {
         }
         match Pin::new(&mut this.body).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
-                this.waiting = None;
+                this.due = None;
                 if this.body.is_end_stream() {
                     this.release();
                 }
@@ -110,17 +106,17 @@ impl http_body::Body for AnswerBody {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let patience = this.patience;
-                let sleep = this
-                    .waiting
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-                match sleep.as_mut().poll(cx) {
-                    Poll::Ready(()) => {
-                        this.connection = None;
-                        Poll::Ready(Some(Err(UpstreamError::Slow)))
-                    }
-                    Poll::Pending => Poll::Pending,
+                let due = *this.due.get_or_insert_with(|| Instant::now() + this.still);
+                let late = match &mut this.connection {
+                    Some((link, _)) => link.patience.is_over(due, cx),
+                    // Nobody would bring the rest.
+                    None => true,
+                };
+                if !late {
+                    return Poll::Pending;
                 }
+                this.connection = None;
+                Poll::Ready(Some(Err(UpstreamError::Slow)))
             }
         }
     }

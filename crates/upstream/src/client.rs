@@ -1,13 +1,16 @@
 //! Requests to one upstream.
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use adit_wire::sigv4::{Sign, Signer};
+use adit_wire::sigv4::{KeyCache, Sign, Signer};
 use adit_wire::{Headers, Parts, Service};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request};
+use tokio::time::Instant;
 
 use crate::answer::{Answer, AnswerBody};
 use crate::body::Body;
@@ -50,6 +53,7 @@ struct Inner {
     region: String,
     service: Service,
     credentials: Option<Credentials>,
+    keys: KeyCache,
     timeouts: Timeouts,
     pool: Arc<Pool>,
     breaker: Breaker,
@@ -79,6 +83,8 @@ pub struct Call {
 pub enum Payload {
     /// Nothing (`UNSIGNED-PAYLOAD`): TLS, or the checksum that goes along, protects it.
     Unsigned,
+    /// That there is none.
+    Nothing,
     /// Its SHA-256, in lower-case hexadecimal digits.
     Sha256(String),
 }
@@ -127,6 +133,7 @@ impl Upstream {
                 region: region.into(),
                 service,
                 credentials,
+                keys: KeyCache::new(),
                 timeouts,
                 pool: Arc::default(),
                 breaker: Breaker::default(),
@@ -154,9 +161,11 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamError`]; an error status is an answer.
-    pub async fn call(&self, call: Call) -> Result<Answer, UpstreamError> {
-        let request = self.signed(call)?;
-        self.send(request).await
+    pub async fn call(&self, mut call: Call) -> Result<Answer, UpstreamError> {
+        let body = std::mem::replace(&mut call.body, Body::empty());
+        let spare = body.again().filter(|_| call.method.is_safe());
+        let request = self.signed(&call, body)?;
+        self.ask(request, || Some(self.signed(&call, spare?))).await
     }
 
     /// Sends a request as it is: the caller has signed it, or somebody before it.
@@ -164,11 +173,21 @@ impl Upstream {
     /// # Errors
     /// [`UpstreamError`]; an error status is an answer.
     pub async fn send(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
+        let spare = copy(&request);
+        self.ask(request, || spare.map(Ok)).await
+    }
+
+    /// Sends a request. `again` makes the same once more, when asking twice does nothing twice.
+    async fn ask(
+        &self,
+        request: Request<Body>,
+        again: impl FnOnce() -> Option<Result<Request<Body>, UpstreamError>>,
+    ) -> Result<Answer, UpstreamError> {
         let inner = &*self.inner;
         if !inner.breaker.admit() {
             return Err(UpstreamError::Down);
         }
-        let answer = self.send_once_or_twice(request).await;
+        let answer = self.once_or_twice(request, again).await;
         match &answer {
             Ok(_) => inner.breaker.answered(),
             // What the client broke off says nothing about the upstream.
@@ -178,8 +197,11 @@ impl Upstream {
         answer
     }
 
-    async fn send_once_or_twice(&self, request: Request<Body>) -> Result<Answer, UpstreamError> {
-        let spare = copy(&request);
+    async fn once_or_twice(
+        &self,
+        request: Request<Body>,
+        again: impl FnOnce() -> Option<Result<Request<Body>, UpstreamError>>,
+    ) -> Result<Answer, UpstreamError> {
         let Some(link) = self.inner.pool.take().await else {
             return self.fresh(request).await;
         };
@@ -188,8 +210,8 @@ impl Upstream {
             // Not a byte was sent.
             Err((_, Some(unsent))) => self.fresh(unsent).await,
             // The connection was closed while it was kept: what only reads may be asked again.
-            Err((why @ UpstreamError::Broken(_), None)) => match spare {
-                Some(spare) => self.fresh(spare).await,
+            Err((why @ UpstreamError::Broken(_), None)) => match again() {
+                Some(spare) => self.fresh(spare?).await,
                 None => Err(why),
             },
             Err((why, None)) => Err(why),
@@ -215,23 +237,31 @@ impl Upstream {
     ) -> Result<Answer, (UpstreamError, Option<Request<Body>>)> {
         let inner = &*self.inner;
         let progress = request.body().progress();
-        let mut answering = Box::pin(link.sender.try_send_request(request));
-        let mut sent = poll_fn(|cx| {
+        let mut pieces = progress.pieces();
+        let mut due = Instant::now() + inner.timeouts.answer;
+        let mut answering = pin!(link.sender.try_send_request(request));
+        let answered = poll_fn(|cx| {
             link.drive(cx);
-            answering.as_mut().poll(cx)
-        });
-        let answer = loop {
-            let before = progress.pieces();
-            match tokio::time::timeout(inner.timeouts.answer, &mut sent).await {
-                // A large body may take its time as long as it moves.
-                Err(_) if progress.pieces() != before => {}
-                Err(_) => return Err((UpstreamError::Slow, None)),
-                Ok(Err(mut why)) => {
-                    let unsent = why.take_message();
-                    return Err((UpstreamError::Broken(why.into_error()), unsent));
-                }
-                Ok(Ok(answer)) => break answer,
+            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+                return Poll::Ready(Some(answer));
             }
+            while link.patience.is_over(due, cx) {
+                // A large body may take its time as long as it moves.
+                let before = std::mem::replace(&mut pieces, progress.pieces());
+                if before == pieces {
+                    return Poll::Ready(None);
+                }
+                due = Instant::now() + inner.timeouts.answer;
+            }
+            Poll::Pending
+        });
+        let answer = match answered.await {
+            Some(Ok(answer)) => answer,
+            Some(Err(mut why)) => {
+                let unsent = why.take_message();
+                return Err((UpstreamError::Broken(why.into_error()), unsent));
+            }
+            None => return Err((UpstreamError::Slow, None)),
         };
         let (head, body) = answer.into_parts();
         let body = AnswerBody::new(body, link, inner.pool.clone(), inner.timeouts.still);
@@ -242,7 +272,7 @@ impl Upstream {
         })
     }
 
-    fn signed(&self, call: Call) -> Result<Request<Body>, UpstreamError> {
+    fn signed(&self, call: &Call, body: Body) -> Result<Request<Body>, UpstreamError> {
         let inner = &*self.inner;
         let credentials = inner
             .credentials
@@ -250,7 +280,8 @@ impl Upstream {
             .ok_or(UpstreamError::NoCredentials)?;
         let host = call.host.as_deref();
         let host = host.unwrap_or_else(|| inner.endpoint.authority());
-        let mut fields: Vec<(&str, &[u8])> = vec![("host", host.as_bytes())];
+        let mut fields: Vec<(&str, &[u8])> = Vec::with_capacity(call.headers.len() + 1);
+        fields.push(("host", host.as_bytes()));
         fields.extend(
             call.headers
                 .iter()
@@ -269,34 +300,40 @@ impl Upstream {
             service: inner.service,
             now: now(),
         };
-        let added = signer.sign(
-            &parts,
-            match &call.payload {
-                Payload::Unsigned => Sign::Unsigned,
-                Payload::Sha256(hash) => Sign::Sha256(hash),
-            },
-        );
-        let target = match call.query.is_empty() {
-            true => call.path,
-            false => format!("{}?{}", call.path, call.query),
+        let payload = match &call.payload {
+            Payload::Unsigned => Sign::Unsigned,
+            Payload::Nothing => Sign::Sha256(EMPTY_SHA256),
+            Payload::Sha256(hash) => Sign::Sha256(hash),
         };
-        let host = HeaderValue::from_str(host).map_err(|e| UpstreamError::Request(e.into()))?;
-        let mut request = Request::builder()
-            .method(call.method)
-            .uri(target)
-            .body(call.body)
-            .map_err(UpstreamError::Request)?;
-        let headers = request.headers_mut();
-        *headers = call.headers;
-        headers.insert(HOST, host);
+        let added = signer.sign_with(&parts, payload, &inner.keys);
+        let mut target = String::with_capacity(call.path.len() + call.query.len() + 1);
+        target.push_str(&call.path);
+        if !call.query.is_empty() {
+            target.push('?');
+            target.push_str(&call.query);
+        }
+        let mut headers = HeaderMap::with_capacity(call.headers.len() + added.len() + 1);
+        let failed = |why: http::header::InvalidHeaderValue| UpstreamError::Request(why.into());
+        headers.insert(HOST, HeaderValue::from_str(host).map_err(failed)?);
+        for (name, value) in &call.headers {
+            headers.append(name, value.clone());
+        }
         for (name, value) in added {
-            let value = HeaderValue::from_str(&value);
-            let value = value.map_err(|e| UpstreamError::Request(e.into()))?;
+            let value = HeaderValue::try_from(value).map_err(failed)?;
             headers.insert(HeaderName::from_static(name), value);
         }
+        let target = http::Uri::try_from(target);
+        let target = target.map_err(|why| UpstreamError::Request(why.into()))?;
+        let mut request = Request::new(body);
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = target;
+        *request.headers_mut() = headers;
         Ok(request)
     }
 }
+
+/// The hash of no bytes.
+const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// The same request once more, when asking twice does nothing twice.
 fn copy(request: &Request<Body>) -> Option<Request<Body>> {

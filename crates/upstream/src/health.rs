@@ -71,12 +71,13 @@ impl Breaker {
     /// Whether a request may be sent now. While the circuit is open one request per pause may try.
     pub(crate) fn admit(&self) -> bool {
         let mut inner = self.lock();
-        let now = Instant::now();
-        match inner.closed_until {
-            Some(until) if now < until => return false,
+        if let Some(until) = inner.closed_until {
+            let now = Instant::now();
+            if now < until {
+                return false;
+            }
             // The others wait for what comes of this one.
-            Some(_) => inner.closed_until = Some(now + inner.pause),
-            None => {}
+            inner.closed_until = Some(now + inner.pause);
         }
         inner.requests += 1;
         true

@@ -48,12 +48,20 @@ pub(super) fn failed(place: &Place, why: &UpstreamError) -> ErrorReply {
     unavailable()
 }
 
-fn headers(answer: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
+/// The headers that a client gets.
+fn headers(answer: HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::with_capacity(answer.len() + 4);
+    let mut last = None;
+    // The name stands with the first of its values only.
     for (name, value) in answer {
-        let text = name.as_str();
-        if KEPT.contains(&text) || (text.starts_with("x-amz-") && !OWN.contains(&text)) {
-            kept.append(name.clone(), value.clone());
+        if let Some(name) = name {
+            last = Some(name).filter(|name| {
+                let text = name.as_str();
+                KEPT.contains(&text) || (text.starts_with("x-amz-") && !OWN.contains(&text))
+            });
+        }
+        if let Some(name) = &last {
+            kept.append(name.clone(), value);
         }
     }
     kept
@@ -62,7 +70,7 @@ fn headers(answer: &HeaderMap) -> HeaderMap {
 /// An object, as it comes.
 pub(super) fn object(answer: Answer, head: bool) -> Reply {
     let mut reply = Reply::new(answer.status);
-    reply.headers = headers(&answer.headers);
+    reply.headers = headers(answer.headers);
     if !head && answer.status != StatusCode::NOT_MODIFIED {
         reply.body = ReplyBody::upstream(answer.body);
     }
@@ -77,7 +85,7 @@ pub(super) async fn document(
     encoding: Encoding,
 ) -> Result<Reply, ErrorReply> {
     let mut reply = Reply::new(answer.status);
-    reply.headers = headers(&answer.headers);
+    reply.headers = headers(answer.headers);
     reply.headers.remove(CONTENT_LENGTH);
     let body = answer.body.whole(MOST).await;
     let body = body.map_err(|why| failed(place, &why))?;
@@ -154,7 +162,7 @@ fn shorten(element: &mut Element, prefix: &str, encoding: Encoding) {
 /// An upstream's error, for a client of Adit.
 pub(super) async fn refused(ask: &Ask<'_>, place: &Place, answer: Answer) -> ErrorReply {
     let status = answer.status.as_u16();
-    let kept = headers(&answer.headers);
+    let kept = headers(answer.headers);
     let body = answer.body.whole(MOST_ERROR).await.unwrap_or_default();
     let tree = xml::parse(&body).ok().filter(|tree| tree.name == "Error");
     let mut error = match (tree, status) {
@@ -281,7 +289,7 @@ mod tests {
         ] {
             sent.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
         }
-        let kept = headers(&sent);
+        let kept = headers(sent);
         let mut names: Vec<&str> = kept.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["etag", "x-amz-meta-a", "x-amz-version-id"]);

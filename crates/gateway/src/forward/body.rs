@@ -20,7 +20,7 @@ use crate::upload::{Upload, checksum_differs, hex, incomplete, payload_differs};
 /// What is wrong with the body; `ServiceUnavailable` when there is no answer.
 pub(super) async fn stream(
     upload: &mut Upload,
-    outgoing: &Outgoing<'_>,
+    outgoing: Outgoing<'_>,
 ) -> Result<Answer, ErrorReply> {
     let length = upload.required_length()?;
     let place = outgoing.place();

@@ -497,7 +497,7 @@ async fn into_upstream(
             }
         }
     }
-    let sent = send(&outgoing, read).await?;
+    let sent = send(outgoing, read).await?;
     if !sent.status.is_success() {
         return Err(answer::refused(ask, place, sent).await);
     }
@@ -520,7 +520,7 @@ async fn into_upstream(
 
 /// Sends a request with what is read as its body.
 async fn send(
-    outgoing: &Outgoing<'_>,
+    outgoing: Outgoing<'_>,
     mut read: Reading,
 ) -> Result<adit_upstream::Answer, ErrorReply> {
     let place = outgoing.place();

@@ -53,6 +53,7 @@ pub(crate) async fn file(
 ) -> Result<Reply, ErrorReply> {
     check_names(ask, place)?;
     let mut outgoing = Outgoing::of(ask, place)?;
+    let encoding = outgoing.encoding;
     let tags = tags.iter().map(|(key, value)| (key, value));
     if let Some(Ok(value)) = tagging(tags).map(|text| HeaderValue::from_str(&text)) {
         let name = HeaderName::from_static("x-amz-tagging");
@@ -73,7 +74,7 @@ pub(crate) async fn file(
     if !sent.status.is_success() {
         return Err(answer::refused(ask, place, sent).await);
     }
-    answer::document(ask, place, sent, outgoing.encoding).await
+    answer::document(ask, place, sent, encoding).await
 }
 
 /// Reads a small file to its end, and makes it begin again; tells its length.

@@ -4,6 +4,7 @@
 //! key id is a claim. So these requests may do nothing but what the upstream is asked to do with exactly
 //! the bytes that were decided on, and the operator's map says whose rights count for which key.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -124,11 +125,11 @@ pub(crate) fn check(ask: &Ask<'_>) -> Result<(), ErrorReply> {
 /// A query parameter that the upstream may know and the operation that was decided does not, or that stands
 /// there twice.
 fn unexplained(ask: &Ask<'_>) -> Result<Option<String>, ErrorReply> {
-    let mut names: Vec<String> = Vec::new();
+    let mut names: Vec<Cow<'_, str>> = Vec::new();
     for pair in ask.wire.query.split('&').filter(|pair| !pair.is_empty()) {
         let name = decoded(pair.split_once('=').map_or(pair, |(name, _)| name))?;
         if names.contains(&name) || !(s3::explains(ask.op, &name) || is_of_signer(&name)) {
-            return Ok(Some(name));
+            return Ok(Some(name.into_owned()));
         }
         names.push(name);
     }

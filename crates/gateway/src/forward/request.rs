@@ -1,5 +1,7 @@
 //! A request as it goes out to an upstream.
 
+use std::borrow::Cow;
+
 use adit_objects::Md5;
 use adit_upstream::{Answer, Body, Call, Payload};
 use adit_wire::{ErrorReply, OperationRef, s3};
@@ -85,13 +87,9 @@ impl<'a> Outgoing<'a> {
         let query = query(ask.wire.query, &place.prefix, ask.op)?;
         let mut made = Outgoing::bare(ask, place, method, key, query);
         made.encoding = super::encoding(ask)?;
-        for (name, value) in ask.wire.headers.iter() {
-            let lower = name.to_ascii_lowercase();
-            let kept = KEPT.contains(&lower.as_str())
-                || FAMILIES.iter().any(|family| lower.starts_with(family));
-            if let (true, Ok(name), Ok(value)) = (
-                kept,
-                HeaderName::from_bytes(lower.as_bytes()),
+        for (name, value) in ask.wire.headers.iter().filter(|(name, _)| is_kept(name)) {
+            if let (Ok(name), Ok(value)) = (
+                HeaderName::from_bytes(name.as_bytes()),
                 HeaderValue::from_bytes(value),
             ) {
                 made.headers.append(name, value);
@@ -114,19 +112,27 @@ impl<'a> Outgoing<'a> {
         query: String,
     ) -> Outgoing<'a> {
         let origin = &place.origin;
-        let key = key.map(|key| escaped(&format!("{}{key}", place.prefix)));
         let key = key.unwrap_or_default();
-        let (host, path) = match origin.virtual_hosted {
+        let mut path =
+            String::with_capacity(place.bucket.len() + place.prefix.len() + key.len() + 16);
+        path.push('/');
+        let host = match origin.virtual_hosted {
             true => {
                 let authority = origin.upstream.endpoint().authority();
-                (
-                    Some(format!("{}.{authority}", place.bucket)),
-                    format!("/{key}"),
-                )
+                Some(format!("{}.{authority}", place.bucket))
             }
-            false if key.is_empty() => (None, format!("/{}", place.bucket)),
-            false => (None, format!("/{}/{key}", place.bucket)),
+            false => {
+                path.push_str(&place.bucket);
+                if !key.is_empty() {
+                    path.push('/');
+                }
+                None
+            }
         };
+        if !key.is_empty() {
+            path.extend(utf8_percent_encode(&place.prefix, PATH));
+            path.extend(utf8_percent_encode(key, PATH));
+        }
         Outgoing {
             place,
             method,
@@ -139,13 +145,13 @@ impl<'a> Outgoing<'a> {
     }
 
     /// The request with a body.
-    pub(super) fn call(&self, payload: Payload, body: Body) -> Call {
+    pub(super) fn call(self, payload: Payload, body: Body) -> Call {
         Call {
-            method: self.method.clone(),
-            path: self.path.clone(),
-            query: self.query.clone(),
-            host: self.host.clone(),
-            headers: self.headers.clone(),
+            method: self.method,
+            path: self.path,
+            query: self.query,
+            host: self.host,
+            headers: self.headers,
             payload,
             body,
         }
@@ -155,24 +161,25 @@ impl<'a> Outgoing<'a> {
     ///
     /// # Errors
     /// `ServiceUnavailable` when there is no answer.
-    pub(super) async fn send(&self, body: Bytes) -> Result<Answer, ErrorReply> {
-        let digest = ring::digest::digest(&ring::digest::SHA256, &body);
-        let payload = Payload::Sha256(crate::upload::hex(digest.as_ref()));
-        let mut call = self.call(payload, Body::bytes(body.clone()));
+    pub(super) async fn send(mut self, body: Bytes) -> Result<Answer, ErrorReply> {
         // S3 wants it of documents; a client's own was checked already.
-        call.headers.remove("content-md5");
-        if !body.is_empty() {
-            let md5 = base64::engine::general_purpose::STANDARD.encode(Md5::of(&body));
-            if let Ok(value) = HeaderValue::from_str(&md5) {
-                call.headers
-                    .insert(HeaderName::from_static("content-md5"), value);
+        self.headers.remove("content-md5");
+        let payload = match body.is_empty() {
+            true => Payload::Nothing,
+            false => {
+                let md5 = base64::engine::general_purpose::STANDARD.encode(Md5::of(&body));
+                if let Ok(value) = HeaderValue::from_str(&md5) {
+                    self.headers
+                        .insert(HeaderName::from_static("content-md5"), value);
+                }
+                let digest = ring::digest::digest(&ring::digest::SHA256, &body);
+                Payload::Sha256(crate::upload::hex(digest.as_ref()))
             }
-        }
-        let upstream = &self.place.origin.upstream;
-        upstream
-            .call(call)
-            .await
-            .map_err(|why| failed(self.place, &why))
+        };
+        let place = self.place;
+        let call = self.call(payload, Body::bytes(body));
+        let sent = place.origin.upstream.call(call).await;
+        sent.map_err(|why| failed(place, &why))
     }
 
     pub(super) fn place(&self) -> &'a Place {
@@ -205,7 +212,7 @@ fn query(query: &str, prefix: &str, op: &OperationRef) -> Result<String, ErrorRe
         "ListObjects" | "ListObjectsV2" | "ListObjectVersions" | "ListMultipartUploads"
     );
     let mut out: Vec<String> = Vec::new();
-    let mut names: Vec<String> = Vec::new();
+    let mut names: Vec<Cow<'_, str>> = Vec::new();
     let mut has_prefix = false;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -216,8 +223,8 @@ fn query(query: &str, prefix: &str, op: &OperationRef) -> Result<String, ErrorRe
             continue;
         }
         names.push(name.clone());
-        if lists && KEYS.contains(&name.as_str()) && (name == "prefix" || !value.is_empty()) {
-            value.insert_str(0, prefix);
+        if lists && KEYS.contains(&&*name) && (name == "prefix" || !value.is_empty()) {
+            value.to_mut().insert_str(0, prefix);
             has_prefix |= name == "prefix";
         }
         out.push(format!("{}={}", escaped_all(&name), escaped_all(&value)));
@@ -228,18 +235,34 @@ fn query(query: &str, prefix: &str, op: &OperationRef) -> Result<String, ErrorRe
     Ok(out.join("&"))
 }
 
-/// Whether a parameter belongs to a signature.
-pub(super) fn is_of_signer(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
-    lower.starts_with("x-amz-") || SIGNATURE.contains(&lower.as_str())
+/// Whether a header of a client goes out.
+fn is_kept(name: &str) -> bool {
+    let is = |kept: &&str| kept.eq_ignore_ascii_case(name);
+    KEPT.iter().any(is) || FAMILIES.iter().any(|family| begins(name, family))
 }
 
-pub(super) fn decoded(text: &str) -> Result<String, ErrorReply> {
-    let plain = text.replace('+', " ");
-    match percent_decode_str(&plain).decode_utf8() {
-        Ok(text) => Ok(text.into_owned()),
-        Err(_) => Err(argument("query", text, "The value is not valid UTF-8.")),
+/// Whether a parameter belongs to a signature, and so ends here.
+pub(super) fn is_of_signer(name: &str) -> bool {
+    let is = |known: &&str| known.eq_ignore_ascii_case(name);
+    begins(name, "x-amz-") || SIGNATURE.iter().any(is)
+}
+
+/// Whether a text begins so, in whatever case.
+fn begins(text: &str, front: &str) -> bool {
+    let begin = text.get(..front.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(front))
+}
+
+pub(super) fn decoded(text: &str) -> Result<Cow<'_, str>, ErrorReply> {
+    let refused = || argument("query", text, "The value is not valid UTF-8.");
+    if !text.contains('+') {
+        return percent_decode_str(text)
+            .decode_utf8()
+            .map_err(|_| refused());
     }
+    let plain = text.replace('+', " ");
+    let decoded = percent_decode_str(&plain).decode_utf8();
+    Ok(Cow::Owned(decoded.map_err(|_| refused())?.into_owned()))
 }
 
 /// A content encoding but for what was taken off already.

@@ -392,6 +392,7 @@ async fn without_a_snapshot_nothing_is_served() {
         origins: adit_gateway::Origins::default(),
         dynamodb: None,
         clock: None,
+        threads: None,
         settings: Default::default(),
     })
     .unwrap();

@@ -381,6 +381,7 @@ impl World {
             origins,
             dynamodb,
             clock: Some(Arc::new(move || now)),
+            threads: None,
             settings,
         })
         .unwrap();

@@ -1,12 +1,14 @@
 //! Signing: for our own clients, for presigned URLs and for upstreams.
 
+use std::borrow::Cow;
+
 use ring::digest::{SHA256, digest};
 use ring::hmac;
 
 use super::Key;
 use super::canonical::{self, Paths};
 use super::claim::ALGORITHM;
-use super::keys::derive;
+use super::keys::{KeyCache, derive};
 use crate::protocol::text::{hex, percent_encoded};
 use crate::request::{Headers, Parts};
 use crate::tables::Service;
@@ -54,28 +56,62 @@ impl Signer<'_> {
     /// `x-amz-security-token` and `authorization`. All headers of `parts` are signed, which must
     /// include `host`, must not include those named here, nor any that a hop may change.
     pub fn sign(&self, parts: &Parts<'_>, body: Sign<'_>) -> Vec<(&'static str, String)> {
+        self.add(parts, body, None)
+    }
+
+    /// The same with a cache of signing keys, for whoever signs much.
+    pub fn sign_with(
+        &self,
+        parts: &Parts<'_>,
+        body: Sign<'_>,
+        keys: &KeyCache,
+    ) -> Vec<(&'static str, String)> {
+        self.add(parts, body, Some(keys))
+    }
+
+    fn add(
+        &self,
+        parts: &Parts<'_>,
+        body: Sign<'_>,
+        keys: Option<&KeyCache>,
+    ) -> Vec<(&'static str, String)> {
         let line = body.line();
         let date = time::amz_date(self.now);
-        let mut added = vec![("x-amz-date", date.clone())];
-        if matches!(self.service, Service::S3 | Service::S3Control) {
-            added.push(("x-amz-content-sha256", line.clone()));
+        let credential = self.credential(&date);
+        let mut headers: Vec<(&str, &[u8])> = Vec::with_capacity(parts.headers.0.len() + 3);
+        headers.extend(parts.headers.iter());
+        headers.push(("x-amz-date", date.as_bytes()));
+        let with_hash = matches!(self.service, Service::S3 | Service::S3Control);
+        if with_hash {
+            headers.push(("x-amz-content-sha256", line.as_bytes()));
+        }
+        if let Some(token) = self.key.session_token {
+            headers.push(("x-amz-security-token", token.as_bytes()));
+        }
+        let signed = names(&headers);
+        let request = Parts {
+            headers: Headers(&headers),
+            ..*parts
+        };
+        let signature = self.signature(&request, &signed, &line, (&date, &credential), keys);
+        let authorization = [
+            ALGORITHM,
+            " Credential=",
+            &credential,
+            ", SignedHeaders=",
+            &signed,
+            ", Signature=",
+            &signature,
+        ]
+        .concat();
+        let mut added = Vec::with_capacity(4);
+        added.push(("x-amz-date", date));
+        if with_hash {
+            added.push(("x-amz-content-sha256", line));
         }
         if let Some(token) = self.key.session_token {
             added.push(("x-amz-security-token", token.to_owned()));
         }
-        let mut headers: Vec<(&str, &[u8])> = parts.headers.iter().collect();
-        headers.extend(added.iter().map(|(name, value)| (*name, value.as_bytes())));
-        let signed = names(&headers);
-        let parts = Parts {
-            headers: Headers(&headers),
-            ..*parts
-        };
-        let signature = self.signature(&parts, &signed, &line, &date);
-        let authorization = format!(
-            "{ALGORITHM} Credential={}/{}, SignedHeaders={signed}, Signature={signature}",
-            self.key.access_key_id,
-            self.scope(&date)
-        );
         added.push(("authorization", authorization));
         added
     }
@@ -87,7 +123,7 @@ impl Signer<'_> {
         let headers: Vec<(&str, &[u8])> = parts.headers.iter().collect();
         let signed = names(&headers);
         let mut query = parts.query.to_owned();
-        let credential = format!("{}/{}", self.key.access_key_id, self.scope(&date));
+        let credential = self.credential(&date);
         let expires = expires.to_string();
         let mut all = vec![
             ("X-Amz-Algorithm", ALGORITHM),
@@ -112,47 +148,68 @@ impl Signer<'_> {
             query: &query,
             ..*parts
         };
-        let signature = self.signature(&parts, &signed, &line, &date);
+        let signature = self.signature(&parts, &signed, &line, (&date, &credential), None);
         append(&mut query, "X-Amz-Signature", &signature);
         query
     }
 
-    fn scope(&self, date: &str) -> String {
+    /// `<id>/<day>/<region>/<service>/aws4_request`.
+    fn credential(&self, date: &str) -> String {
         let day = date.get(..8).unwrap_or_default();
-        format!(
-            "{day}/{}/{}/aws4_request",
+        let service = self.service.signing_name();
+        [
+            self.key.access_key_id,
+            day,
             self.region,
-            self.service.signing_name()
-        )
+            service,
+            "aws4_request",
+        ]
+        .join("/")
     }
 
-    fn signature(&self, parts: &Parts<'_>, signed: &str, line: &str, date: &str) -> String {
+    fn signature(
+        &self,
+        parts: &Parts<'_>,
+        signed: &str,
+        line: &str,
+        (date, credential): (&str, &str),
+        keys: Option<&KeyCache>,
+    ) -> String {
         // A query that cannot be decoded cannot be signed either; the server will say so.
         let request = canonical::request(parts, Paths::of(self.service), signed, None, line)
             .map(|(request, _)| request)
             .unwrap_or_default();
-        let text = format!(
-            "{ALGORITHM}\n{date}\n{}\n{}",
-            self.scope(date),
-            hex(digest(&SHA256, &request).as_ref())
-        );
+        let scope = credential.get(self.key.access_key_id.len() + 1..);
+        let hash = hex(digest(&SHA256, &request).as_ref());
+        let text = [ALGORITHM, date, scope.unwrap_or_default(), &hash].join("\n");
         let day = date.get(..8).unwrap_or_default();
-        let key = derive(
-            self.key.secret,
-            day,
-            self.region,
-            self.service.signing_name(),
-        );
-        hex(hmac::sign(&key, text.as_bytes()).as_ref())
+        let derive = || {
+            derive(
+                self.key.secret,
+                day,
+                self.region,
+                self.service.signing_name(),
+            )
+        };
+        let tag = match keys {
+            None => hmac::sign(&derive(), text.as_bytes()),
+            Some(keys) => {
+                let found = keys.get(credential, self.key.secret, derive);
+                keys.keep(credential, &found);
+                hmac::sign(&found.kept.key, text.as_bytes())
+            }
+        };
+        hex(tag.as_ref())
     }
 }
 
 /// Header names as they are signed: lower case, sorted, each once.
 fn names(headers: &[(&str, &[u8])]) -> String {
-    let mut names: Vec<String> = headers
-        .iter()
-        .map(|(name, _)| name.to_ascii_lowercase())
-        .collect();
+    let lower = |name| match str::bytes(name).any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    };
+    let mut names: Vec<Cow<'_, str>> = headers.iter().map(|(name, _)| lower(name)).collect();
     names.sort_unstable();
     names.dedup();
     names.join(";")
