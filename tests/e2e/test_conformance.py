@@ -3,12 +3,14 @@
 How to add a step for a new operation stands in conformance/steps/__init__.py.
 """
 
+import functools
 import io
 import json
 import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 
 import awscli.clidriver
+import botocore.hooks
 import botocore.session
 import pytest
 from botocore.exceptions import UnknownServiceError
@@ -91,6 +93,22 @@ def test_every_waiter_ends(built, seen):
     assert not sorted(wanted - seen.waited), "no `Wait` step"
 
 
+@pytest.fixture
+def quick_drivers(monkeypatch):
+    """A driver registers 400 handlers, and looks each time at the same functions and names: once is enough for all."""
+    aliases = {}
+    alias = botocore.hooks.EventAliaser._alias_event_name
+
+    def remembered(self, name):
+        if name not in aliases:
+            aliases[name] = alias(self, name)
+        return aliases[name]
+
+    monkeypatch.setattr(botocore.hooks, "accepts_kwargs", functools.cache(botocore.hooks.accepts_kwargs))
+    monkeypatch.setattr(botocore.hooks.EventAliaser, "_alias_event_name", remembered)
+
+
+@pytest.mark.usefixtures("quick_drivers")
 def test_every_skeleton_of_the_cli_comes_back(installation, built, tmp_path, monkeypatch):
     """`--generate-cli-skeleton` prints an input; given back, the daemon understands every word of it."""
     config = tmp_path / "config"

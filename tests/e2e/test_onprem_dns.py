@@ -1,40 +1,13 @@
 """The three ways to S3's private addresses from a site, with real unbound and BIND as the site's resolver."""
 
-import threading
-import time
-
 import pytest
+from harness import resolvers
 from harness.network import S3_SERVICE, Vpc, in_ranges, s3_prefix_list, site
 
 NAMES = ["s3.us-east-1.amazonaws.com", "my-bucket.s3.us-east-1.amazonaws.com"]
 
-UNBOUND = """server:
-    interface: {address}
-    access-control: 0.0.0.0/0 allow
-    do-daemonize: no
-    use-syslog: no
-    username: ""
-    chroot: ""
-    directory: "{folder}"
-    pidfile: "{folder}/pid"
-    module-config: "{modules}iterator"
-    do-not-query-localhost: no
-{more}
-forward-zone:
-    name: "."
-    forward-addr: 192.168.0.1
-"""
-
-BIND = """options {{
-    directory "{folder}"; pid-file "{folder}/pid"; session-keyfile "{folder}/key";
-    listen-on {{ {address}; }}; listen-on-v6 {{ none; }};
-    allow-query {{ any; }}; recursion yes; dnssec-validation no;
-    forward only; forwarders {{ 192.168.0.1; }};
-    {options}
-}};
-controls {{ }};
-{more}
-"""
+# The site's router, which knows public names: what the site's own resolver asks for the rest.
+ROUTER = "192.168.0.1"
 
 
 @pytest.fixture(scope="module")
@@ -64,53 +37,23 @@ def place(installation):
         }
 
 
-class Resolver:
-    """A resolver program on the site's server for the length of a `with`, at most three seconds.
-
-    BIND answers before it has read a policy zone: `rewrites` waits until it has.
-    """
-
-    def __init__(self, place, *command, rewrites=False):
-        self.place, self.command, self.rewrites = place, command, rewrites
-
-    def __enter__(self):
-        work = lambda: self.place["server"].shell("timeout", "-s", "KILL", "3", *self.command, seconds=30)
-        self.thread = threading.Thread(target=work)
-        self.thread.start()
-        deadline = time.monotonic() + 5
-        while True:
-            try:
-                addresses = sorted(self.lookup(NAMES[0]).addresses)
-                if addresses and (not self.rewrites or addresses == self.place["private"]):
-                    return self
-            except AssertionError:
-                pass
-            assert time.monotonic() < deadline, "the resolver does not answer"
-            time.sleep(0.1)
-
-    def lookup(self, name):
-        return self.place["client"].lookup(name, server=self.place["server"].address)
-
-    def __exit__(self, *_):
-        self.thread.join(30)
-
-
 def export(place, *options):
     return place["adit"].adit("dns", "export", "--vpc", place["vpc"].id, *options).stdout
 
 
-def unbound(place, folder, *, modules="", more=""):
-    folder.mkdir(exist_ok=True)
-    conf = folder / "unbound.conf"
-    conf.write_text(UNBOUND.format(address=place["server"].address, folder=folder, modules=modules, more=more))
-    return Resolver(place, "/usr/sbin/unbound", "-d", "-c", str(conf))
+def lookup(place, name):
+    """What the site's own resolver answers, sorted."""
+    return sorted(place["client"].lookup(name, server=place["server"].address).addresses)
 
 
-def bind(place, folder, *, options="", more=""):
-    folder.mkdir(exist_ok=True)
-    conf = folder / "named.conf"
-    conf.write_text(BIND.format(address=place["server"].address, folder=folder, options=options, more=more))
-    return Resolver(place, "/usr/sbin/named", "-f", "-c", str(conf), rewrites="response-policy" in options)
+def unbound(place, folder, **more):
+    return resolvers.unbound(place["server"], folder, ROUTER, lambda: lookup(place, NAMES[0]), **more)
+
+
+def bind(place, folder, *, rewrites=False, **more):
+    """BIND answers before it has read a policy zone: then it is ready when it has."""
+    ready = lambda: lookup(place, NAMES[0]) == place["private"] if rewrites else lookup(place, NAMES[0])
+    return resolvers.bind(place["server"], folder, ROUTER, ready, **more)
 
 
 def test_endpoint_names_need_no_change_of_dns(place):
@@ -125,23 +68,23 @@ def test_a_policy_zone_rewrites_for_both_programs(place):
     zone = folder / "rpz.zone"
     zone.write_text(export(place, "--rpz"))
     rpz = f'rpz:\n    name: "rpz.adit.internal."\n    zonefile: "{zone}"\n'
-    with unbound(place, folder / "unbound", modules="respip ", more=rpz) as resolver:
+    with unbound(place, folder / "unbound", modules="respip ", more=rpz):
         for name in NAMES:
-            assert sorted(resolver.lookup(name).addresses) == place["private"], name
+            assert lookup(place, name) == place["private"], name
     options = 'response-policy { zone "rpz.adit.internal"; } qname-wait-recurse no;'
     more = f'zone "rpz.adit.internal" {{ type primary; file "{zone}"; }};'
-    with bind(place, folder / "bind", options=options, more=more) as resolver:
+    with bind(place, folder / "bind", rewrites=True, options=options, more=more):
         for name in NAMES:
-            assert sorted(resolver.lookup(name).addresses) == place["private"], name
+            assert lookup(place, name) == place["private"], name
 
 
 def test_conditional_forwarding_for_the_service_and_for_one_bucket(place):
     folder = place["adit"].folder / "forward"
     folder.mkdir()
-    with unbound(place, folder / "unbound", more=export(place, "--unbound")) as resolver:
+    with unbound(place, folder / "unbound", more=export(place, "--unbound")):
         for name in NAMES:
-            assert sorted(resolver.lookup(name).addresses) == place["private"], name
-    with bind(place, folder / "bind", more=export(place, "--bind", "--bucket", "my-bucket")) as resolver:
-        assert sorted(resolver.lookup(NAMES[1]).addresses) == place["private"]
+            assert lookup(place, name) == place["private"], name
+    with bind(place, folder / "bind", more=export(place, "--bind", "--bucket", "my-bucket")):
+        assert lookup(place, NAMES[1]) == place["private"]
         for name in (NAMES[0], "other.s3.us-east-1.amazonaws.com"):
-            assert all(in_ranges(a, place["ranges"]) for a in resolver.lookup(name).addresses), name
+            assert all(in_ranges(a, place["ranges"]) for a in lookup(place, name)), name

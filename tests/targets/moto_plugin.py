@@ -1,6 +1,7 @@
 """A pytest plugin for moto's tests in server mode: Adit's reset in place of moto's, and a root key of Adit's form."""
 
 import os
+import socket
 import subprocess
 
 from moto.core import models
@@ -22,3 +23,14 @@ def variables(self):
 
 
 models.MockAWS._mock_env_variables = variables
+
+
+resolve = socket.getaddrinfo
+
+
+def on_loopback(host, *words, **more):
+    """Names below localhost are here, whatever the system's resolver thinks of them."""
+    return resolve("127.0.0.1" if isinstance(host, str) and host.endswith("localhost") else host, *words, **more)
+
+
+socket.getaddrinfo = on_loopback

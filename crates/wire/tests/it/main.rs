@@ -16,3 +16,4 @@ mod hostile;
 mod s3;
 mod sigv4;
 mod tables;
+mod vectors;
