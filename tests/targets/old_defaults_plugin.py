@@ -1,9 +1,9 @@
 """A pytest plugin for s3-tests, which were written when new buckets had ACLs and no Block Public Access, and when owners had names."""
 
-import boto3
+import boto3.session
 from botocore.exceptions import ClientError
 
-make = boto3.client
+make = boto3.session.Session.client
 
 # What grants rights in a request that makes a bucket: with Block Public Access on, they are given after it is off.
 GRANTS = ("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
@@ -21,9 +21,15 @@ def name_owners(value):
             name_owners(inner)
 
 
-def client(*words, **options):
+def owner_last(parsed, **_):
+    """Grants in the tests' order: they call any order right, and sort by names that are no longer there."""
+    owner = parsed.get("Owner", {}).get("ID")
+    parsed.get("Grants", []).sort(key=lambda grant: grant["Grantee"].get("ID") == owner)
+
+
+def client(self, *words, **options):
     """A client whose new buckets are as they were before April 2023."""
-    made = make(*words, **options)
+    made = make(self, *words, **options)
     if made.meta.service_model.service_name == "s3":
 
         def with_acls(params, context, **_):
@@ -46,8 +52,10 @@ def client(*words, **options):
 
         made.meta.events.register("provide-client-params.s3.CreateBucket", with_acls)
         made.meta.events.register("after-call.s3.CreateBucket", as_before)
+        for operation in ("GetBucketAcl", "GetObjectAcl"):
+            made.meta.events.register(f"after-call.s3.{operation}", owner_last)
         made.meta.events.register("after-call.s3", lambda parsed, **_: name_owners(parsed))
     return made
 
 
-boto3.client = client
+boto3.session.Session.client = client
