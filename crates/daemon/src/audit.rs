@@ -5,7 +5,9 @@
 
 mod event;
 mod hide;
+mod json;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +22,8 @@ pub use event::Refused;
 /// The file in its directory; older ones have a number behind it.
 pub const FILE: &str = "audit.jsonl";
 
-/// Bytes of most records.
-const USUAL: usize = 1536;
+/// Bytes of room for a record that are kept for the next.
+const USUAL: usize = 16 * 1024;
 
 /// Writes the log.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Audit {
     }
 
     fn write(&self, event: &impl serde::Serialize) {
-        let mut line = Vec::with_capacity(USUAL);
+        let mut line = Vec::new();
         // Plain data with string keys: serialising it cannot fail.
         if serde_json::to_writer(&mut line, event).is_ok() {
             self.lines.line(&line);
@@ -60,9 +62,25 @@ impl Audit {
     }
 }
 
+thread_local! {
+    /// Room for a record: there is one for each request.
+    static ROOM: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl Recorder for Audit {
     fn record(&self, record: &Record<'_>) {
-        self.write(&event::data(record, &self.region, &self.ids.next()));
+        let id = self.ids.next();
+        let event = event::data(record, &self.region, &id);
+        let mut line = ROOM.take();
+        line.clear();
+        match json::append(&mut line, &event) {
+            Ok(()) => self.lines.line(&line),
+            // Not reached: records of requests have nothing else.
+            Err(_) => self.write(&event),
+        }
+        if line.capacity() <= USUAL {
+            ROOM.set(line);
+        }
     }
 }
 
@@ -93,16 +111,12 @@ impl EventIds {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         // The variant's bits, as RFC 9562 has them.
         let low = (count & 0x3fff_ffff_ffff_ffff) | 0x8000_0000_0000_0000;
-        let mut id = String::with_capacity(36);
-        id.push_str(&self.process);
-        for at in 0..16 {
-            if matches!(at, 0 | 4) {
-                id.push('-');
-            }
-            let digit = (low >> (60 - 4 * at) & 15) as u32;
-            id.extend(char::from_digit(digit, 16));
-        }
-        id
+        format!(
+            "{}-{:04x}-{:012x}",
+            self.process,
+            low >> 48,
+            low & 0xffff_ffff_ffff
+        )
     }
 }
 

@@ -408,6 +408,10 @@ mod tests {
     #[test]
     fn a_denial_by_the_endpoint_is_a_network_activity_event() {
         let record = record(Some(LAYER), Some("222222222222"));
+        let mut line = Vec::new();
+        super::super::json::append(&mut line, &data(&record, "us-east-1", "E")).unwrap();
+        let general = serde_json::to_string(&data(&record, "us-east-1", "E")).unwrap();
+        assert_eq!(String::from_utf8(line).unwrap(), general);
         let event = serde_json::to_value(data(&record, "us-east-1", "E")).unwrap();
         assert_eq!(event["eventType"], "AwsVpceEvent");
         assert_eq!(event["eventCategory"], "NetworkActivity");
