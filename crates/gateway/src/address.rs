@@ -179,11 +179,7 @@ fn understand(
         .unwrap_or(literal);
     let understood = match literal.parse::<IpAddr>() {
         Ok(address) if address == connection.local.ip() || connection.via == Via::Api => {
-            let names = Names {
-                domain: names.domain.clone(),
-                hosts: vec![literal.to_ascii_lowercase()],
-            };
-            s3::address(&names, host, path)
+            s3::address_in_path(path)
         }
         _ => s3::address(names, host, path),
     };

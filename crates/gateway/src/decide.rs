@@ -121,9 +121,7 @@ fn context_through<'a>(
     );
     context.set(keys::CURRENT_TIME, Fact::Time(ask.now.div_euclid(1000)));
     context.set(keys::REQUESTED_REGION, ask.identity.region.as_str());
-    for (key, header) in HEADER_KEYS {
-        context.set_some(key, ask.header(header));
-    }
+    header_keys(&mut context, ask);
     if let Some(signature) = &ask.identity.signature {
         let carrier = match signature.carrier {
             adit_wire::sigv4::Carrier::Header => "REST-HEADER",
@@ -144,6 +142,23 @@ fn context_through<'a>(
         list_keys(&mut context, ask, input);
     }
     Ok(context)
+}
+
+/// Sets the keys that are headers: of each header its first field.
+fn header_keys<'a>(context: &mut Context<'a>, ask: &Ask<'a>) {
+    let mut seen = 0_u32;
+    for (name, value) in ask.wire.headers.iter() {
+        let key = |(_, header): &(keys::Key, &str)| header.eq_ignore_ascii_case(name);
+        let Some(at) = HEADER_KEYS.iter().position(key) else {
+            continue;
+        };
+        let first = seen >> at & 1 == 0;
+        seen |= 1 << at;
+        let text = std::str::from_utf8(value.trim_ascii()).unwrap_or_default();
+        if let (true, Some((key, _))) = (first && !text.is_empty(), HEADER_KEYS.get(at)) {
+            context.set(*key, text);
+        }
+    }
 }
 
 fn object_keys<'a>(

@@ -1,5 +1,6 @@
 //! Answers: one body type, and the one place that renders errors.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -158,6 +159,28 @@ impl Content {
     }
 }
 
+thread_local! {
+    /// The headers of the last request that was answered on this thread, emptied.
+    static SPARE: Cell<Option<HeaderMap>> = const { Cell::new(None) };
+}
+
+/// More headers than nearly all requests have: larger room is given back.
+const MOST_SPARE: usize = 64;
+
+/// Takes the room of headers that nobody needs any more for those of a coming answer.
+pub(crate) fn use_again(mut headers: HeaderMap) {
+    if headers.capacity() <= MOST_SPARE {
+        headers.clear();
+        SPARE.set(Some(headers));
+    }
+}
+
+fn room_for_headers() -> HeaderMap {
+    // Answers have about a dozen: room for them from the start.
+    let spare = SPARE.take();
+    spare.unwrap_or_else(|| HeaderMap::with_capacity(12))
+}
+
 /// An answer without the headers that every answer has.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -170,8 +193,7 @@ impl Reply {
     pub(crate) fn new(status: StatusCode) -> Reply {
         Reply {
             status,
-            // Answers have about a dozen: room for them from the start.
-            headers: HeaderMap::with_capacity(12),
+            headers: room_for_headers(),
             body: ReplyBody::empty(),
         }
     }

@@ -1,12 +1,13 @@
 //! One request, from its head to its answer, phase by phase.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
 use adit_model::Millis;
 use adit_snapshot::Snapshot;
 use adit_wire::s3::{self, Bucket, Recognised, Target};
-use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service};
+use adit_wire::{ErrorReply, Headers, OperationRef, Parts, Service, sigv4};
 use http::{Method, Request, Response, request};
 use hyper::body::Incoming;
 
@@ -21,7 +22,7 @@ use crate::gateway::Inner;
 use crate::head::head;
 use crate::ids::RequestId;
 use crate::io::Smell;
-use crate::reply::{Reply, ReplyBody};
+use crate::reply::{self, Reply, ReplyBody};
 use crate::upload::Upload;
 use crate::{access_point, buckets, cors, forward, objects, version2};
 
@@ -61,7 +62,7 @@ pub(crate) async fn serve(
     };
     let id = gateway.ids.next();
     let now = (gateway.clock)();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let mut upload = Upload::new(body, gateway.settings.body_timeout);
     let mut account = Account {
         generation: snapshot.generation.0,
@@ -98,6 +99,7 @@ pub(crate) async fn serve(
         error.as_deref(),
     );
     let line = account.line(&parts, connection, now, &id, &reply, error.as_deref());
+    reply::use_again(std::mem::take(&mut parts.headers));
     // What was not read stands between this request and the next.
     let response = reply.finish(&id, !upload.is_spent());
     let Some(line) = line else {
@@ -130,8 +132,9 @@ fn note_for_log(account: &mut Account, snapshot: &Snapshot, place: &Place, host:
 /// What the client calls itself: for the record, and no longer than one needs.
 fn user_agent(parts: &request::Parts) -> Option<String> {
     let value = parts.headers.get(http::header::USER_AGENT)?;
+    // Header values that are text are ASCII.
     let text = value.to_str().ok()?;
-    Some(text.chars().take(256).collect())
+    Some(text.get(..256).unwrap_or(text).to_owned())
 }
 
 async fn phases(
@@ -193,6 +196,16 @@ async fn phases(
     let identity = authenticate(gateway, snapshot, &wire, &place, service, now)?;
     uses.account.caller = Some(identity.key.clone());
     uses.account.identified(snapshot, &identity);
+    // What only the signature needed is done with; what goes on with its signature keeps it.
+    let sent = wire;
+    let query = match identity.pass {
+        Some(_) => Cow::Borrowed(sent.query),
+        None => sigv4::without_signature(sent.query),
+    };
+    let wire = Parts {
+        query: &query,
+        ..sent
+    };
     // Presigned URLs may carry headers in their query: from here on they are headers, for policies and
     // for what is done alike. The signature covered them where they were.
     let carried = s3::hoisted(&wire);
@@ -219,9 +232,9 @@ async fn phases(
         .as_ref()
         .is_some_and(|signature| signature.version == "AWS")
     {
-        version2::check(&place, &wire, &op)?;
+        version2::check(&place, &sent, &op)?;
     }
-    check_place(&place, connection, head.host, &wire, op.name())?;
+    check_place(&place, connection, head.host, &sent, op.name())?;
     match identity.pass {
         // Goes out as it comes, framing and all.
         Some(_) => uses.upload.expect_raw(),

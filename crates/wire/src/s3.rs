@@ -17,7 +17,7 @@ mod host;
 mod recognise;
 
 pub use form::{FileFacts, FormBodyError, FormReader, FormStep};
-pub use host::address;
+pub use host::{address, address_in_path};
 pub use recognise::{explains, recognise};
 
 /// The names under which S3 is served.

@@ -20,7 +20,7 @@ mod sign;
 mod v2;
 mod verify;
 
-pub use claim::claim;
+pub use claim::{claim, without_signature};
 pub use form::{FormError, Policy, form_claim, verify_form};
 pub use keys::KeyCache;
 pub use sign::{Sign, Signer};

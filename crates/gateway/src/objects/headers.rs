@@ -223,15 +223,15 @@ pub(super) fn checksum_type(ask: &Ask<'_>) -> Result<Option<ChecksumType>, Error
     })
 }
 
+const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+const WEBSITE_REDIRECT: HeaderName = HeaderName::from_static("x-amz-website-redirect-location");
+
 pub(super) fn etag(reply: &mut Reply, etag: &str) {
     reply.set(header::ETAG, format!("\"{etag}\""));
 }
 
 pub(super) fn version(reply: &mut Reply, version: Option<&VersionId>) {
-    reply.set_some(
-        HeaderName::from_static("x-amz-version-id"),
-        version.map(VersionId::as_str),
-    );
+    reply.set_some(VERSION_ID, version.map(VersionId::as_str));
 }
 
 pub(super) fn checksum(reply: &mut Reply, checksum: &ObjectChecksum) {
@@ -263,10 +263,7 @@ pub(super) fn object(reply: &mut Reply, object: &Object) {
     reply.set_some(header::CONTENT_ENCODING, kept.content_encoding.as_deref());
     reply.set_some(header::CONTENT_LANGUAGE, kept.content_language.as_deref());
     reply.set_some(header::EXPIRES, kept.expires.as_deref());
-    reply.set_some(
-        HeaderName::from_static("x-amz-website-redirect-location"),
-        kept.website_redirect.as_deref(),
-    );
+    reply.set_some(WEBSITE_REDIRECT, kept.website_redirect.as_deref());
     version(reply, object.version_id.as_ref());
     if attributes.storage_class != STANDARD {
         reply.set(

@@ -357,6 +357,17 @@ impl World {
         now: i64,
         settings: Settings,
     ) -> World {
+        World::recorded(None, origins, dynamodb, now, settings)
+    }
+
+    /// With another recorder than one that keeps all records.
+    pub(crate) fn recorded(
+        recorder: Option<Arc<dyn Recorder>>,
+        origins: adit_gateway::Origins,
+        dynamodb: Option<DynamoDb>,
+        now: i64,
+        settings: Settings,
+    ) -> World {
         let dir = tempfile::tempdir().unwrap();
         let authority = Arc::new(Authority::open_or_create(&dir.path().join("ca")).unwrap());
         let store =
@@ -370,12 +381,16 @@ impl World {
         });
         intents.edit(populate);
         let records = Arc::new(Records::default());
+        let recorder: Arc<dyn Recorder> = match recorder {
+            Some(recorder) => recorder,
+            None => records.clone(),
+        };
         let gateway = Gateway::new(Setup {
             snapshots,
             store,
             operations: intents.clone(),
             control: None,
-            recorder: records.clone(),
+            recorder,
             authority: authority.clone(),
             metrics: adit_plane::metrics::Metrics::default(),
             origins,

@@ -60,6 +60,14 @@ pub fn address(names: &Names, host: &str, path: &str) -> Result<Address, Address
     })
 }
 
+/// Understands the path of a request whose host is an address and says nothing more.
+///
+/// # Errors
+/// [`AddressError`].
+pub fn address_in_path(path: &str) -> Result<Address, AddressError> {
+    custom("", path)
+}
+
 /// Lower case, without port and closing dot. `None` for what is no host name.
 fn canonical(host: &str) -> Option<String> {
     if host.len() > MOST_HOST_BYTES + 6 {

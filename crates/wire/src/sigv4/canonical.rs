@@ -87,7 +87,7 @@ fn path(out: &mut Vec<u8>, path: &str, paths: Paths) {
 
 /// Appends the canonical query, without parameter `skip`.
 pub(super) fn query(out: &mut Vec<u8>, text: &str, skip: Option<&str>) -> Result<(), AuthError> {
-    if text.is_empty() {
+    if text.is_empty() || as_sent(out, text, skip) {
         return Ok(());
     }
     let mut encoded = match canonical_pairs(text, skip) {
@@ -104,6 +104,31 @@ pub(super) fn query(out: &mut Vec<u8>, text: &str, skip: Option<&str>) -> Result
         out.extend_from_slice(value.as_bytes());
     }
     Ok(())
+}
+
+/// Appends a query that was sent as it is signed, in order and so encoded: as signers write it. Appends nothing and says so
+/// where it was not.
+fn as_sent(out: &mut Vec<u8>, text: &str, skip: Option<&str>) -> bool {
+    let start = out.len();
+    let mut last = None;
+    for (at, (name, value)) in raw_pairs(text).enumerate() {
+        if skip == Some(name) {
+            continue;
+        }
+        let fits = is_canonical(name) && is_canonical(value) && last < Some((name, value));
+        if !fits || at >= super::claim::MOST_PARAMETERS {
+            out.truncate(start);
+            return false;
+        }
+        last = Some((name, value));
+        if out.len() > start {
+            out.push(b'&');
+        }
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        out.extend_from_slice(value.as_bytes());
+    }
+    true
 }
 
 /// Names and values, percent-encoded.
@@ -212,7 +237,8 @@ pub(super) fn request(
     skip: Option<&str>,
     payload: &str,
 ) -> Result<(Vec<u8>, Covered), AuthError> {
-    let mut out = Vec::with_capacity(768 + parts.path.len() + parts.query.len() * 2);
+    // Nearly always enough, and no more than the allocator has at hand.
+    let mut out = Vec::with_capacity(512 + parts.path.len() + parts.query.len());
     out.extend_from_slice(parts.method.as_bytes());
     out.push(b'\n');
     path(&mut out, parts.path, paths);

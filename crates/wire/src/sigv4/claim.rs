@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{AuthError, Carrier, Claim, Token, V2, V4};
-use crate::protocol::text::{Pair, cut, pairs, pieces, shortened};
+use crate::protocol::text::{cut, percent_decode, pieces, raw_pairs, shortened};
 use crate::request::Parts;
 use crate::time;
 
@@ -55,9 +55,7 @@ pub fn claim<'a>(parts: &Parts<'a>) -> Result<Claim<'a>, AuthError> {
     ];
     let telling = |name: &&str| parts.query.contains(*name);
     let query = if !parts.query.is_empty() && TELLING.iter().any(telling) {
-        let all = pairs(parts.query, MOST_PARAMETERS)
-            .map_err(|_| bad_query("The query string is not well encoded."))?;
-        Some(Query(all))
+        Some(Query::read(parts.query)?)
     } else {
         None
     };
@@ -73,8 +71,8 @@ pub fn claim<'a>(parts: &Parts<'a>) -> Result<Claim<'a>, AuthError> {
             drop(query);
             Err(AuthError::TwoMechanisms)
         }
-        (None, Some(query)) if v4 => presigned_v4(&query).map(Claim::V4),
-        (None, Some(query)) if v2 => presigned_v2(&query).map(Claim::V2),
+        (None, Some(query)) if v4 => presigned_v4(query).map(Claim::V4),
+        (None, Some(query)) if v2 => presigned_v2(query).map(Claim::V2),
         (Some(text), _) => {
             let text = std::str::from_utf8(text)
                 .map_err(|_| bad_header("it is not UTF-8"))?
@@ -239,38 +237,94 @@ impl<'a> Scope<'a> {
     }
 }
 
-struct Query<'a>(Vec<Pair<'a>>);
+/// The query's parameters, decoded.
+struct Query<'a>(Vec<Parameter<'a>>);
+
+struct Parameter<'a> {
+    name: Cow<'a, str>,
+    value: Cow<'a, str>,
+    /// The value as it was sent.
+    raw: &'a str,
+}
 
 impl<'a> Query<'a> {
-    fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(key, _)| key == name)
-    }
-
-    /// The one value of `name`.
-    fn one(&self, name: &str) -> Result<Option<Cow<'a, str>>, AuthError> {
-        let mut found = self
-            .0
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value);
-        let value = found.next().cloned();
-        if found.next().is_some() {
-            return Err(bad_query(format!(
-                "The parameter {name} is given more than once."
-            )));
+    fn read(text: &'a str) -> Result<Query<'a>, AuthError> {
+        let bad = || bad_query("The query string is not well encoded.");
+        let mut all = Vec::with_capacity(8);
+        for (name, raw) in raw_pairs(text) {
+            if all.len() == MOST_PARAMETERS {
+                return Err(bad());
+            }
+            all.push(Parameter {
+                name: percent_decode(name, true).ok_or_else(bad)?,
+                value: percent_decode(raw, true).ok_or_else(bad)?,
+                raw,
+            });
         }
-        Ok(value)
+        Ok(Query(all))
     }
 
-    fn need(&self, name: &str) -> Result<Cow<'a, str>, AuthError> {
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|parameter| parameter.name == name)
+    }
+
+    /// The one parameter `name`, taken out.
+    fn one(&mut self, name: &str) -> Result<Option<Parameter<'a>>, AuthError> {
+        let is = |parameter: &Parameter<'_>| parameter.name == name;
+        let Some(at) = self.0.iter().position(is) else {
+            return Ok(None);
+        };
+        let value = self.0.swap_remove(at);
+        match self.0.get(at..).unwrap_or_default().iter().any(is) {
+            true => Err(bad_query(format!(
+                "The parameter {name} is given more than once."
+            ))),
+            false => Ok(Some(value)),
+        }
+    }
+
+    fn need(&mut self, name: &str) -> Result<Parameter<'a>, AuthError> {
         self.one(name)?
-            .filter(|value| !value.is_empty())
+            .filter(|parameter| !parameter.value.is_empty())
             .ok_or_else(|| bad_query(MISSING_PARAMETER))
     }
 }
 
-fn presigned_v4<'a>(query: &Query<'a>) -> Result<V4<'a>, AuthError> {
-    let algorithm = query.need("X-Amz-Algorithm")?;
+/// The query of a presigned URL without what only its signature needs: what the request itself asks for. The rest stays as it
+/// was sent.
+///
+/// A query is looked through by every phase of a request; and of most presigned URLs nothing is left.
+pub fn without_signature(query: &str) -> Cow<'_, str> {
+    let signs = |piece: &&str| {
+        piece.strip_prefix("X-Amz-").is_some_and(|rest| {
+            matches!(
+                cut(rest, b'=').0,
+                "Algorithm"
+                    | "Content-Sha256"
+                    | "Credential"
+                    | "Date"
+                    | "Expires"
+                    | "Security-Token"
+                    | "Signature"
+                    | "SignedHeaders"
+            )
+        })
+    };
+    if !pieces(query, b'&').any(|piece| signs(&piece)) {
+        return Cow::Borrowed(query);
+    }
+    let mut kept = String::new();
+    for piece in pieces(query, b'&').filter(|piece| !signs(piece)) {
+        if !kept.is_empty() {
+            kept.push('&');
+        }
+        kept.push_str(piece);
+    }
+    Cow::Owned(kept)
+}
+
+fn presigned_v4(mut query: Query<'_>) -> Result<V4<'_>, AuthError> {
+    let algorithm = query.need("X-Amz-Algorithm")?.value;
     if algorithm != ALGORITHM {
         if algorithm.starts_with("AWS4-ECDSA") {
             return Err(AuthError::UnsupportedMechanism {
@@ -282,11 +336,12 @@ fn presigned_v4<'a>(query: &Query<'a>) -> Result<V4<'a>, AuthError> {
         ));
     }
     let credential = query.need("X-Amz-Credential")?;
-    let signature = query.need("X-Amz-Signature")?;
-    let amz_date = query.need("X-Amz-Date")?;
-    let signed_headers = query.need("X-Amz-SignedHeaders")?;
-    let expires = expires(&query.need("X-Amz-Expires")?)?;
-    let session_token = query.one("X-Amz-Security-Token")?.map(Token);
+    let signature = query.need("X-Amz-Signature")?.value;
+    let amz_date = query.need("X-Amz-Date")?.value;
+    let signed_headers = query.need("X-Amz-SignedHeaders")?.value;
+    let expires = expires(&query.need("X-Amz-Expires")?.value)?;
+    let token = query.one("X-Amz-Security-Token")?;
+    let session_token = token.map(|parameter| Token(parameter.value));
     let signed_at = time::parse_amz_date(&amz_date).ok_or_else(|| {
         bad_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     })?;
@@ -295,22 +350,46 @@ fn presigned_v4<'a>(query: &Query<'a>) -> Result<V4<'a>, AuthError> {
             "The X-Amz-SignedHeaders parameter is mal-formed.",
         ));
     }
-    let scope = Scope::parse(&credential).ok_or_else(|| bad_query(BAD_CREDENTIAL))?;
-    let own = |text: &str| Cow::Owned(text.to_owned());
+    let scope = Scope::parse(&credential.value).ok_or_else(|| bad_query(BAD_CREDENTIAL))?;
+    // Every piece is in what was sent as well, between escaped slashes, unless the client escaped more than it had to.
+    let mut sent = SentPieces(credential.raw);
+    let mut piece = |text: &str| match sent.next() {
+        Some(sent) if sent == text => Cow::Borrowed(sent),
+        _ => Cow::Owned(text.to_owned()),
+    };
     Ok(V4 {
         carrier: Carrier::Query,
-        access_key_id: own(scope.access_key_id),
-        date: own(scope.date),
-        region: own(scope.region),
-        service: own(scope.service),
+        access_key_id: piece(scope.access_key_id),
+        date: piece(scope.date),
+        region: piece(scope.region),
+        service: piece(scope.service),
         signed_headers,
         signature,
         amz_date,
         signed_at,
         expires: Some(expires),
         session_token,
-        credential,
+        credential: credential.value,
     })
+}
+
+/// The pieces of a credential as a query holds it.
+struct SentPieces<'a>(&'a str);
+
+impl<'a> Iterator for SentPieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let all = self.0;
+        let end = memchr::memchr2(b'%', b'/', all.as_bytes()).unwrap_or(all.len());
+        let (piece, rest) = all.split_at_checked(end)?;
+        let slash = ["%2F", "%2f", "/"];
+        self.0 = slash
+            .iter()
+            .find_map(|slash| rest.strip_prefix(slash))
+            .unwrap_or_default();
+        Some(piece)
+    }
 }
 
 fn expires(text: &str) -> Result<u32, AuthError> {
@@ -327,12 +406,12 @@ fn expires(text: &str) -> Result<u32, AuthError> {
     }
 }
 
-fn presigned_v2<'a>(query: &Query<'a>) -> Result<V2<'a>, AuthError> {
+fn presigned_v2(mut query: Query<'_>) -> Result<V2<'_>, AuthError> {
     const MISSING: &str = "Query-string authentication requires the Signature, Expires and \
         AWSAccessKeyId parameters";
-    let need = |name: &str| {
-        query
-            .one(name)?
+    let mut need = |name: &str| {
+        let found = query.one(name)?.map(|parameter| parameter.value);
+        found
             .filter(|value| !value.is_empty())
             .ok_or_else(|| bad_query(MISSING))
     };
@@ -343,11 +422,67 @@ fn presigned_v2<'a>(query: &Query<'a>) -> Result<V2<'a>, AuthError> {
             shortened(&expires)
         ))
     })?;
+    let (access_key_id, signature) = (need("AWSAccessKeyId")?, need("Signature")?);
+    let token = query.one("x-amz-security-token")?;
     Ok(V2 {
         carrier: Carrier::Query,
-        access_key_id: need("AWSAccessKeyId")?,
-        signature: need("Signature")?,
+        access_key_id,
+        signature,
         expires: Some(expires),
-        session_token: query.one("x-amz-security-token")?.map(Token),
+        session_token: token.map(|parameter| Token(parameter.value)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_a_signature_needs_is_taken_out_of_a_query() {
+        let signed = "X-Amz-Algorithm=A&X-Amz-Credential=k%2F1&X-Amz-Date=d&X-Amz-Expires=1&X-Amz-SignedHeaders=host\
+            &X-Amz-Security-Token=t&X-Amz-Content-Sha256=c&X-Amz-Signature=s";
+        for (query, left) in [
+            ("", ""),
+            ("uploads", "uploads"),
+            (signed, ""),
+            ("a=1&X-Amz-Date=d&b=%2F&X-Amz-Signature=s&c", "a=1&b=%2F&c"),
+            ("X-Amz-Signature", ""),
+            // What a signature does not know is the request's own.
+            ("X-Amz-Acl=private&X-Amz-Date=d", "X-Amz-Acl=private"),
+            (
+                "x-amz-date=d&X-Amz-Dates=1&X%2DAmz-Date=1",
+                "x-amz-date=d&X-Amz-Dates=1&X%2DAmz-Date=1",
+            ),
+        ] {
+            assert_eq!(without_signature(query), left, "{query}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_credential_are_found_where_they_were_sent() {
+        for (sent, borrowed) in [
+            ("K%2F20260102%2Fr%2fs%2Faws4_request", true),
+            ("K/20260102/r/s/aws4_request", true),
+            ("%4B%2F20260102%2Fr%2Fs%2Faws4_request", false),
+        ] {
+            let query = format!(
+                "X-Amz-Algorithm={ALGORITHM}&X-Amz-Credential={sent}&X-Amz-Date=20260102T030405Z\
+                 &X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+            );
+            let claim = presigned_v4(Query::read(&query).unwrap()).unwrap();
+            let pieces = [
+                &claim.access_key_id,
+                &claim.date,
+                &claim.region,
+                &claim.service,
+            ];
+            assert_eq!(pieces.map(|piece| &**piece), ["K", "20260102", "r", "s"]);
+            assert_eq!(
+                matches!(claim.access_key_id, Cow::Borrowed(_)),
+                borrowed,
+                "{sent}"
+            );
+            assert_eq!(claim.credential, "K/20260102/r/s/aws4_request");
+        }
+    }
 }

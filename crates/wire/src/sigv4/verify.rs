@@ -295,10 +295,7 @@ fn payload<'a>(
 
 /// A payload hash that the signer of a URL bound.
 fn query_hash<'a>(parts: &Parts<'a>) -> Option<&'a str> {
-    parts
-        .query
-        .split('&')
-        .find_map(|piece| piece.strip_prefix("X-Amz-Content-Sha256="))
+    pieces(parts.query, b'&').find_map(|piece| piece.strip_prefix("X-Amz-Content-Sha256="))
 }
 
 /// Holds a whole body against its hash.
