@@ -21,7 +21,7 @@ use crate::rows::{Piece, PieceBytes, Record};
 use crate::seal::{CHUNK, DataKey, TAG};
 use crate::store::Inner;
 
-/// The bytes of an answer: a stream of chunks of at most 256 KiB (a small object is one chunk).
+/// The bytes of an answer: a stream of chunks of at most 1 MiB (a small object is one chunk).
 ///
 /// A blob that is read as a whole is compared with its checksum; if it differs the stream ends with an
 /// error *instead of* its last chunk, so that the client sees a truncated answer.
@@ -313,19 +313,23 @@ impl Reader {
 
 impl Open {
     fn next(&mut self, buffers: &Arc<Buffers>) -> Result<Bytes, Error> {
-        let mut buffer = buffers.take();
-        let (skip, plain) = match &self.key {
+        let left = self.end - self.at;
+        match &self.key {
             None => {
-                let want = (self.end - self.at).min(READ as u64) as usize;
+                let mut buffer = buffers.for_bytes(left);
+                let want = left.min(buffer.bytes.len() as u64) as usize;
                 let into = buffer.bytes.get_mut(..want).unwrap_or_default();
                 self.file
                     .read_exact_at(into, self.at)
                     .doing("read", &*self.name)?;
-                (0, want)
+                self.taken(buffer, 0, want)
             }
-            Some(key) => self.open_chunks(key, &mut buffer.bytes)?,
-        };
-        self.taken(buffer, skip, plain)
+            Some(key) => {
+                let mut buffer = buffers.usual();
+                let (skip, plain) = self.open_chunks(key, &mut buffer.bytes)?;
+                self.taken(buffer, skip, plain)
+            }
+        }
     }
 
     /// As [`Open::next`], without waiting for the disk. Sealed chunks are left to threads that may take
@@ -334,8 +338,9 @@ impl Open {
         if self.key.is_some() {
             return None;
         }
-        let mut buffer = buffers.take();
-        let want = (self.end - self.at).min(READ as u64) as usize;
+        let left = self.end - self.at;
+        let mut buffer = buffers.for_bytes(left);
+        let want = left.min(buffer.bytes.len() as u64) as usize;
         let into = buffer.bytes.get_mut(..want)?;
         let read = preadv2(
             &self.file,
@@ -343,8 +348,9 @@ impl Open {
             self.at,
             ReadWriteFlags::NOWAIT,
         );
-        // Part of it, an error, or a file system that cannot say: all are for the other way.
-        (read == Ok(want)).then(|| self.taken(buffer, 0, want))
+        // A small part, an error, or a file system that cannot say: all are for the other way.
+        let read = read.ok().filter(|read| *read == want || *read >= CHUNK)?;
+        Some(self.taken(buffer, 0, read))
     }
 
     /// Bytes `skip..plain` of a buffer, counted and checked.
