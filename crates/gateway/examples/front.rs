@@ -6,7 +6,14 @@
 //! ```
 //!
 //! `signed`: presigned by a user whose policy allows it, in a bucket that has a policy; `open`: the same object,
-//! unsigned; `bare`: hyper alone answers the same request with the same number of bytes.
+//! unsigned; `bare`: hyper alone answers the same request with the same number of bytes. `serve` prints where it listens and a
+//! presigned URL for reading and for writing an object of any size, and serves until it is ended.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a measurement that cannot be made may end as it likes"
+)]
 
 #[path = "../tests/it/support.rs"]
 #[allow(dead_code, reason = "the tests use all of it")]
@@ -30,10 +37,11 @@ fn main() {
     let count: u32 = arguments
         .next()
         .map_or(3000, |text| text.parse().expect("a number of requests"));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let mut runtime = match kind.as_str() {
+        "serve" => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().expect("a runtime");
     runtime.block_on(run(&kind, count));
 }
 
@@ -63,6 +71,13 @@ async fn run(kind: &str, count: u32) {
     let put = ask("PUT", "/reports/k1").body(vec![b'x'; SIZE]).by(ROOT);
     client.send(&put).await.is(200);
     let host = format!("localhost:{}", port.address.port());
+    if kind == "serve" {
+        for method in ["GET", "PUT"] {
+            let url = ask(method, "/reports/large").host(&host);
+            println!("http://{host}{}", url.presigned(ROOT, 86_400).target());
+        }
+        return std::future::pending().await;
+    }
     let get = ask("GET", "/reports/k1").host(&host);
     let get = if kind == "open" {
         get

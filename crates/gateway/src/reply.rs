@@ -205,6 +205,13 @@ impl Reply {
         }
     }
 
+    /// Adds a header whose value was made for it: it is not copied.
+    pub(crate) fn set_made(&mut self, name: HeaderName, value: String) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) {
+            self.headers.insert(name, value);
+        }
+    }
+
     /// Adds a header whose value is always the same.
     pub(crate) fn set_static(&mut self, name: HeaderName, value: &'static str) {
         self.headers.insert(name, HeaderValue::from_static(value));

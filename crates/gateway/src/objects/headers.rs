@@ -227,7 +227,11 @@ const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
 const WEBSITE_REDIRECT: HeaderName = HeaderName::from_static("x-amz-website-redirect-location");
 
 pub(super) fn etag(reply: &mut Reply, etag: &str) {
-    reply.set(header::ETAG, format!("\"{etag}\""));
+    let mut quoted = String::with_capacity(etag.len() + 2);
+    quoted.push('"');
+    quoted.push_str(etag);
+    quoted.push('"');
+    reply.set_made(header::ETAG, quoted);
 }
 
 pub(super) fn version(reply: &mut Reply, version: Option<&VersionId>) {
@@ -249,7 +253,7 @@ pub(super) fn object(reply: &mut Reply, object: &Object) {
     let attributes = &info.attributes;
     let kept = &attributes.headers;
     etag(reply, &info.etag);
-    reply.set(header::LAST_MODIFIED, http_date(info.last_modified.0));
+    reply.set_made(header::LAST_MODIFIED, http_date(info.last_modified.0));
     reply.set_static(header::ACCEPT_RANGES, "bytes");
     match kept.content_type.as_deref() {
         Some(kind) => reply.set(header::CONTENT_TYPE, kind),

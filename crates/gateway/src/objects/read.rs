@@ -159,7 +159,7 @@ fn shown(
         }
         None => info.size,
     };
-    reply.set(header::CONTENT_LENGTH, length.to_string());
+    reply.headers.insert(header::CONTENT_LENGTH, length.into());
     if let (Some(parts), Some(_)) = (info.parts, options.part) {
         reply.set(
             HeaderName::from_static("x-amz-mp-parts-count"),
