@@ -123,7 +123,7 @@ pub(crate) async fn drain(mut object: Object) -> Result<Vec<u8>, Error> {
     let length = object.length();
     while let Some(chunk) = object.body.next().await {
         let chunk = chunk?;
-        assert!(!chunk.is_empty() && chunk.len() <= 256 * 1024);
+        assert!(!chunk.is_empty() && chunk.len() <= 1024 * 1024);
         all.extend_from_slice(&chunk);
     }
     assert_eq!(all.len() as u64, length);
