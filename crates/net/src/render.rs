@@ -392,8 +392,9 @@ fn add_port(router: &mut Namespace, view: &VpcView, port: &PortView) {
             router.neighbours.push(neighbour(&device, address, mac));
         }
     }
-    if port.host_device().is_none() {
-        ipv6::add_port(router, eni, &device);
+    match port.host_device() {
+        None => ipv6::add_port(router, eni, &device),
+        Some(_) => ipv6::add_lent_port(router, eni, &device),
     }
 }
 

@@ -82,7 +82,9 @@ pub(super) fn add(table: &mut Table, view: &VpcView, router: &[Address]) {
         table.sets.insert(family.own.into(), own(view, &family));
         let addresses = router.iter().map(|held| held.address.addr());
         let addresses = addresses.filter(|address| IpFamily::of(*address) == family.number);
-        let addresses = addresses.map(|address| plain(Datum::Addr(address)));
+        // A subnet's router has its address on every lent device of the subnet as well.
+        let addresses: BTreeSet<IpAddr> = addresses.collect();
+        let addresses = addresses.into_iter().map(Datum::Addr).map(plain);
         let addresses = set(family.key, None, addresses.collect());
         table.sets.insert(family.router.into(), addresses);
     }
@@ -241,6 +243,11 @@ fn add_ipv6_sources(rules: &mut Vec<Rule>, view: &VpcView) {
     let unspecified = Datum::Addr(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
     let link_local = Datum::Net(IpNet::V6(LINK_LOCAL));
     let local = Expr::one_of(Field::Ip6Saddr, vec![unspecified, link_local]);
+    if let Some(from) = asking_ports(view) {
+        // Somebody else's host has to ask for the router, and the router for it.
+        let rule = [from, local.clone(), neighbour_discovery(), Expr::ACCEPT];
+        rules.push(Rule::from(rule));
+    }
     rules.push(Rule::from([local, Expr::DROP]));
     for peering in &view.peerings {
         let from = Expr::is(Field::Iifname, name(&peering::device(peering.number)));
@@ -257,6 +264,22 @@ fn add_ipv6_sources(rules: &mut Vec<Rule>, view: &VpcView) {
         };
         rules.push(refused([from, other], "not an address of the peer"));
     }
+}
+
+/// That a packet comes from a port with IPv6 that is a device of the host, if there is one.
+pub(super) fn asking_ports(view: &VpcView) -> Option<Expr> {
+    let ports = view.ports.iter();
+    let lent = ports.filter(|port| port.host_device().is_some() && !port.interface.ipv6.is_empty());
+    let devices: Vec<Datum> = lent
+        .map(|port| name(&port_device(&port.interface.id)))
+        .collect();
+    (!devices.is_empty()).then(|| Expr::one_of(Field::Iifname, devices))
+}
+
+/// Questions for neighbours, and answers.
+pub(super) fn neighbour_discovery() -> Expr {
+    let kinds = [135, 136].map(Datum::Number).to_vec();
+    Expr::one_of(Field::Icmpv6Type, kinds)
 }
 
 /// The rules by which no port gets what is not for it.

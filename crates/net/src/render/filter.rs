@@ -99,6 +99,10 @@ fn input(view: &VpcView) -> Chain {
             Expr::ACCEPT,
         ]));
         rules.extend([names(&twin, 17), names(&twin, 6)]);
+        if let Some(from) = checks::asking_ports(view) {
+            let rule = [from, checks::neighbour_discovery(), Expr::ACCEPT];
+            rules.push(Rule::from(rule));
+        }
     }
     Chain {
         base: base(Hook::Input, 0, true),

@@ -84,6 +84,25 @@ pub(super) fn add_port(router: &mut Namespace, eni: &NetworkInterface, device: &
     }
 }
 
+/// A port that is a device of the host: what is behind it has addresses of its own on the cable, and both
+/// sides ask for each other.
+pub(super) fn add_lent_port(router: &mut Namespace, eni: &NetworkInterface, device: &str) {
+    if eni.ipv6.is_empty() {
+        return;
+    }
+    let end = Ipv6Net::new(NEAR_END, 64).unwrap_or(Ipv6Net::from(NEAR_END));
+    router.addresses.push(Address {
+        device: device.to_string(),
+        address: IpNet::V6(end),
+    });
+    for own in &eni.ipv6 {
+        router.routes.push(Route {
+            device: Some(device.to_string()),
+            ..to(Ipv6Net::from(*own))
+        });
+    }
+}
+
 /// A host's side: its addresses, the router as its only neighbour, and the way there in a table.
 pub(super) fn add_host(space: &mut Namespace, own: &[Ipv6Addr], device: &str, table: u32) {
     let Some(first) = own.first() else {

@@ -17,12 +17,14 @@ use crate::harness::{Outcome, Test};
 use crate::helpers::{installed, output_in};
 use crate::lab::{Lab, conversation, lab, wait};
 use crate::t_render::{VPC, id, owner, place_internet, place_vpc, serve, world};
+use crate::{t_ipv6, t_world};
 
 pub(crate) const TESTS: &[Test] = &[
     (
         "count::flows_are_seen_as_they_are",
         flows_are_seen_as_they_are,
     ),
+    ("count::flows_of_ipv6_are_seen", flows_of_ipv6_are_seen),
     (
         "count::connections_and_resets_are_told_by_device",
         connections_and_resets_are_told_by_device,
@@ -176,6 +178,47 @@ fn flows_are_seen_as_they_are() -> Outcome {
         let text = output_in(lab.agent(), VPC, "nft", &["list", "table", "inet", "adit"]);
         assert!(text.contains("set flows4_refused_in"), "{text}");
     }
+    Outcome::Passed
+}
+
+fn flows_of_ipv6_are_seen() -> Outcome {
+    let lab = lab!();
+    let mut draft = Draft::new(&t_ipv6::open_world(false).intent);
+    draft.put(FlowLog {
+        vpc: t_world::vpc_id(1),
+        ..flow_log("${version} ${tcp-flags}")
+    });
+    let snapshot = build(&Arc::new(draft.finish().0));
+    t_world::settle(&lab, &snapshot);
+    t_ipv6::serve(&lab, &snapshot);
+    let (one, two) = (t_world::instance(1, 1), t_ipv6::at(1, 2, "a"));
+    let own = t_ipv6::at(1, 1, "a");
+    let asked = t_ipv6::asked_at(1, 2, "a", 443);
+    lab.reaches(&one, &asked, "instance", &own);
+    let seen = |from: &str, to: &str| {
+        let flows = lab.agent().flows(t_world::vpc_id(1).as_str()).unwrap();
+        let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
+        let mut found = flows.flows;
+        found.retain(|flow| (flow.source, flow.destination) == (from, to));
+        found
+    };
+    let device = |n: u64| place::port_device(&id("eni-", t_world::nth(1, n)));
+    let there = seen(&own, &two);
+    assert!(!there.is_empty());
+    for flow in &there {
+        assert_eq!(Stage::of(&flow.tally), Some(Stage::Passed), "{flow:?}");
+        assert_eq!((&flow.into, &flow.out), (&device(1010), &device(2010)));
+        assert_eq!((flow.protocol, flow.destination_port), (6, 443), "{flow:?}");
+    }
+    // The first packet is a SYN without options of IPv6: 40 bytes and TCP's 40.
+    let syn = there.iter().find(|flow| flow.flags == 2).unwrap();
+    assert_eq!((syn.count.packets, syn.count.bytes), (1, 80));
+    assert!(seen(&two, &own).iter().any(|flow| flow.flags == 0x12));
+    // What is counted by pairs of devices knows no families.
+    let counters = lab.agent().counters(t_world::vpc_id(1).as_str()).unwrap();
+    let tallies = counters.tallies.iter();
+    let mut new = tallies.filter(|t| t.tally == tally::NEW && t.into == device(1010));
+    assert!(new.any(|t| t.out == device(2010)));
     Outcome::Passed
 }
 

@@ -50,11 +50,11 @@ const SERVICE: &str = "fd00:ad18::c612:a";
 const SERVICE_PORT: &str = "[fd00:ad18::c612:a]:443";
 
 /// An address of subnet `n` of VPC `v`.
-fn at(v: u64, n: u64, last: &str) -> String {
+pub(crate) fn at(v: u64, n: u64, last: &str) -> String {
     format!("fd00:ad17:0:{v}0{n}::{last}")
 }
 
-fn asked_at(v: u64, n: u64, last: &str, port: u16) -> String {
+pub(crate) fn asked_at(v: u64, n: u64, last: &str, port: u16) -> String {
     format!("[{}]:{port}", at(v, n, last))
 }
 
@@ -218,7 +218,7 @@ fn add_rules(draft: &mut Draft, plan: &Plan, v: u64, dice: &mut Dice) {
     }
 }
 
-fn serve(lab: &Lab, snapshot: &Snapshot) {
+pub(crate) fn serve(lab: &Lab, snapshot: &Snapshot) {
     let any: IpAddr = [0u16; 8].into();
     for port in [443, 80] {
         let serve = |ns: &str, name| lab.serve_at(&Listen::tcp(ns, any, port), name);
@@ -363,7 +363,7 @@ fn predictions_hold_in_random_worlds() -> Outcome {
 }
 
 /// Both VPCs with everything but filters; the third subnets lead nowhere.
-fn open_world(peering: bool) -> Snapshot {
+pub(crate) fn open_world(peering: bool) -> Snapshot {
     let plan = Plan {
         gateway: true,
         peering,

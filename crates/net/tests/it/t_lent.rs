@@ -12,15 +12,24 @@ use adit_net::client::{Agent, Mode};
 use adit_net::desired::*;
 use adit_net::exec::{NameFiles, command_in};
 
+use adit_model::{Draft, HostDevice, InterfaceUser, NetworkInterface, NetworkInterfaceId};
+use adit_net::protocol::{Listen, SocketSpec, Transport};
+use adit_net::render::{self, Internet};
+use adit_snapshot::build;
+
 use crate::harness::{Outcome, Test};
 use crate::helpers::{guard, ip, with};
 use crate::lab::{Lab, lab, wait};
+use crate::t_ipv6::{asked_at, at, open_world};
+use crate::t_render::id;
+use crate::t_world::{instance, nth, vpc_id};
 
 pub(crate) const TESTS: &[Test] = &[
     ("lent::a_device_is_a_port_and_goes_back", goes_back),
     ("lent::a_device_may_vanish_and_return", may_vanish),
     ("lent::a_device_outlives_the_agent", outlives_the_agent),
     ("lent::devices_of_many_kinds_can_be_lent", kinds),
+    ("lent::ipv6_passes_to_what_is_behind", ipv6),
     ("lent::what_may_not_be_lent_is_refused", refused),
     ("lent::rootless_there_is_nothing_to_lend", rootless),
 ];
@@ -223,7 +232,7 @@ fn group() -> Arc<Desired> {
 }
 
 fn serve(host: &Host) {
-    let listen = adit_net::protocol::Listen::tcp("instance", [0, 0, 0, 0].into(), 80);
+    let listen = Listen::tcp("instance", [0, 0, 0, 0].into(), 80);
     let listener = host.agent().listen_tcp(&listen).unwrap();
     listener.set_nonblocking(false).unwrap();
     crate::lab::answer_all(listener, "instance");
@@ -489,6 +498,81 @@ fn kinds() -> Outcome {
         let said = host.examine("b0", false);
         assert!(said.contains("a port of `br0`"), "{said}");
     }
+    Outcome::Passed
+}
+
+/// An interface of a VPC with IPv6, as the product states it: the machine behind has the interface's
+/// addresses of both families.
+fn ipv6() -> Outcome {
+    let host = host!();
+    let mut draft = Draft::new(&open_world(false).intent);
+    let eni: NetworkInterfaceId = id("eni-", nth(1, 1010));
+    draft.edit::<NetworkInterface>(&eni, |eni| {
+        eni.user = InterfaceUser::HostDevice(HostDevice {
+            name: "v0".into(),
+            forced: false,
+        });
+    });
+    let snapshot = build(&Arc::new(draft.finish().0));
+    let internet = render::render_internet(&Internet::default());
+    let agent = host.agent();
+    agent.apply(render::INTERNET, &Arc::new(internet)).unwrap();
+    let view = snapshot.vpc(vpc_id(1)).unwrap();
+    let desired = Arc::new(render::render(view));
+    agent.apply(view.vpc.id.as_str(), &desired).unwrap();
+    let drift = agent.drift(view.vpc.id.as_str()).unwrap();
+    assert_eq!(drift, Vec::<String>::new());
+    assert_eq!(host.absent(), None);
+
+    let own = at(1, 1, "a");
+    for line in [
+        "address flush dev eth0",
+        "address add 10.1.1.10/24 dev eth0",
+        "route add default via 10.1.1.1",
+        &format!("address add {own}/128 dev eth0 nodad"),
+        "route add default via fe80::1 dev eth0",
+    ] {
+        ip(host.outer.agent(), "box", line);
+    }
+    for any in [[0u16; 8].into(), [0u8; 4].into()] {
+        let listen = Listen::tcp(&instance(1, 2), any, 443);
+        let listener = agent.listen_tcp(&listen).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        crate::lab::answer_all(listener, "instance");
+        host.outer
+            .serve_at(&Listen::tcp("box", any, 443), "machine");
+    }
+    let outer = &host.outer;
+    outer.reaches("box", "10.1.2.10:443", "instance", "10.1.1.10");
+    // Its own link-local address may still be on probation.
+    let there = asked_at(1, 2, "a", 443);
+    wait(|| outer.ask("box", &there) == format!("instance {own} {there}"));
+    // Neither another's address nor a forged one gets anywhere.
+    let forged = at(1, 1, "77");
+    let change = |verb: &str, more: &str| {
+        let line = format!("address {verb} {forged}/128 dev eth0{more}");
+        ip(outer.agent(), "box", &line)
+    };
+    change("add", " nodad");
+    let within = Duration::from_millis(400);
+    let from = forged.parse().unwrap();
+    assert!(outer.connect_from("box", from, &there, within).is_err());
+    change("del", "");
+    // And the other way: the router asks for it.
+    let spec = SocketSpec {
+        ns: instance(1, 2),
+        transport: Transport::Tcp,
+        v6: true,
+        device: None,
+        mark: None,
+    };
+    let socket = socket2::Socket::from(agent.socket(&spec).unwrap());
+    let to: std::net::SocketAddr = asked_at(1, 1, "a", 443).parse().unwrap();
+    let within = Duration::from_secs(5);
+    socket.connect_timeout(&to.into(), within).unwrap();
+    socket.set_nonblocking(false).unwrap();
+    let said = crate::lab::conversation(&mut socket.into());
+    assert!(said.starts_with("machine"), "{said}");
     Outcome::Passed
 }
 
