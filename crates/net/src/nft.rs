@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub(crate) mod change;
+mod connection;
 mod expr;
 pub(crate) mod part;
 mod raw;

@@ -1,8 +1,9 @@
 //! Rules as the kernel's expressions: small instructions on registers.
 
+use super::connection;
 use super::raw::{RawSet, bounds, write_verdict};
 use super::{
-    CtState, Datum, Expr, Family, Field, InvalidTable, KeyType, NatTarget, RejectWith, Rule, Table,
+    Datum, Expr, Family, Field, InvalidTable, KeyType, NatTarget, RejectWith, Rule, Table,
     ValueType, Verdict,
 };
 use crate::desired::IpFamily;
@@ -25,13 +26,8 @@ const ICMPV6: u8 = 58;
 const MOST_VALUES: usize = 400;
 const MOST_EXPRS: usize = 64;
 
-/// What `ct` calls the parts of a connection.
-const CT_STATE: u32 = 0;
-const CT_DIRECTION: u32 = 1;
-const CT_MARK: u32 = 3;
-
 pub(super) const EQUAL: u32 = 0;
-const NOT_EQUAL: u32 = 1;
+pub(super) const NOT_EQUAL: u32 = 1;
 
 /// Writes one rule's expressions and collects the sets of its conditions with several values.
 pub(super) struct RuleWriter<'a> {
@@ -146,23 +142,11 @@ impl<'a> RuleWriter<'a> {
                 immediate(w, &mark.to_ne_bytes());
                 set_meta_mark(w);
             }
-            Expr::CtState(states) => connection_state(w, states),
+            Expr::CtState(states) => connection::state(w, states),
             Expr::Family(family) => self.need_network(w, network_of(*family))?,
-            Expr::CtDirection { reply } => {
-                connection(w, CT_DIRECTION);
-                compare(w, EQUAL, &[u8::from(*reply)]);
-            }
-            Expr::CtMark(mark) => {
-                connection(w, CT_MARK);
-                compare(w, EQUAL, &mark.to_ne_bytes());
-            }
-            Expr::SetCtMark(mark) => {
-                immediate(w, &mark.to_ne_bytes());
-                named(w, "ct", |w| {
-                    w.attr_be32(2, CT_MARK);
-                    w.attr_be32(4, REGISTER);
-                });
-            }
+            Expr::CtDirection { reply } => connection::direction(w, *reply),
+            Expr::CtMark(mark) => connection::mark(w, *mark),
+            Expr::SetCtMark(mark) => connection::set_mark(w, *mark),
             Expr::TcpSyn => {
                 self.need_transport(w, TCP);
                 payload(w, 2, 13, 1, REGISTER);
@@ -429,7 +413,7 @@ pub(super) fn payload(w: &mut Writer, base: u32, offset: u32, length: u32, regis
     });
 }
 
-fn compare(w: &mut Writer, operator: u32, bytes: &[u8]) {
+pub(super) fn compare(w: &mut Writer, operator: u32, bytes: &[u8]) {
     compare_in(w, REGISTER, operator, bytes);
 }
 
@@ -450,7 +434,7 @@ fn range(w: &mut Writer, operator: u32, first: &[u8], last: &[u8]) {
     });
 }
 
-fn bitwise(w: &mut Writer, mask: &[u8]) {
+pub(super) fn bitwise(w: &mut Writer, mask: &[u8]) {
     bitwise_in(w, REGISTER, mask);
 }
 
@@ -464,7 +448,7 @@ pub(super) fn bitwise_in(w: &mut Writer, register: u32, mask: &[u8]) {
     });
 }
 
-fn immediate(w: &mut Writer, bytes: &[u8]) {
+pub(super) fn immediate(w: &mut Writer, bytes: &[u8]) {
     immediate_in(w, REGISTER, bytes);
 }
 
@@ -489,29 +473,6 @@ fn lookup(w: &mut Writer, set: &str, id: Option<u32>, target: Option<u32>, negat
             w.attr_be32(5, 1);
         }
     });
-}
-
-/// Loads what the kernel knows of the packet's connection; the rule ends where it knows none.
-fn connection(w: &mut Writer, key: u32) {
-    named(w, "ct", |w| {
-        w.attr_be32(2, key);
-        w.attr_be32(1, REGISTER);
-    });
-}
-
-fn connection_state(w: &mut Writer, states: &[CtState]) {
-    let mask = states.iter().fold(0u32, |mask, state| {
-        mask | match state {
-            CtState::Invalid => 1,
-            CtState::Established => 2,
-            CtState::Related => 4,
-            CtState::New => 8,
-            CtState::Untracked => 64,
-        }
-    });
-    connection(w, CT_STATE);
-    bitwise(w, &mask.to_ne_bytes());
-    compare(w, NOT_EQUAL, &[0; 4]);
 }
 
 /// `tcp option maxseg size set rt mtu`.
