@@ -1,5 +1,6 @@
-"""Queries of a VPC as lines of its log groups, in the shape of Route 53 Resolver's query logs."""
+"""Queries of a VPC as lines of its log groups or of objects, in the shape of Route 53 Resolver's query logs."""
 
+import gzip
 import json
 import re
 import stat
@@ -16,8 +17,10 @@ DESTINATION = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{GROUP}"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Two VPCs, one with a site and an inbound endpoint; its queries are logged."""
-    state = tmp_path_factory.mktemp("query-log") / "state"
-    adit = Installation(state=state)
+    folder = tmp_path_factory.mktemp("query-log")
+    state = folder / "state"
+    (folder / "adit.toml").write_text("[dns]\nbucket_log_seconds = 1\n")
+    adit = Installation(state=state, arguments=["--config", str(folder / "adit.toml")])
     try:
         adit.start()
         resolver = adit.client("route53resolver")
@@ -124,8 +127,44 @@ def test_a_configuration_in_use_stays_and_a_disassociated_one_logs_nothing(place
     assert logged(place, "afterwards.example") == []
 
 
+def test_queries_of_a_vpc_become_objects_of_a_bucket(place):
+    adit, resolver, other = place["adit"], place["resolver"], place["other"]
+    adit.s3.create_bucket(Bucket="dns-logs")
+    config = resolver.create_resolver_query_log_config(
+        Name="bucket", DestinationArn="arn:aws:s3:::dns-logs/dns", CreatorRequestId="bucket"
+    )["ResolverQueryLogConfig"]
+    resolver.associate_resolver_query_log_config(ResolverQueryLogConfigId=config["Id"], ResourceId=other.id)
+    for number in range(3):
+        place["elsewhere"].lookup(f"to-bucket-{number}.example")
+    folder = f"dns/AWSLogs/{ACCOUNT}/vpcdnsquerylogs/{other.id}/"
+
+    def lines():
+        found = []
+        for entry in adit.s3.list_objects_v2(Bucket="dns-logs").get("Contents", []):
+            assert re.fullmatch(
+                rf"{folder}\d{{4}}/\d\d/\d\d/{other.id}_vpcdnsquerylogs_{ACCOUNT}_\d{{8}}T\d{{4}}Z_[0-9a-f]{{8}}\.log\.gz", entry["Key"]
+            )
+            body = adit.s3.get_object(Bucket="dns-logs", Key=entry["Key"])["Body"].read()
+            found += [json.loads(line) for line in gzip.decompress(body).splitlines()]
+        return found
+
+    wait_until(lambda: len(lines()) >= 3, 20, "the lines")
+    # Objects of one minute stand in any order.
+    first = {f"to-bucket-{number}.example." for number in range(3)}
+    assert {line["query_name"] for line in lines()} == first and len(lines()) == 3
+    assert {(line["vpc_id"], line["srcaddr"]) for line in lines()} == {(other.id, place["elsewhere"].address)}
+    # What waits when the configuration goes is delivered, too.
+    place["elsewhere"].lookup("the-last.example")
+    resolver.disassociate_resolver_query_log_config(ResolverQueryLogConfigId=config["Id"], ResourceId=other.id)
+    place["elsewhere"].lookup("afterwards.example")
+    wait_until(lambda: len(lines()) >= 4, 20, "the last line")
+    assert {line["query_name"] for line in lines()} == first | {"the-last.example."}
+    resolver.delete_resolver_query_log_config(ResolverQueryLogConfigId=config["Id"])
+
+
 @pytest.mark.parametrize("destination", [
-    "arn:aws:s3:::bucket",
+    "arn:aws:s3:::no-such-bucket",
+    "arn:aws:s3:::no-such-bucket/AWSLogs/x",
     f"arn:aws:logs:eu-west-1:{ACCOUNT}:log-group:x",
     "arn:aws:logs:us-east-1:999999999999:log-group:x",
     f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:has space",

@@ -99,6 +99,9 @@ pub struct DnsConfig {
     pub upstream: Vec<UpstreamServer>,
     /// The files of query logs.
     pub log: LogConfig,
+    /// How many seconds query logs that go to a bucket gather before they become an object: 1 to 600,
+    /// 300 where it is not set.
+    pub bucket_log_seconds: Option<u32>,
 }
 
 /// The most upstream servers: each may cost a query its patience.
@@ -108,6 +111,12 @@ impl DnsConfig {
     /// The servers with their ports.
     pub fn upstreams(&self) -> Vec<SocketAddr> {
         self.upstream.iter().map(|server| server.0).collect()
+    }
+
+    /// How long query logs that go to a bucket gather.
+    pub fn bucket_logs_every(&self) -> Duration {
+        let seconds = self.bucket_log_seconds.unwrap_or(300);
+        Duration::from_secs(seconds.clamp(1, 600).into())
     }
 }
 

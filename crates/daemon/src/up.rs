@@ -116,7 +116,7 @@ impl std::fmt::Debug for UpOptions {
 /// How long a mutating call waits for the planes before it answers `pending`.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// How long the end waits for the last records of flow logs.
+/// How long the end waits for the last records of flow logs and query logs.
 const RECORDS: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until SIGTERM, SIGINT, or `adit down`.
@@ -313,7 +313,7 @@ async fn serve(
     store.follow(adit_plane::builder(publish));
 
     let (place, placed) = watch::channel(Placed::default());
-    let ending = CancellationToken::new();
+    let (ending, delivered) = (CancellationToken::new(), CancellationToken::new());
     let mut recorder = None;
     if planes {
         let mut net = NetPlane::new(agent_options(options, state, &store));
@@ -337,6 +337,12 @@ async fn serve(
                 upstream: config.dns.upstreams(),
                 log_folder: state.join(log_groups::FOLDER),
                 log_limits: config.dns.log.limits(),
+                delivery: planes::names::Delivery {
+                    objects: objects.clone(),
+                    every: config.dns.bucket_logs_every(),
+                    ending: ending.clone(),
+                    done: delivered.clone(),
+                },
             },
         ));
         tokio::spawn(leases::run(store.clone()));
@@ -432,7 +438,11 @@ async fn serve(
     ending.cancel();
     if let Some(recorder) = recorder {
         // What passed until now is written down.
-        let _ = tokio::time::timeout(RECORDS, recorder).await;
+        let _ = tokio::time::timeout(RECORDS, async {
+            let _ = recorder.await;
+            delivered.cancelled().await;
+        })
+        .await;
     }
     control.stop().await;
     front.deliver_logs().await;

@@ -34,7 +34,9 @@ pub use intent::{Change, Draft, Generation, Intent, Kind, LoadError, Resource, T
 pub use job::*;
 pub use names::*;
 pub use network::*;
-pub use query_log::{LogGroupError, LogGroupName, QueryLogAssociation, QueryLogConfig};
+pub use query_log::{
+    LogGroupError, LogGroupName, QueryLogAssociation, QueryLogConfig, QueryLogTarget,
+};
 pub use resources::*;
 pub use s3::*;
 pub use secret::Secret;

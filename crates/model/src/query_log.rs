@@ -17,8 +17,9 @@ pub struct QueryLogConfig {
     pub region: Region,
     /// A name for people.
     pub name: String,
-    /// The log group, by name: a file of this installation, since there is no CloudWatch.
-    pub log_group: LogGroupName,
+    /// Where the lines go. It was once a log group always.
+    #[serde(alias = "log_group")]
+    pub target: QueryLogTarget,
     /// The destination as its caller named it.
     pub destination: String,
     /// What the caller named the request that made it.
@@ -27,6 +28,21 @@ pub struct QueryLogConfig {
     pub created: Millis,
     /// Tags.
     pub tags: Tags,
+}
+
+/// Where query logs go.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum QueryLogTarget {
+    /// A log group, by name: a file of this installation, since there is no CloudWatch.
+    LogGroup(LogGroupName),
+    /// Objects of a bucket.
+    Bucket {
+        /// The bucket, of the same account, kept by the embedded store.
+        bucket: BucketName,
+        /// The folder in front of `AWSLogs`, without slashes around it; empty for none.
+        prefix: String,
+    },
 }
 
 /// That the queries of a VPC are logged by a configuration.
@@ -83,6 +99,21 @@ impl std::str::FromStr for LogGroupName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn targets_are_read_as_they_were_written() {
+        let group = QueryLogTarget::LogGroup("/a/b".parse().unwrap());
+        let bucket = QueryLogTarget::Bucket {
+            bucket: "logs".parse().unwrap(),
+            prefix: "dns".to_owned(),
+        };
+        assert_eq!(serde_json::to_string(&group).unwrap(), r#""/a/b""#);
+        for target in [group, bucket] {
+            let text = serde_json::to_string(&target).unwrap();
+            let read: QueryLogTarget = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, target, "{text}");
+        }
+    }
 
     #[test]
     fn names_of_log_groups() {

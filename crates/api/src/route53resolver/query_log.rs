@@ -39,7 +39,7 @@ pub(crate) fn create(
     let request = input.required("CreatorRequestId")?;
     let name = checked_name(input.required("Name")?)?;
     let destination = input.required("DestinationArn")?;
-    let log_group = log_group(ctx, destination)?;
+    let target = target(draft, ctx, destination)?;
     let mine = || draft.query_log_configs.values().filter(|c| is_mine(ctx, c));
     if mine().any(|config| config.creator_request_id == request) {
         return Err(exists(format!(
@@ -54,7 +54,7 @@ pub(crate) fn create(
         owner: ctx.caller.account.clone(),
         region: ctx.region.clone(),
         name,
-        log_group,
+        target,
         destination: destination.to_string(),
         creator_request_id: request.to_string(),
         created: ctx.now,
@@ -65,26 +65,51 @@ pub(crate) fn create(
     ))
 }
 
-/// The log group that an ARN names: one of the caller's in this Region.
-fn log_group(ctx: &Ctx, arn: &str) -> Result<LogGroupName, Refusal> {
+/// What an ARN names: a log group of the caller's in this Region, or a bucket of the caller's, with a
+/// folder or without.
+fn target(intent: &Intent, ctx: &Ctx, arn: &str) -> Result<QueryLogTarget, Refusal> {
     let field = "DestinationArn";
     let here = format!(
         "arn:aws:logs:{}:{}:log-group:",
         ctx.region, ctx.caller.account
     );
-    match arn.strip_prefix(&here) {
-        Some(rest) => {
-            let name = rest.strip_suffix(":*").unwrap_or(rest);
-            name.parse()
-                .map_err(|why: LogGroupError| invalid(field, why.to_string()))
+    if let Some(rest) = arn.strip_prefix(&here) {
+        let name = rest.strip_suffix(":*").unwrap_or(rest);
+        let name: Result<LogGroupName, LogGroupError> = name.parse();
+        return match name {
+            Ok(name) => Ok(QueryLogTarget::LogGroup(name)),
+            Err(why) => Err(invalid(field, why.to_string())),
+        };
+    }
+    let refuse = |why: &str| {
+        let shown = said(arn);
+        Err(invalid(field, format!("The destination \"{shown}\" {why}")))
+    };
+    let Some(rest) = arn.strip_prefix("arn:aws:s3:::") else {
+        return refuse(&format!(
+            "is not supported: it must be a log group of this account and Region, {here}NAME, or a bucket, arn:aws:s3:::NAME."
+        ));
+    };
+    let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let prefix = prefix.trim_matches('/');
+    if prefix.len() > 512 || prefix.split('/').any(|part| part == "AWSLogs") {
+        return refuse("has a folder that logs cannot be in.");
+    }
+    let Ok(bucket) = name.parse::<BucketName>() else {
+        return refuse("is not the name of a bucket.");
+    };
+    match intent.get::<Bucket>(&bucket) {
+        Some(found) if found.owner != ctx.caller.account => {
+            refuse("cannot be used: the bucket is not of this account.")
         }
-        None => Err(invalid(
-            field,
-            format!(
-                "The destination \"{}\" is not supported: it must be a log group of this account and Region, {here}NAME.",
-                said(arn)
-            ),
-        )),
+        Some(found) if found.origin.is_some() => {
+            refuse("is kept by an upstream, where logs are not written.")
+        }
+        Some(_) => Ok(QueryLogTarget::Bucket {
+            bucket,
+            prefix: prefix.to_owned(),
+        }),
+        None => refuse("does not exist."),
     }
 }
 

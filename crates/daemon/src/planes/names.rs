@@ -34,6 +34,7 @@ use super::net::{Placed, chain};
 use super::sockets::{Desk, desks};
 use crate::rotate;
 use outbound::Outbound;
+pub use query_log::Delivery;
 use query_log::QueryLog;
 use world::public::authority;
 use world::{VpcNames, World, reverse_domains};
@@ -243,6 +244,8 @@ pub struct Manners {
     pub log_folder: PathBuf,
     /// When such a file begins anew.
     pub log_limits: rotate::Limits,
+    /// How query logs get into buckets.
+    pub delivery: Delivery,
 }
 
 /// The loop: sockets follow what the network plane has placed.
@@ -261,7 +264,8 @@ pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, manners: Man
         manners.log_limits,
         world.clone(),
     ));
-    let logging = log.clone();
+    let (logging, delivering) = (log.clone(), log.clone());
+    tokio::spawn(async move { delivering.deliver(manners.delivery).await });
     let names = WorldNames { world, upstream };
     let server = Server::new(
         names,

@@ -307,6 +307,18 @@ async fn names_of_other_endpoints_and_regions_are_not_served() {
             .await
             .is(200);
     }
+    // Websites are left out by PrivateLink, too; elsewhere they are not built.
+    for host in [
+        "reports.s3-website-us-east-1.amazonaws.com",
+        "reports.s3-website.us-east-1.amazonaws.com",
+    ] {
+        way.send(&at(host, "/k")).await.fails(400, "InvalidRequest");
+        let mut gateway = world.way(GATEWAY).client().await;
+        gateway
+            .send(&at(host, "/k"))
+            .await
+            .fails(501, "NotImplemented");
+    }
     // An endpoint's own names lead nowhere else.
     world
         .listen(Via::Internet)

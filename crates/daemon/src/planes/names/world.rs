@@ -7,7 +7,6 @@ pub(super) mod public;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use adit_dns::index::{Layer, Rule, Zone};
@@ -20,7 +19,7 @@ use adit_snapshot::decide::name::{self, Found, NameReason, TTL, Viewpoint};
 use adit_snapshot::names::{self as spelling, S3Name};
 use rpds::RedBlackTreeMapSync;
 
-use crate::log_groups;
+use super::query_log::Sink;
 
 /// Most values in an answer from several sets [Route 53's multivalue answer].
 const MOST_VALUES: usize = 8;
@@ -50,7 +49,7 @@ pub(super) struct VpcNames {
     /// Whether it answers reverse names of the VPC's addresses.
     pub(super) reverse: bool,
     /// The directories of the log groups that its queries are logged to.
-    pub(super) logs: BTreeSet<PathBuf>,
+    pub(super) logs: BTreeSet<Sink>,
     /// For everybody who asks it.
     pub(super) private: Layer,
     /// For those who ask through an inbound endpoint, besides.
@@ -215,7 +214,7 @@ impl World {
         let mut names = VpcNames {
             vpc: vpc.clone(),
             hosts: wire_name(&hosts)?,
-            logs: log_groups(intent, &vpc.id),
+            logs: logs(intent, vpc),
             reverse: intent.has_reverse_names(&vpc.id),
             private: Layer::new(),
             inbound: Layer::new(),
@@ -303,18 +302,12 @@ pub(super) fn reverse_domains() -> impl Iterator<Item = String> {
     whole.into_iter().map(str::to_string).chain(between)
 }
 
-/// The directories of a VPC's log groups.
-fn log_groups(intent: &Intent, vpc: &VpcId) -> BTreeSet<PathBuf> {
+/// Where the lines about a VPC's queries go.
+fn logs(intent: &Intent, vpc: &Vpc) -> BTreeSet<Sink> {
     let configs = intent
-        .in_vpc::<QueryLogAssociation>(vpc)
+        .in_vpc::<QueryLogAssociation>(&vpc.id)
         .filter_map(|association| intent.get::<QueryLogConfig>(&association.config));
-    configs.map(|config| log_directory(config)).collect()
-}
-
-/// Where a configuration's lines go, below the directory of all log groups.
-pub(super) fn log_directory(config: &QueryLogConfig) -> PathBuf {
-    let group = config.log_group.as_str();
-    log_groups::directory(config.owner.as_str(), config.region.as_str(), group)
+    configs.map(|config| Sink::of(config, vpc)).collect()
 }
 
 /// The number by which the sockets of an outbound endpoint are found again: its digits.
