@@ -43,6 +43,34 @@ def problems(adit):
     return [line for line in adit.adit("status", check=False).stdout.splitlines() if line.startswith("problem")]
 
 
+def test_what_is_behind_a_device_has_ipv6_too(adit, vpc, box):
+    """Its owner gives it the interface's address, and the subnet's router is found by neighbour discovery."""
+    made = adit.ec2.associate_vpc_cidr_block(VpcId=vpc.id, AmazonProvidedIpv6CidrBlock=True)
+    block = made["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"].replace("/56", "/64")
+    subnet = vpc.subnet()
+    adit.ec2.associate_subnet_cidr_block(SubnetId=subnet, Ipv6CidrBlock=block)
+    adit.ec2.modify_subnet_attribute(SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": True})
+    made = adit.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
+    (own,) = [one["Ipv6Address"] for one in made["Ipv6Addresses"]]
+    router = block.replace("/64", "1")
+    machine = box()
+    machine.cable("v0", f"{made['PrivateIpAddress']}/24", "10.0.1.1", "10.0.0.2")
+    machine.run("ip", "-6", "address", "add", f"{own}/128", "dev", "eth0", "nodad")
+    machine.run("ip", "-6", "route", "add", router, "dev", "eth0")
+    machine.run("ip", "-6", "route", "add", "default", "via", router)
+    interface, _ = attach(adit, made["NetworkInterfaceId"], "--interface", "v0")
+    with machine.host(adit) as host, adit.host(subnet) as other:
+        shown = json.loads(other.shell("ip", "-j", "-6", "addr", "show", "dev", "eth0").stdout)
+        (address,) = [one["local"] for one in shown[0]["addr_info"]]
+        # Nobody listens at either: whom a packet reaches, refuses.
+        assert host.connect(address, 8080) == "refused"
+        assert other.connect(own, 8080) == "refused"
+        machine.run("ip", "-6", "neigh", "flush", "all")
+        assert other.connect(own, 8080) == "refused"
+        assert problems(adit) == []
+    adit.adit("detach", interface)
+
+
 def test_what_is_behind_a_device_is_a_host_of_the_subnet(adit, vpc, box):
     subnet, endpoint, _ = vpc.private_subnet_with_gateway()
     bucket = adit.bucket()

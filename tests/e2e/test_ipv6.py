@@ -2,6 +2,8 @@
 
 import ipaddress
 import json
+import os
+import subprocess
 
 import pytest
 from harness.expect import allowed, denied
@@ -177,3 +179,22 @@ def test_an_address_comes_and_goes_while_a_host_runs(adit, six):
         assert [own(host)] == made
         adit.ec2.unassign_ipv6_addresses(NetworkInterfaceId=eni, Ipv6Addresses=made)
         assert host.shell("ip", "-6", "addr", "show", "dev", "eth0").stdout == ""
+
+
+def test_a_namespace_of_somebody_elses_gets_ipv6_for_its_device_alone(adit, six):
+    name = f"adit-test-{os.getpid()}-six"
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        inside = ["ip", "netns", "exec", name]
+        subprocess.run([*inside, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"], check=True)
+        interface, _ = adit.adit("attach", "--subnet", six.public, "--netns", f"/run/netns/{name}").stdout.split()
+        (shown,) = adit.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])["NetworkInterfaces"]
+        (address,) = [one["Ipv6Address"] for one in shown["Ipv6Addresses"]]
+        seen = subprocess.run([*inside, "ip", "-6", "addr", "show", "dev", "eth0"], capture_output=True, text=True, check=True)
+        assert f"{address}/128" in seen.stdout
+        asked = ["curl", "-6", "-s", "-o", "/dev/null", "-m", "10", "-w", "%{http_code}", f"http://[{SERVICE}]/"]
+        status = subprocess.run([*inside, *asked], capture_output=True, text=True, check=False).stdout
+        assert status in ("403", "307", "200")
+        adit.adit("detach", interface, "--delete")
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
