@@ -52,12 +52,10 @@ def test_what_is_behind_a_device_has_ipv6_too(adit, vpc, box):
     adit.ec2.modify_subnet_attribute(SubnetId=subnet, AssignIpv6AddressOnCreation={"Value": True})
     made = adit.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
     (own,) = [one["Ipv6Address"] for one in made["Ipv6Addresses"]]
-    router = block.replace("/64", "1")
     machine = box()
     machine.cable("v0", f"{made['PrivateIpAddress']}/24", "10.0.1.1", "10.0.0.2")
     machine.run("ip", "-6", "address", "add", f"{own}/128", "dev", "eth0", "nodad")
-    machine.run("ip", "-6", "route", "add", router, "dev", "eth0")
-    machine.run("ip", "-6", "route", "add", "default", "via", router)
+    machine.run("ip", "-6", "route", "add", "default", "via", "fe80::1", "dev", "eth0")
     interface, _ = attach(adit, made["NetworkInterfaceId"], "--interface", "v0")
     with machine.host(adit) as host, adit.host(subnet) as other:
         shown = json.loads(other.shell("ip", "-j", "-6", "addr", "show", "dev", "eth0").stdout)
