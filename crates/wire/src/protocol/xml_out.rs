@@ -25,6 +25,9 @@ pub(crate) enum Odd {
     Replace,
 }
 
+/// At most this much is set aside on the word of a list's first item, in bytes.
+const MOST_ROOM: usize = 1 << 20;
+
 /// The bytes that always stand for themselves: one look at each is most of what writing a text costs.
 static PLAIN: [bool; 256] = {
     let mut plain = [true; 256];
@@ -180,16 +183,12 @@ impl XmlWriter {
                 if *flattened || member.flattened {
                     let named = *wire != "member" && member.wire == member.name;
                     let name = if named { wire } else { member.wire };
-                    for value in items {
-                        self.element(table, name, *item, value);
-                    }
+                    self.items(table, name, *item, items);
                 } else if items.is_empty() {
                     self.empty(member.wire);
                 } else {
                     self.open(member.wire);
-                    for value in items {
-                        self.element(table, wire, *item, value);
-                    }
+                    self.items(table, wire, *item, items);
                     self.close(member.wire);
                 }
             }
@@ -230,6 +229,21 @@ impl XmlWriter {
         self.close(name);
     }
 
+    /// The items of a list. The first one shows what room the others want: a long page is not copied as it
+    /// grows.
+    fn items(&mut self, table: &Table, name: &str, id: ShapeId, items: &[Value]) {
+        let Some((first, others)) = items.split_first() else {
+            return;
+        };
+        let begun = self.out.len();
+        self.element(table, name, id, first);
+        let room = (self.out.len() - begun).saturating_mul(others.len());
+        self.out.reserve(room.min(MOST_ROOM));
+        for value in others {
+            self.element(table, name, id, value);
+        }
+    }
+
     /// An item of a list, or a map's value.
     fn element(&mut self, table: &Table, name: &str, id: ShapeId, value: &Value) {
         self.value(table, name, table.shape(id), TimeForm::Default, value);
@@ -243,9 +257,7 @@ impl XmlWriter {
             }
             (Kind::List { member, wire, .. }, Value::List(items)) => {
                 self.open(name);
-                for value in items {
-                    self.element(table, wire, *member, value);
-                }
+                self.items(table, wire, *member, items);
                 self.close(name);
             }
             (Kind::Map { .. }, Value::Map(map)) => {
