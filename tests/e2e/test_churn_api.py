@@ -9,7 +9,7 @@ differs from what was asked for would show there as a change that nobody made. A
 import ipaddress
 
 import pytest
-from botocore.exceptions import ClientError
+from harness.churn import gone
 
 VPC = "10.40.0.0/16"
 
@@ -73,13 +73,6 @@ def retag(ec2, resource):
     ec2.create_tags(Resources=[resource], Tags=[{"Key": "Name", "Value": "second"}])
 
 
-def gone(call, code, **arguments):
-    """The read of something deleted says so, with AWS's code."""
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    assert error.value.response["Error"]["Code"] == code
-
-
 def test_vpc_and_subnet(place):
     ec2 = place.ec2
     made = ec2.associate_vpc_cidr_block(VpcId=place.vpc, CidrBlock="10.41.0.0/16")["CidrBlockAssociation"]
@@ -124,19 +117,8 @@ def test_attributes_of_a_vpc(place):
     assert subnets() == []
 
 
-@pytest.fixture
-def ipv6(adit):
-    """Skips nothing: until packets follow IPv6, every call for it must say that it is unsupported."""
-    operations = adit.adit("api", "operations").stdout
-    return "AssociateSubnetCidrBlock" in operations
-
-
-def test_ipv6(adit, ipv6):
+def test_ipv6(adit):
     ec2 = adit.client("ec2")
-    if not ipv6:
-        gone(ec2.create_vpc, "UnsupportedOperation", CidrBlock=VPC, AmazonProvidedIpv6CidrBlock=True)
-        gone(ec2.assign_ipv6_addresses, "UnsupportedOperation", NetworkInterfaceId="eni-00000000000000001", Ipv6AddressCount=1)
-        return
     vpc = ec2.create_vpc(CidrBlock=VPC, AmazonProvidedIpv6CidrBlock=True)["Vpc"]["VpcId"]
 
     def block(kind, **named):

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
+from harness.churn import allow, gone, pairs, tag
 from harness.installation import ACCOUNT
 from harness.network import S3_SERVICE
 from harness.programs import ADIT
@@ -19,25 +19,6 @@ from harness.programs import ADIT
 UP = {"arguments": ["--planes", "none"]}
 TOPIC = f"arn:aws:sns:us-east-1:{ACCOUNT}:"
 LOG_GROUP = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:"
-
-
-def gone(call, code, **arguments):
-    """The read of something deleted says so, with AWS's code."""
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    assert error.value.response["Error"]["Code"] == code
-
-
-def pairs(tags):
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def tag(value):
-    return [{"Key": "Name", "Value": value}]
-
-
-def allow(*actions):
-    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": list(actions), "Resource": "*"}]}
 
 
 @pytest.fixture

@@ -6,32 +6,12 @@ The other half of test_churn_api.py: after each write what is read must be what 
 import json
 
 import pytest
-from botocore.exceptions import ClientError
-
-
-def allow(*actions):
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-    return {"Version": "2012-10-17", "Statement": [statement]}
+from harness.churn import allow, gone, pairs, tag
 
 
 def trust(account):
     statement = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
     return {"Version": "2012-10-17", "Statement": [statement]}
-
-
-def gone(call, code, **arguments):
-    """The read of something deleted says so, with AWS's code."""
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    assert error.value.response["Error"]["Code"] == code
-
-
-def pairs(tags):
-    return {tag["Key"]: tag["Value"] for tag in tags}
-
-
-def tag(value):
-    return [{"Key": "Name", "Value": value}]
 
 
 @pytest.fixture

@@ -53,8 +53,7 @@ class Terraform:
             "TF_VAR_endpoint": f"http://{adit.address}",
             "TF_VAR_region": "us-east-1",
             "TF_VAR_balancer": balancer,
-            # IPv6 as soon as packets follow it.
-            "TF_VAR_ipv6": str("AssociateSubnetCidrBlock" in adit.adit("api", "operations").stdout).lower(),
+            "TF_VAR_ipv6": "true",
             "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ROOT_SECRET_KEY,
         }

@@ -12,6 +12,7 @@ pub mod flow_logs;
 pub mod jobs;
 pub mod leases;
 mod log_groups;
+mod log_objects;
 pub mod metrics;
 pub mod name_export;
 pub mod operations;

@@ -99,6 +99,22 @@ impl Driver {
     }
 }
 
+/// A model beside what is driven.
+struct Machine<M> {
+    driver: Driver,
+    model: M,
+}
+
+impl<M: Debug> Machine<M> {
+    fn expect(&self, name: &str, input: Value, allowed: bool) -> Option<Value> {
+        self.driver.expect(&self.model, name, input, allowed)
+    }
+
+    fn delete(&mut self, name: &'static str, member: &'static str, id: &str, good: bool) -> bool {
+        self.driver.delete(&self.model, name, member, id, good)
+    }
+}
+
 /// The `n`-th key, counted round.
 fn pick<V>(of: &BTreeMap<String, V>, n: u8) -> Option<String> {
     of.keys().nth(usize::from(n) % of.len().max(1)).cloned()

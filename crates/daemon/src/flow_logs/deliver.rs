@@ -5,17 +5,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use adit_model::{FlowField, FlowLog, FlowLogDestination, TrafficType, Vpc};
-use adit_objects::{Attributes, BodyChecks, BodyOptions, PutOptions, Store as Objects};
+use adit_objects::Store as Objects;
 use adit_snapshot::Snapshot;
 use adit_wire::time::iso8601;
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::record::Line;
-use crate::log_groups;
-use crate::planes::net::chain;
 use crate::rotate::{Limits, Rotating};
+use crate::{log_groups, log_objects};
 
 /// Records in one object at most.
 const CHUNK: usize = 200_000;
@@ -82,23 +80,8 @@ impl Deliverer {
             return Err("the bucket is not there any more".into());
         };
         let body = packed(&log.format, lines).map_err(|e| e.to_string())?;
-        let unique = adit_api::Ids::random().text("0123456789abcdef", 8);
-        let key = key(log, region, now, &unique);
-        let options = PutOptions {
-            attributes: Attributes::default(),
-            body: BodyOptions {
-                length: Some(body.len() as u64),
-                ..BodyOptions::default()
-            },
-            ..PutOptions::default()
-        };
-        let put = async {
-            let bucket = adit_gateway::stored_bucket(bucket);
-            let mut writer = self.objects.begin_put(&bucket, &key, options).await?;
-            writer.write(Bytes::from(body)).await?;
-            writer.finish(BodyChecks::default()).await
-        };
-        put.await.map(drop).map_err(|e| chain(&e))
+        let key = key(log, region, now, &log_objects::unique());
+        log_objects::put(&self.objects, bucket, &key, body).await
     }
 }
 

@@ -189,20 +189,9 @@ fn call() -> impl Strategy<Value = Call> {
     prop_oneof![networks, interfaces]
 }
 
-struct Machine {
-    driver: Driver,
-    model: Model,
-}
+type Machine = super::Machine<Model>;
 
 impl Machine {
-    fn expect(&self, name: &str, input: Value, allowed: bool) -> Option<Value> {
-        self.driver.expect(&self.model, name, input, allowed)
-    }
-
-    fn delete(&mut self, name: &'static str, member: &'static str, id: &str, good: bool) -> bool {
-        self.driver.delete(&self.model, name, member, id, good)
-    }
-
     fn online(&self, vpc: &str) -> bool {
         let mut attached = self.model.internet.values();
         attached.any(|of| of.as_deref() == Some(vpc))

@@ -232,20 +232,9 @@ fn entry(n: u8) -> String {
     format!("192.0.{n}.0/24")
 }
 
-struct Machine {
-    driver: Driver,
-    model: Model,
-}
+type Machine = super::Machine<Model>;
 
 impl Machine {
-    fn expect(&self, name: &str, input: Value, allowed: bool) -> Option<Value> {
-        self.driver.expect(&self.model, name, input, allowed)
-    }
-
-    fn delete(&mut self, name: &'static str, member: &'static str, id: &str, good: bool) -> bool {
-        self.driver.delete(&self.model, name, member, id, good)
-    }
-
     fn attached(&self, gateway: &str, vpc: &str) -> bool {
         self.model.gateways[gateway].as_deref() == Some(vpc)
     }

@@ -112,26 +112,9 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-struct Machine {
-    driver: Driver,
-    model: Model,
-}
+type Machine = super::Machine<Model>;
 
 impl Machine {
-    fn expect(&self, name: &str, input: Value, allowed: bool) -> Option<Value> {
-        self.driver.expect(&self.model, name, input, allowed)
-    }
-
-    fn delete(
-        &mut self,
-        name: &'static str,
-        member: &'static str,
-        id: &str,
-        allowed: bool,
-    ) -> bool {
-        self.driver.delete(&self.model, name, member, id, allowed)
-    }
-
     /// Something that the call needs is not there: then there is nothing to call.
     fn run(&mut self, call: Call) -> Option<()> {
         match call {

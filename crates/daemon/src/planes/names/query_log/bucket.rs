@@ -4,13 +4,12 @@ use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 
 use adit_model::{Bucket, BucketName, Intent, Vpc};
-use adit_objects::{Attributes, BodyChecks, BodyOptions, PutOptions, Store as Objects};
+use adit_objects::Store as Objects;
 use adit_wire::time::iso8601;
-use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::planes::net::chain;
+use crate::log_objects;
 
 /// Bytes of lines that wait at most. What comes beyond is counted, and a line says how many are missing.
 const WAITING: usize = 8 << 20;
@@ -137,23 +136,8 @@ impl Spool {
         });
         let bucket = bucket.ok_or("the bucket is not there any more")?;
         let body = packed(taken).map_err(|e| e.to_string())?;
-        let unique = adit_api::Ids::random().text("0123456789abcdef", 8);
-        let options = PutOptions {
-            attributes: Attributes::default(),
-            body: BodyOptions {
-                length: Some(body.len() as u64),
-                ..BodyOptions::default()
-            },
-            ..PutOptions::default()
-        };
-        let put = async {
-            let bucket = adit_gateway::stored_bucket(bucket);
-            let key = self.folder.key(now, &unique);
-            let mut writer = objects.begin_put(&bucket, &key, options).await?;
-            writer.write(Bytes::from(body)).await?;
-            writer.finish(BodyChecks::default()).await
-        };
-        put.await.map(drop).map_err(|e| chain(&e))
+        let key = self.folder.key(now, &log_objects::unique());
+        log_objects::put(objects, bucket, &key, body).await
     }
 
     pub(super) fn folder(&self) -> &Folder {
