@@ -4,7 +4,7 @@
 //! Only buckets whose ownership setting has lists pay for them: there the object is looked up before the
 //! decision.
 
-use adit_objects::{GetOptions, VersionId};
+use adit_objects::VersionId;
 use adit_policy::AclGrant;
 use adit_snapshot::acl::{self, AclError, Asked, Grant, OWNER_PREFERRED, Of};
 use adit_snapshot::{BucketView, Snapshot};
@@ -86,14 +86,10 @@ pub(crate) async fn look(
     if !view.has_acls() {
         return Subject::Off;
     }
-    let options = GetOptions {
-        version: version.cloned(),
-        ..GetOptions::default()
-    };
     let found = ask
         .gateway
         .store
-        .head(&stored_bucket(&view.bucket), key, &options)
+        .peek(&stored_bucket(&view.bucket), key, version)
         .await;
     let Ok(object) = found else {
         return Subject::Missing;

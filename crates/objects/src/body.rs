@@ -13,6 +13,7 @@ use ring::digest;
 use tokio::task::JoinHandle;
 
 use crate::checksum::{Checksum, ChecksumAlgorithm, Hasher};
+use crate::customer::Sealing;
 use crate::error::{DigestName, Doing, Error, Fault};
 use crate::files::{Placed, Temporary};
 use crate::md5::Md5;
@@ -38,6 +39,7 @@ pub(crate) struct Stored {
 pub(crate) struct NewBlob {
     pub(crate) id: i64,
     size: u64,
+    /// Of the plain bytes, or of the sealed ones where a customer sealed them.
     crc64: u64,
     md5: Option<[u8; 16]>,
     seal: Option<Vec<u8>>,
@@ -198,6 +200,17 @@ impl Computed {
             None => Ok(hex(&random::<16>()?)),
         }
     }
+
+    /// Forgets what nobody may learn of bytes that a customer sealed.
+    fn seal(mut self, sealing: &Sealing) -> Computed {
+        self.md5 = self.md5.filter(|_| !sealing.is_customer());
+        self
+    }
+}
+
+/// An object's entity tag in a form that no client takes for an MD5.
+pub(crate) fn no_md5(digits: String) -> String {
+    digits + "-1"
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -226,6 +239,15 @@ struct Sealer {
     sealed_key: Vec<u8>,
     chunk: Vec<u8>,
     number: u64,
+    /// Set when what lies on the disk is all that can be checked without the customer's key.
+    sealed_crc: Option<Hasher>,
+}
+
+/// How a body was sealed.
+struct Sealed {
+    key: Vec<u8>,
+    /// The checksum of the sealed bytes, where the index is to have that.
+    crc64: Option<u64>,
 }
 
 impl Sink {
@@ -260,14 +282,37 @@ fn write_all(mut file: &File, batch: &[Bytes]) -> std::io::Result<()> {
 }
 
 impl Sealer {
-    fn new(inner: &Inner) -> Result<Sealer, Error> {
-        let (key, sealed_key) = inner.master.new_data_key()?;
-        Ok(Sealer {
+    /// None where nothing is to be sealed.
+    fn new(inner: &Inner, sealing: &Sealing) -> Result<Option<Sealer>, Error> {
+        let (key, sealed_key) = match sealing {
+            Sealing::None => return Ok(None),
+            Sealing::Managed => inner.master.new_data_key()?,
+            Sealing::Customer(key) => key.new_data_key()?,
+        };
+        let crc = || Hasher::new(ChecksumAlgorithm::Crc64Nvme);
+        Ok(Some(Sealer {
             key,
             sealed_key,
             chunk: Vec::new(),
             number: 0,
-        })
+            sealed_crc: sealing.is_customer().then(crc),
+        }))
+    }
+
+    /// Seals a whole small body.
+    fn whole(mut self, body: &[u8]) -> Result<(Sealed, Vec<u8>), Error> {
+        let bytes = self.key.seal_all(body)?;
+        if let Some(crc) = &mut self.sealed_crc {
+            crc.update(&bytes);
+        }
+        Ok((self.done(), bytes))
+    }
+
+    fn done(self) -> Sealed {
+        Sealed {
+            key: self.sealed_key,
+            crc64: self.sealed_crc.map(|crc| crc.finish().as_u64()),
+        }
     }
 
     /// A full chunk is held back until more comes: only then is it known not to be the last.
@@ -285,6 +330,9 @@ impl Sealer {
 
     fn flush(&mut self, last: bool, to: &mut Temporary) -> Result<(), Error> {
         self.key.seal(self.number, last, &mut self.chunk)?;
+        if let Some(crc) = &mut self.sealed_crc {
+            crc.update(&self.chunk);
+        }
         to.file
             .write_all(&self.chunk)
             .doing("write", "a new blob")?;
@@ -298,7 +346,7 @@ impl Sealer {
 pub(crate) struct BodyWriter {
     inner: Arc<Inner>,
     options: BodyOptions,
-    encrypt: bool,
+    sealing: Sealing,
     blob: i64,
     limit: u64,
     received: u64,
@@ -314,7 +362,7 @@ impl BodyWriter {
     pub(crate) fn new(
         inner: Arc<Inner>,
         options: BodyOptions,
-        encrypt: bool,
+        sealing: Sealing,
     ) -> Result<BodyWriter, Error> {
         let limit = inner.options.limits.max_put;
         if let Some(proposed_size) = options.length.filter(|length| *length > limit) {
@@ -327,7 +375,7 @@ impl BodyWriter {
             blob: inner.next_blob(),
             inner,
             options,
-            encrypt,
+            sealing,
             limit,
             received: 0,
             waiting: Vec::new(),
@@ -336,10 +384,6 @@ impl BodyWriter {
             job: None,
             spilled: false,
         })
-    }
-
-    pub(crate) fn etag_kind(&self) -> EtagKind {
-        self.options.etag
     }
 
     pub(crate) async fn write(&mut self, data: Bytes) -> Result<(), Error> {
@@ -377,14 +421,14 @@ impl BodyWriter {
         }
         self.spilled = true;
         let fresh = sink.is_none().then(|| Digests::new(&self.options));
-        let (inner, blob, encrypt) = (self.inner.clone(), self.blob, self.encrypt);
+        let (inner, blob, sealing) = (self.inner.clone(), self.blob, self.sealing.clone());
         self.job = Some(tokio::task::spawn_blocking(move || {
             let mut sink = match (sink, fresh) {
                 (Some(sink), _) => sink,
                 (None, Some(digests)) => Sink {
                     temporary: inner.files.create(blob)?,
                     digests,
-                    sealer: encrypt.then(|| Sealer::new(&inner)).transpose()?,
+                    sealer: Sealer::new(&inner, &sealing)?,
                 },
                 (None, None) => return Err(Error::Closed),
             };
@@ -404,6 +448,17 @@ impl BodyWriter {
         Ok(())
     }
 
+    /// Ends the body of an object; as [`BodyWriter::finish`].
+    pub(crate) async fn finish_object(self, checks: BodyChecks) -> Result<Stored, Error> {
+        // Of what a customer sealed S3 shows 32 digits that are no MD5.
+        let marked = self.options.etag == EtagKind::Opaque && !self.sealing.is_customer();
+        let mut stored = self.finish(checks).await?;
+        if marked {
+            stored.etag = no_md5(stored.etag);
+        }
+        Ok(stored)
+    }
+
     /// Ends the body; the file, if it has one, is durable.
     pub(crate) async fn finish(mut self, mut checks: BodyChecks) -> Result<Stored, Error> {
         checks.length = checks.length.or(self.options.length);
@@ -415,7 +470,7 @@ impl BodyWriter {
         let Some(sink) = self.sink.take() else {
             return Err(Error::Closed);
         };
-        let (received, blob) = (self.received, self.blob);
+        let (received, blob, sealing) = (self.received, self.blob, self.sealing);
         let job = move || {
             let Sink {
                 mut temporary,
@@ -424,16 +479,17 @@ impl BodyWriter {
             } = sink;
             let computed = digests.finish();
             computed.check(received, &checks)?;
+            let computed = computed.seal(&sealing);
             let etag = computed.etag()?;
-            let mut seal = None;
+            let mut sealed = None;
             if let Some(mut sealer) = sealer {
                 if !sealer.chunk.is_empty() {
                     sealer.flush(true, &mut temporary)?;
                 }
-                seal = Some(sealer.sealed_key);
+                sealed = Some(sealer.done());
             }
             let bytes = NewBytes::File(temporary.place()?);
-            Ok(Stored::new(received, etag, &computed, blob, seal, bytes))
+            Ok(Stored::new(received, etag, &computed, blob, sealed, bytes))
         };
         tokio::task::spawn_blocking(job).await.map_err(job_failed)?
     }
@@ -447,19 +503,21 @@ impl BodyWriter {
         digests.update(&body);
         let computed = digests.finish();
         computed.check(self.received, checks)?;
+        let computed = computed.seal(&self.sealing);
         let etag = computed.etag()?;
-        let (seal, bytes) = if self.encrypt {
-            let (key, sealed_key) = self.inner.master.new_data_key()?;
-            (Some(sealed_key), NewBytes::Memory(key.seal_all(&body)?))
-        } else {
-            (None, NewBytes::Shared(body))
+        let (sealed, bytes) = match Sealer::new(&self.inner, &self.sealing)? {
+            Some(sealer) => {
+                let (sealed, bytes) = sealer.whole(&body)?;
+                (Some(sealed), NewBytes::Memory(bytes))
+            }
+            None => (None, NewBytes::Shared(body)),
         };
         Ok(Stored::new(
             self.received,
             etag,
             &computed,
             self.blob,
-            seal,
+            sealed,
             bytes,
         ))
     }
@@ -471,16 +529,17 @@ impl Stored {
         etag: String,
         computed: &Computed,
         id: i64,
-        seal: Option<Vec<u8>>,
+        sealed: Option<Sealed>,
         bytes: NewBytes,
     ) -> Stored {
         let crc64 = computed.crc64.as_u64();
+        let of_sealed = sealed.as_ref().and_then(|sealed| sealed.crc64);
         let blob = NewBlob {
             id,
             size,
-            crc64,
+            crc64: of_sealed.unwrap_or(crc64),
             md5: computed.md5,
-            seal,
+            seal: sealed.map(|sealed| sealed.key),
             bytes,
         };
         Stored {

@@ -86,6 +86,10 @@ impl Tx<'_> {
             Err(Error::NoSuchUpload { .. }) => return self.completed_before(at, completion),
             other => other?,
         };
+        if completion.customer.is_some() {
+            let encryption = &upload.attributes.encryption;
+            encryption.admits_part(completion.customer.as_ref())?;
+        }
         let stored = self.stored_parts(at.row)?;
         let chosen = choose(at, &stored, &completion.parts, limits)?;
         let size = chosen.iter().map(|part| part.size).sum();

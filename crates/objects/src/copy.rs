@@ -3,9 +3,10 @@
 use md5::{Digest as _, Md5};
 use rusqlite::{OptionalExtension, params};
 
-use crate::body::{BodyWriter, Stored, hex, job_failed};
+use crate::body::{BodyWriter, hex, job_failed, no_md5};
 use crate::checksum::{Checksum, ChecksumAlgorithm, Hasher, ObjectChecksum};
 use crate::condition::{Subject, check_source};
+use crate::customer::{CustomerKey, Encryption, Sealing};
 use crate::error::Error;
 use crate::get::Located;
 use crate::key::{check_attributes, check_key};
@@ -14,7 +15,7 @@ use crate::object::{
     Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, ObjectInfo, ReadConditions, UnixMillis,
     VersionId, WriteConditions,
 };
-use crate::put::{Destination, PutResult, no_md5};
+use crate::put::{Destination, PutResult};
 use crate::reading::{Body, Reader};
 use crate::rows::{Piece, Record};
 use crate::schema::sql;
@@ -34,6 +35,8 @@ pub struct Source {
     pub version: Option<VersionId>,
     /// `x-amz-copy-source-if-*`.
     pub conditions: ReadConditions,
+    /// SSE-C: the key that it is sealed with.
+    pub customer: Option<CustomerKey>,
 }
 
 /// Whether something is taken from the source or from the request.
@@ -65,6 +68,8 @@ pub struct CopyRequest {
     pub etag: EtagKind,
     /// Conditions on the destination.
     pub conditions: WriteConditions,
+    /// SSE-C: the key to seal the copy with.
+    pub customer: Option<CustomerKey>,
 }
 
 /// What was copied.
@@ -89,6 +94,8 @@ pub struct CopyPart {
     pub source: Source,
     /// First and last byte, both included and both inside the source; none = all of it.
     pub range: Option<(u64, u64)>,
+    /// SSE-C: the upload's key.
+    pub customer: Option<CustomerKey>,
 }
 
 /// The source as it was found.
@@ -119,23 +126,22 @@ impl Store {
             let taken = self.take(&request.source).await?;
             let record = &taken.located.record;
             self.check_copy(bucket, key, &request, record)?;
+            let mut attributes = merge(&request, &record.info.attributes);
+            let sealing = Sealing::settle(&mut attributes, request.customer.as_ref())?;
             let to = Destination {
                 bucket: row,
                 versioning: bucket.versioning,
                 key: key.to_owned(),
-                attributes: merge(&request, &record.info.attributes),
+                attributes,
                 conditions: request.conditions.clone(),
             };
             let source_version_id = taken.version_id.clone();
-            let put = if must_rewrite(record, to.attributes.encrypt) {
+            let put = if must_rewrite(record, &sealing) {
                 let options = body_options(&request, &record.info);
-                let size = record.info.size;
-                let opaque = options.etag == EtagKind::Opaque;
-                let rewrite = self.rewrite(taken.located, 0, size, options, to.attributes.encrypt);
-                let mut stored = rewrite.await?;
-                if opaque {
-                    stored.etag = no_md5(stored.etag);
-                }
+                let (whole, key) = ((0, record.info.size), request.source.customer.as_ref());
+                let writer = BodyWriter::new(self.inner.clone(), options, sealing)?;
+                let rewrite = self.rewrite(taken.located, whole, key, writer).await?;
+                let stored = rewrite.finish_object(BodyChecks::default()).await?;
                 Some(self.inner.put_stored(to, stored).await?)
             } else {
                 self.share(taken.located, to, &request).await?
@@ -172,13 +178,15 @@ impl Store {
         let at = self.inner.upload_at(bucket, key, upload_id)?;
         self.inner.check_part_number(part_number)?;
         let upload = self.upload(bucket, key, upload_id).await?;
+        let encryption = &upload.attributes.encryption;
+        encryption.admits_part(request.customer.as_ref())?;
+        let sealing = Sealing::of(encryption, request.customer.as_ref())?;
         for _ in 0..RETRIES {
             let taken = self.take(&request.source).await?;
             let record = taken.located.record.clone();
             let (first, len) = part_range(request.range, record.info.size)?;
-            let encrypt = upload.attributes.encrypt;
             let done = match whole_piece(&record, first, len) {
-                Some(piece) if !must_rewrite(&record, encrypt) => {
+                Some(piece) if !must_rewrite(&record, &sealing) => {
                     let options = BodyOptions {
                         checksum: upload.checksum,
                         ..BodyOptions::default()
@@ -192,9 +200,10 @@ impl Store {
                         length: Some(len),
                         ..BodyOptions::default()
                     };
-                    let stored = self
-                        .rewrite(taken.located, first, len, options, encrypt)
-                        .await?;
+                    let source = request.source.customer.as_ref();
+                    let writer = BodyWriter::new(self.inner.clone(), options, sealing.clone())?;
+                    let rewrite = self.rewrite(taken.located, (first, len), source, writer);
+                    let stored = rewrite.await?.finish(BodyChecks::default()).await?;
                     Some(self.inner.put_part(at.clone(), part_number, stored).await?)
                 }
             };
@@ -222,6 +231,8 @@ impl Store {
             other => other,
         })?;
         let record = &located.record;
+        let encryption = &record.info.attributes.encryption;
+        encryption.admits(source.customer.as_ref())?;
         let subject = Subject {
             etag: &record.info.etag,
             last_modified: record.info.last_modified,
@@ -254,7 +265,8 @@ impl Store {
         let old = &record.info.attributes;
         let unchanged = request.metadata == Directive::Copy
             && request.attributes.storage_class == old.storage_class
-            && request.attributes.encrypt == old.encrypt
+            && request.attributes.encryption == old.encryption
+            && request.customer.is_none()
             && request.attributes.headers.website_redirect.is_none();
         if itself && unchanged {
             return Err(Error::request(
@@ -418,27 +430,20 @@ impl Store {
             .map_err(job_failed)?
     }
 
-    /// Reads bytes of a record and writes them as a new body.
+    /// Reads bytes of a record and writes them as a new body, whose options say how many they are.
     async fn rewrite(
         &self,
         located: Located,
-        first: u64,
-        len: u64,
-        options: BodyOptions,
-        encrypt: bool,
-    ) -> Result<Stored, Error> {
+        span: (u64, u64),
+        customer: Option<&CustomerKey>,
+        mut writer: BodyWriter,
+    ) -> Result<BodyWriter, Error> {
         let Located { record, pins } = located;
-        let mut body = Body::open(&self.inner, &record, pins, first, len).await?;
-        let mut writer = BodyWriter::new(self.inner.clone(), options, encrypt)?;
+        let mut body = Body::open(&self.inner, &record, pins, span, customer).await?;
         while let Some(chunk) = body.next().await {
             writer.write(chunk?).await?;
         }
-        writer
-            .finish(BodyChecks {
-                length: Some(len),
-                ..BodyChecks::default()
-            })
-            .await
+        Ok(writer)
     }
 }
 
@@ -464,9 +469,14 @@ fn merge(request: &CopyRequest, source: &Attributes) -> Attributes {
     merged
 }
 
-/// Whether the bytes must be written anew because the copy is to be sealed and the source is not.
-fn must_rewrite(record: &Record, encrypt: bool) -> bool {
-    encrypt && !record.info.attributes.encrypt
+/// Whether the bytes must be written anew: because the copy is to be sealed and the source is not, or because a
+/// customer's key is to open them no longer, or from now on.
+fn must_rewrite(record: &Record, sealing: &Sealing) -> bool {
+    match (sealing, &record.info.attributes.encryption) {
+        (Sealing::Customer(_), _) | (_, Encryption::Customer(_)) => true,
+        (Sealing::Managed, Encryption::None) => true,
+        (Sealing::Managed, Encryption::Managed) | (Sealing::None, _) => false,
+    }
 }
 
 fn body_options(request: &CopyRequest, info: &ObjectInfo) -> BodyOptions {
@@ -475,6 +485,7 @@ fn body_options(request: &CopyRequest, info: &ObjectInfo) -> BodyOptions {
         payload_sha256: false,
         etag: request.etag,
         length: Some(info.size),
+        customer: request.customer.clone(),
     }
 }
 

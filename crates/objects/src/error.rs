@@ -193,6 +193,9 @@ pub enum Error {
         /// S3's message.
         message: String,
     },
+    /// The object is sealed with another customer key than the one that was brought (403).
+    #[error("the object is sealed with another key")]
+    WrongKey,
     /// More tags than an object may have.
     #[error("an object can have at most 10 tags")]
     TooManyTags,
@@ -262,6 +265,7 @@ impl Error {
             Error::InvalidRequest { .. } => "InvalidRequest",
             Error::InvalidTag { .. } => "InvalidTag",
             Error::TooManyTags => "BadRequest",
+            Error::WrongKey => "AccessDenied",
             Error::MetadataTooLarge { .. } => "MetadataTooLarge",
             Error::MalformedXml { .. } => "MalformedXML",
             Error::InvalidStorageClass { .. } => "InvalidStorageClass",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cache::cache_key;
 use crate::condition::{Subject, check_read};
+use crate::customer::CustomerKey;
 use crate::error::Error;
 use crate::files::Pinned;
 use crate::key::check_key;
@@ -79,6 +80,8 @@ pub struct GetOptions {
     pub part: Option<u32>,
     /// Conditions.
     pub conditions: ReadConditions,
+    /// SSE-C: the key that the object is sealed with.
+    pub customer: Option<CustomerKey>,
 }
 
 /// An object found.
@@ -132,7 +135,8 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchKey`, `NoSuchVersion`, `MethodNotAllowed`, `InvalidArgument` (version id),
-    /// `PreconditionFailed`, `NotModified`, `InvalidRange`, `InvalidPartNumber`; [`Error::Fault`].
+    /// `PreconditionFailed`, `NotModified`, `InvalidRange`, `InvalidPartNumber`; `InvalidRequest` and
+    /// `AccessDenied` as [`Encryption::admits`](crate::Encryption::admits); [`Error::Fault`].
     pub async fn get(
         &self,
         bucket: &Bucket,
@@ -145,7 +149,15 @@ impl Store {
             .await?;
         let mut object = self.describe(bucket, &located.record, options)?;
         let (first, len) = object.partial.unwrap_or((0, object.info().size));
-        object.body = Body::open(&self.inner, &located.record, located.pins, first, len).await?;
+        let key = options.customer.as_ref();
+        object.body = Body::open(
+            &self.inner,
+            &located.record,
+            located.pins,
+            (first, len),
+            key,
+        )
+        .await?;
         Ok(object)
     }
 
@@ -168,6 +180,28 @@ impl Store {
         self.describe(bucket, &located.record, options)
     }
 
+    /// What is known of an object, for decisions about it: neither its key nor conditions are asked for.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn peek(
+        &self,
+        bucket: &Bucket,
+        key: &str,
+        version: Option<&VersionId>,
+    ) -> Result<Object, Error> {
+        let located = self.inner.locate(bucket, key, version, false).await?;
+        let record = located.record;
+        Ok(Object {
+            version_id: self
+                .inner
+                .shown_id(bucket.versioning, record.row, record.nul),
+            record,
+            partial: None,
+            body: Body::empty(),
+        })
+    }
+
     fn describe(
         &self,
         bucket: &Bucket,
@@ -175,6 +209,9 @@ impl Store {
         options: &GetOptions,
     ) -> Result<Object, Error> {
         let info = &record.info;
+        info.attributes
+            .encryption
+            .admits(options.customer.as_ref())?;
         let subject = Subject {
             etag: &info.etag,
             last_modified: info.last_modified,

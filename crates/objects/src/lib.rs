@@ -9,7 +9,8 @@
 //!   bytes of small objects.
 //! - `blobs/xx/yy/…`: the bytes of larger ones, one file per body or part, under random names. Keys never
 //!   become paths.
-//! - `tmp/`: bodies on their way in. `lock`: one process. `master.key`: seals the data keys of SSE-S3.
+//! - `tmp/`: bodies on their way in. `lock`: one process. `master.key`: seals the data keys of SSE-S3
+//!   (those of SSE-C are sealed by keys that callers bring and nobody keeps).
 //!
 //! # The order that makes a write durable
 //!
@@ -30,6 +31,7 @@ mod checksum;
 mod complete;
 mod condition;
 mod copy;
+mod customer;
 mod delete;
 mod error;
 mod expire;
@@ -56,6 +58,7 @@ mod writer;
 
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum, RunningChecksum};
 pub use copy::{CopyPart, CopyRequest, CopyResult, Directive, Source};
+pub use customer::{CustomerKey, Encryption, KeyCheck};
 pub use delete::{DeleteOptions, DeleteResult};
 pub use error::{Condition, DigestName, Error, Fault};
 pub use expire::{Departure, ExpireReport, Expiry, Gone, Rule};

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::body::{BodyWriter, Stored};
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
+use crate::customer::{CustomerKey, Sealing};
 use crate::error::Error;
 use crate::key::{check_attributes, check_key};
 use crate::object::{Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, WriteConditions};
@@ -26,6 +27,8 @@ pub struct NewUpload {
     pub checksum_type: Option<ChecksumType>,
     /// Who began it (canonical id or ARN), for listings; opaque here.
     pub initiator: Option<String>,
+    /// SSE-C: the key that every part will bring again.
+    pub customer: Option<CustomerKey>,
 }
 
 /// What is known of an upload.
@@ -106,6 +109,8 @@ pub struct Completion {
     pub size: Option<u64>,
     /// Conditions on the key's current object.
     pub conditions: WriteConditions,
+    /// SSE-C: the upload's key, if it is brought again. It need not be.
+    pub customer: Option<CustomerKey>,
 }
 
 /// A part's body on its way in. Dropping it leaves no trace.
@@ -127,7 +132,7 @@ pub(crate) struct UploadAt {
 }
 
 impl PartWriter {
-    /// Whether the bytes are sealed (SSE-S3), as the upload says.
+    /// Whether the bytes are sealed with a key of the store (SSE-S3), as the upload says.
     pub fn is_sealed(&self) -> bool {
         self.sealed
     }
@@ -167,10 +172,11 @@ impl Store {
         &self,
         bucket: &Bucket,
         key: &str,
-        upload: NewUpload,
+        mut upload: NewUpload,
     ) -> Result<UploadInfo, Error> {
         check_key(key)?;
         check_attributes(&upload.attributes)?;
+        Sealing::settle(&mut upload.attributes, upload.customer.as_ref())?;
         let algorithm = upload.checksum.unwrap_or(ChecksumAlgorithm::Crc64Nvme);
         let checksum_type = upload.checksum_type.unwrap_or(algorithm.default_type());
         if !algorithm.allows(checksum_type) {
@@ -225,7 +231,7 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchUpload`; `InvalidArgument` for a part number outside 1..=10,000; `InvalidRequest` for another
-    /// checksum algorithm; `EntityTooLarge`.
+    /// checksum algorithm or customer key than the upload's; `EntityTooLarge`.
     pub async fn begin_part(
         &self,
         bucket: &Bucket,
@@ -252,9 +258,12 @@ impl Store {
             )));
         }
         options.checksum = options.checksum.or(declared);
-        let sealed = upload.attributes.encrypt;
+        let encryption = &upload.attributes.encryption;
+        encryption.admits_part(options.customer.as_ref())?;
+        let sealing = Sealing::of(encryption, options.customer.as_ref())?;
+        let sealed = encryption.is_managed();
         Ok(PartWriter {
-            body: BodyWriter::new(inner.clone(), options, sealed)?,
+            body: BodyWriter::new(inner.clone(), options, sealing)?,
             inner,
             at,
             number: part_number,
@@ -442,7 +451,7 @@ impl Tx<'_> {
         let columns = AttributeColumns::new(&upload.attributes)?;
         let text = format!(
             "INSERT INTO upload (id, bucket, key, initiated, initiator, algorithm, composite, {ATTRIBUTES})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
         );
         let mut statement = sql(self.conn.prepare_cached(&text))?;
         sql(statement.execute(params![
@@ -459,6 +468,7 @@ impl Tx<'_> {
             columns.meta,
             columns.tags,
             columns.acl,
+            columns.customer,
         ]))
         .map(drop)
     }

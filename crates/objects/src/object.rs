@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{ChecksumAlgorithm, ObjectChecksum};
+use crate::customer::{CustomerKey, Encryption};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -134,8 +135,8 @@ pub struct Attributes {
     pub acl: Option<Vec<u8>>,
     /// The owner (canonical id), for listings; opaque here.
     pub owner: Option<String>,
-    /// SSE-S3: seal the bytes with a data key of their own.
-    pub encrypt: bool,
+    /// How the bytes are sealed. A write that brings a key ([`BodyOptions::customer`]) is sealed with that.
+    pub encryption: Encryption,
 }
 
 impl Default for Attributes {
@@ -147,7 +148,7 @@ impl Default for Attributes {
             storage_class: STANDARD.to_owned(),
             acl: None,
             owner: None,
-            encrypt: false,
+            encryption: Encryption::None,
         }
     }
 }
@@ -258,6 +259,9 @@ pub struct BodyOptions {
     pub etag: EtagKind,
     /// `Content-Length` of the decoded body, when known: too large a body is refused at once.
     pub length: Option<u64>,
+    /// SSE-C: the key to seal the body with. Then neither an MD5 nor any other digest of the plain bytes is
+    /// kept beside the checksum, and the entity tag is 32 random digits whatever `etag` says.
+    pub customer: Option<CustomerKey>,
 }
 
 /// What the body must turn out to be; known at the latest when it has ended.

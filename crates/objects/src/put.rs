@@ -7,11 +7,11 @@ use bytes::Bytes;
 use crate::body::{BodyWriter, Stored};
 use crate::checksum::ObjectChecksum;
 use crate::condition::check_write;
+use crate::customer::Sealing;
 use crate::error::{Condition, Error};
 use crate::key::{check_attributes, check_key};
 use crate::object::{
-    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, UnixMillis, VersionId, Versioning,
-    WriteConditions,
+    Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, VersionId, Versioning, WriteConditions,
 };
 use crate::store::{Inner, Store};
 use crate::versions::{Head, NewVersion, head};
@@ -69,14 +69,15 @@ impl Store {
         &self,
         bucket: &Bucket,
         key: &str,
-        options: PutOptions,
+        mut options: PutOptions,
     ) -> Result<PutWriter, Error> {
         check_key(key)?;
         check_attributes(&options.attributes)?;
+        let sealing = Sealing::settle(&mut options.attributes, options.body.customer.as_ref())?;
         let inner = self.inner.clone();
         let row = inner.bucket_row(&bucket.id).await?;
         inner.check_early(row, key, &options.conditions).await?;
-        let body = BodyWriter::new(inner.clone(), options.body, options.attributes.encrypt)?;
+        let body = BodyWriter::new(inner.clone(), options.body, sealing)?;
         let destination = Destination {
             bucket: row,
             versioning: bucket.versioning,
@@ -107,18 +108,9 @@ impl PutWriter {
     /// `IncompleteBody`, `BadDigest`, `ContentSha256Mismatch`; `PreconditionFailed`,
     /// `ConditionalRequestConflict`; `NoSuchBucket`; [`Error::Fault`].
     pub async fn finish(self, checks: BodyChecks) -> Result<PutResult, Error> {
-        let opaque = self.body.etag_kind() == EtagKind::Opaque;
-        let mut stored = self.body.finish(checks).await?;
-        if opaque {
-            stored.etag = no_md5(stored.etag);
-        }
+        let stored = self.body.finish_object(checks).await?;
         self.inner.put_stored(self.destination, stored).await
     }
-}
-
-/// An object's entity tag in a form that no client takes for an MD5.
-pub(crate) fn no_md5(digits: String) -> String {
-    digits + "-1"
 }
 
 impl Inner {

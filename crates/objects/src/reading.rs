@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::body::job_failed;
 use crate::buffers::{Buffer, Buffers, READ};
 use crate::checksum::{ChecksumAlgorithm, Hasher};
+use crate::customer::{CustomerKey, is_customers};
 use crate::error::{Doing, Error, Fault};
 use crate::files::Pinned;
 use crate::rows::{Piece, PieceBytes, Record};
@@ -61,16 +62,17 @@ impl Body {
     }
 
     /// `len` bytes of a record from byte `first`. Opens the first file and reads its first chunk, so that
-    /// most failures show before an answer has begun. Without pins the record must be in memory.
+    /// most failures show before an answer has begun. Without pins the record must be in memory. The
+    /// customer's key is the one that was admitted to the object.
     pub(crate) async fn open(
         inner: &Arc<Inner>,
         record: &Record,
         pins: Option<Pinned>,
-        first: u64,
-        len: u64,
+        (first, len): (u64, u64),
+        customer: Option<&CustomerKey>,
     ) -> Result<Body, Error> {
         let Some(pins) = pins else {
-            let chunks = in_memory(cut(&record.pieces, first, len));
+            let chunks = in_memory(cut(&record.pieces, first, len), customer)?;
             return Ok(Body {
                 remaining: len,
                 ready: None,
@@ -78,6 +80,7 @@ impl Body {
             });
         };
         let mut reader = Box::new(Reader::of_pieces(inner, &record.pieces, pins, first, len));
+        reader.customer = customer.cloned();
         let (reader, chunk) = tokio::task::spawn_blocking(move || {
             let chunk = reader.next();
             (reader, chunk)
@@ -189,16 +192,53 @@ fn cut(pieces: &[Piece], first: u64, len: u64) -> VecDeque<Segment> {
     segments
 }
 
-fn in_memory(segments: VecDeque<Segment>) -> VecDeque<Bytes> {
-    let bytes = |segment: Segment| match segment.piece.bytes {
-        PieceBytes::Memory(bytes) => slice(&bytes, segment.first, segment.len),
-        PieceBytes::File { .. } => Bytes::new(),
-    };
-    segments
-        .into_iter()
-        .map(bytes)
-        .filter(|bytes| !bytes.is_empty())
-        .collect()
+fn in_memory(
+    segments: VecDeque<Segment>,
+    customer: Option<&CustomerKey>,
+) -> Result<VecDeque<Bytes>, Error> {
+    let mut chunks = VecDeque::with_capacity(segments.len());
+    for Segment { piece, first, len } in segments {
+        let bytes = match &piece.bytes {
+            PieceBytes::Memory(bytes) => slice(bytes, first, len),
+            PieceBytes::Sealed { data, seal } => {
+                slice(&open_small(piece.size, data, seal, customer)?, first, len)
+            }
+            PieceBytes::File { .. } => Bytes::new(),
+        };
+        if !bytes.is_empty() {
+            chunks.push_back(bytes);
+        }
+    }
+    Ok(chunks)
+}
+
+/// The plain bytes of a small blob that a customer sealed.
+fn open_small(
+    size: u64,
+    data: &[u8],
+    seal: &[u8],
+    customer: Option<&CustomerKey>,
+) -> Result<Bytes, Error> {
+    let plain = customers(customer)?.open_data_key(seal)?.open_all(data)?;
+    match plain.len() as u64 == size {
+        true => Ok(plain.into()),
+        false => Err(Error::Fault(Fault::new(
+            "open",
+            "a small object",
+            "the size differs",
+        ))),
+    }
+}
+
+/// The customer's key, where one is needed; who brought none was refused before.
+fn customers(key: Option<&CustomerKey>) -> Result<&CustomerKey, Error> {
+    key.ok_or_else(|| {
+        Error::Fault(Fault::new(
+            "open",
+            "bytes that a customer sealed",
+            "there is no key",
+        ))
+    })
 }
 
 fn slice(bytes: &Bytes, first: u64, len: u64) -> Bytes {
@@ -214,6 +254,7 @@ pub(crate) struct Reader {
     pins: Pinned,
     segments: VecDeque<Segment>,
     current: Option<Open>,
+    customer: Option<CustomerKey>,
 }
 
 /// A file being read.
@@ -244,6 +285,7 @@ impl Reader {
             pins,
             segments: cut(pieces, first, len),
             current: None,
+            customer: None,
         }
     }
 
@@ -290,11 +332,21 @@ impl Reader {
         let Segment { piece, first, len } = segment;
         match piece.bytes {
             PieceBytes::Memory(bytes) => Ok(Err(slice(&bytes, first, len))),
+            PieceBytes::Sealed { data, seal } => {
+                let plain = open_small(piece.size, &data, &seal, self.customer.as_ref())?;
+                Ok(Err(slice(&plain, first, len)))
+            }
             PieceBytes::File { name, crc, seal } => {
-                let whole = first == 0 && len == piece.size;
-                let key = seal
-                    .map(|seal| self.inner.master.open_data_key(&seal))
-                    .transpose()?;
+                let of_customer = seal.as_deref().is_some_and(is_customers);
+                let key = match &seal {
+                    None => None,
+                    Some(seal) if of_customer => {
+                        Some(customers(self.customer.as_ref())?.open_data_key(seal)?)
+                    }
+                    Some(seal) => Some(self.inner.master.open_data_key(seal)?),
+                };
+                // What a customer sealed has a checksum of the sealed bytes; its chunks vouch for themselves.
+                let whole = first == 0 && len == piece.size && !of_customer;
                 let file = self.pins.open(&name)?;
                 let hasher = || (Hasher::new(ChecksumAlgorithm::Crc64Nvme), crc);
                 Ok(Ok(Open {
@@ -427,7 +479,8 @@ mod tests {
         let whole = b"abcdefgh";
         for first in 0..=8 {
             for len in 0..=(8 - first) {
-                let bytes: Vec<u8> = in_memory(cut(&pieces, first as u64, len as u64))
+                let bytes: Vec<u8> = in_memory(cut(&pieces, first as u64, len as u64), None)
+                    .unwrap()
                     .into_iter()
                     .flatten()
                     .collect();

@@ -6,10 +6,11 @@ use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::{Checksum, ChecksumAlgorithm, ObjectChecksum};
+use crate::customer::{Encryption, KeyCheck, is_customers};
 use crate::error::{Error, Fault};
 use crate::object::{Attributes, Headers, ObjectInfo, STANDARD, Tags, UnixMillis};
 use crate::schema::{INDEX, sql};
-use crate::seal::MasterKey;
+use crate::seal::{MasterKey, sealed_len};
 
 /// One version of a key.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ pub(crate) struct Piece {
 #[derive(Debug, Clone)]
 pub(crate) enum PieceBytes {
     Memory(Bytes),
+    /// Bytes that only a customer's key opens: they stay sealed while nobody brings it.
+    Sealed {
+        data: Bytes,
+        seal: Box<[u8]>,
+    },
     File {
         name: Box<str>,
         crc: u64,
@@ -47,13 +53,14 @@ impl Record {
     pub(crate) fn in_memory(&self) -> bool {
         self.pieces
             .iter()
-            .all(|piece| matches!(piece.bytes, PieceBytes::Memory(_)))
+            .all(|piece| !matches!(piece.bytes, PieceBytes::File { .. }))
     }
 
     /// Bytes it costs to keep.
     pub(crate) fn weight(&self) -> usize {
         let held = |piece: &Piece| match &piece.bytes {
             PieceBytes::Memory(bytes) => bytes.len() + 64,
+            PieceBytes::Sealed { data, .. } => data.len() + 192,
             PieceBytes::File { .. } => 256,
         };
         let attributes = &self.info.attributes;
@@ -120,7 +127,7 @@ pub(crate) fn key_text(value: ValueRef<'_>) -> Result<&str, Error> {
 }
 
 /// The columns of [`Attributes`], in the order of [`AttributeColumns`] values.
-pub(crate) const ATTRIBUTES: &str = "class, sse, owner, meta, tags, acl";
+pub(crate) const ATTRIBUTES: &str = "class, sse, owner, meta, tags, acl, customer";
 
 /// [`Attributes`] as columns.
 pub(crate) struct AttributeColumns<'a> {
@@ -130,6 +137,7 @@ pub(crate) struct AttributeColumns<'a> {
     pub(crate) meta: Option<String>,
     pub(crate) tags: Option<String>,
     pub(crate) acl: Option<&'a [u8]>,
+    pub(crate) customer: Option<&'a [u8]>,
 }
 
 impl<'a> AttributeColumns<'a> {
@@ -143,11 +151,15 @@ impl<'a> AttributeColumns<'a> {
         };
         Ok(AttributeColumns {
             class: Some(attributes.storage_class.as_str()).filter(|class| *class != STANDARD),
-            sse: attributes.encrypt,
+            sse: attributes.encryption.is_managed(),
             owner: attributes.owner.as_deref(),
             meta: (!plain).then(meta).transpose()?,
             tags: encode_tags(&attributes.tags)?,
             acl: attributes.acl.as_deref(),
+            customer: match &attributes.encryption {
+                Encryption::Customer(check) => Some(check.as_bytes()),
+                Encryption::None | Encryption::Managed => None,
+            },
         })
     }
 }
@@ -170,6 +182,11 @@ pub(crate) fn read_attributes(row: &Row<'_>, at: usize) -> Result<Attributes, Er
         _ => Meta::default(),
     };
     let tags = decode_tags(row, at + 4)?;
+    let encryption = match sql(row.get::<_, Option<Vec<u8>>>(at + 6))? {
+        Some(check) => Encryption::Customer(KeyCheck::from_column(check)),
+        None if sql(row.get(at + 1))? => Encryption::Managed,
+        None => Encryption::None,
+    };
     Ok(Attributes {
         headers: meta.h,
         user: meta.u,
@@ -177,7 +194,7 @@ pub(crate) fn read_attributes(row: &Row<'_>, at: usize) -> Result<Attributes, Er
         storage_class: sql(row.get::<_, Option<String>>(at))?.unwrap_or_else(|| STANDARD.into()),
         acl: sql(row.get(at + 5))?,
         owner: sql(row.get(at + 2))?,
-        encrypt: sql(row.get(at + 1))?,
+        encryption,
     })
 }
 
@@ -197,7 +214,7 @@ pub(crate) fn read_checksum(row: &Row<'_>, at: usize) -> Result<ObjectChecksum, 
 }
 
 const VERSION: &str = "id, marker, nul, modified, size, etag, parts, blob,
-    algorithm, checksum, composite, class, sse, owner, meta, tags, acl";
+    algorithm, checksum, composite, class, sse, owner, meta, tags, acl, customer";
 
 /// Which version of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -300,7 +317,8 @@ fn load_piece(
     }
 }
 
-/// Where a blob's bytes are; those in the index are opened and compared with their checksum.
+/// Where a blob's bytes are; those in the index are compared with their checksum, and opened before that
+/// unless only a customer can.
 pub(crate) fn load_blob(
     conn: &Connection,
     master: &MasterKey,
@@ -323,15 +341,23 @@ pub(crate) fn load_blob(
         },
         None => {
             let data: Vec<u8> = sql(row.get::<_, Option<Vec<u8>>>(3))?.unwrap_or_default();
-            let plain = match &seal {
-                Some(seal) => master.open_data_key(seal)?.open_all(&data)?,
-                None => data,
+            let sealed = seal.as_deref().is_some_and(is_customers);
+            let (checked, len) = match &seal {
+                Some(_) if sealed => (data, sealed_len(size)),
+                Some(seal) => (master.open_data_key(seal)?.open_all(&data)?, size),
+                None => (data, size),
             };
-            let seen = Checksum::of(ChecksumAlgorithm::Crc64Nvme, &plain).as_u64();
-            if plain.len() as u64 != size || seen != crc {
+            let seen = Checksum::of(ChecksumAlgorithm::Crc64Nvme, &checked).as_u64();
+            if checked.len() as u64 != len || seen != crc {
                 return Err(damaged("the checksum of a small object differs"));
             }
-            PieceBytes::Memory(plain.into())
+            match seal {
+                Some(seal) if sealed => PieceBytes::Sealed {
+                    data: checked.into(),
+                    seal: seal.into(),
+                },
+                _ => PieceBytes::Memory(checked.into()),
+            }
         }
     };
     Ok(Some(Piece {

@@ -14,10 +14,14 @@ use crate::error::{Doing, Error, Fault};
 
 pub(crate) const INDEX: &str = "index.sqlite";
 
-/// Raised with every change of the tables; a newer file is refused.
-const LAYOUT: i64 = 1;
+/// What changed of the tables since the first layout, in order: the layout of a file is one more than how many
+/// of these it has seen. New files see all of them.
+const CHANGES: [&str; 1] = [
+    // SSE-C: what tells the customer's key again.
+    "ALTER TABLE version ADD COLUMN customer BLOB; ALTER TABLE upload ADD COLUMN customer BLOB;",
+];
 
-/// Keys are blobs so that they order by bytes and may hold anything. Row numbers of versions rise with
+/// The first layout. Keys are blobs so that they order by bytes and may hold anything. Row numbers of versions rise with
 /// time and are never reused: they are the order of versions and the substance of version ids.
 const TABLES: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -157,19 +161,24 @@ pub(crate) fn open_writer(path: &Path) -> Result<Connection, Error> {
          PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF;",
     ))?;
     let layout: i64 = sql(conn.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
-    match layout {
-        0 => sql(conn.execute_batch(&format!(
-            "BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {LAYOUT}; COMMIT;"
-        )))?,
-        LAYOUT => {}
-        newer => {
-            let cause = format!("layout {newer} is newer than this program ({LAYOUT})");
-            return Err(Error::Fault(Fault::new(
-                "open",
-                path.display().to_string(),
-                cause,
-            )));
-        }
+    let (tables, seen) = match layout {
+        0 => (TABLES, 0),
+        layout => ("", usize::try_from(layout - 1).unwrap_or(usize::MAX)),
+    };
+    let newest = CHANGES.len() + 1;
+    let Some(changes) = CHANGES.get(seen..) else {
+        let cause = format!("layout {layout} is not known to this program ({newest})");
+        return Err(Error::Fault(Fault::new(
+            "open",
+            path.display().to_string(),
+            cause,
+        )));
+    };
+    if !(tables.is_empty() && changes.is_empty()) {
+        let changes = changes.concat();
+        sql(conn.execute_batch(&format!(
+            "BEGIN IMMEDIATE; {tables} {changes} PRAGMA user_version = {newest}; COMMIT;"
+        )))?;
     }
     Ok(conn)
 }

@@ -1,4 +1,5 @@
-//! SSE-S3: every blob has a data key of its own, sealed by the store's master key.
+//! Sealed blobs: every one has a data key of its own, sealed by the store's master key (SSE-S3) or by a key that
+//! the caller brings ([`crate::customer`]).
 //!
 //! A sealed blob is a sequence of chunks of 64 KiB, each with a tag of AES-256-GCM; the nonce is the
 //! chunk's number (a data key seals one blob, once), and the last chunk is marked, so chunks can be neither
@@ -7,6 +8,7 @@
 use ring::aead::{self, AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Fault};
 
@@ -14,7 +16,8 @@ use crate::error::{Error, Fault};
 pub(crate) const CHUNK: usize = 64 * 1024;
 /// Bytes a chunk grows by.
 pub(crate) const TAG: usize = 16;
-const KEY: usize = 32;
+/// Bytes of a key.
+pub(crate) const KEY: usize = 32;
 
 /// Bytes on disk of a sealed blob.
 pub(crate) fn sealed_len(size: u64) -> u64 {
@@ -64,7 +67,7 @@ impl MasterKey {
 
     /// A new data key and its sealed form: nonce, sealed key, tag.
     pub(crate) fn new_data_key(&self) -> Result<(DataKey, Vec<u8>), Error> {
-        let bytes: [u8; KEY] = random()?;
+        let bytes = Zeroizing::new(random::<KEY>()?);
         let nonce: [u8; NONCE_LEN] = random()?;
         let mut sealed = bytes.to_vec();
         self.key
@@ -75,7 +78,7 @@ impl MasterKey {
             )
             .map_err(|_| fault("seal a data key"))?;
         Ok((
-            DataKey { key: key(&bytes)? },
+            DataKey::new(bytes.as_slice())?,
             [nonce.as_slice(), &sealed].concat(),
         ))
     }
@@ -84,12 +87,12 @@ impl MasterKey {
         let failed = || fault("open a data key");
         let (nonce, rest) = sealed.split_at_checked(NONCE_LEN).ok_or_else(failed)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| failed())?;
-        let mut rest = rest.to_vec();
+        let mut rest = Zeroizing::new(rest.to_vec());
         let bytes = self
             .key
             .open_in_place(nonce, Aad::empty(), &mut rest)
             .map_err(|_| failed())?;
-        Ok(DataKey { key: key(bytes)? })
+        DataKey::new(bytes)
     }
 }
 
@@ -99,6 +102,10 @@ pub(crate) struct DataKey {
 }
 
 impl DataKey {
+    pub(crate) fn new(bytes: &[u8]) -> Result<DataKey, Error> {
+        Ok(DataKey { key: key(bytes)? })
+    }
+
     /// Seals chunk `number` in place and appends its tag.
     pub(crate) fn seal(&self, number: u64, last: bool, chunk: &mut Vec<u8>) -> Result<(), Error> {
         self.key

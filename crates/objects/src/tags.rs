@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ToSql, params};
 
 use crate::error::Error;
-use crate::get::{GetOptions, Object};
+use crate::get::Object;
 use crate::key::check_tags;
 use crate::multipart::{PartEntry, PartPage, PartResult, stored_checksum};
 use crate::object::{Bucket, ObjectInfo, Tags, VersionId};
@@ -105,19 +105,6 @@ impl Store {
                 return Ok((object, Some(PartPage { total, ..page })));
             }
         }
-    }
-
-    async fn peek(
-        &self,
-        bucket: &Bucket,
-        key: &str,
-        version: Option<&VersionId>,
-    ) -> Result<Object, Error> {
-        let options = GetOptions {
-            version: version.cloned(),
-            ..GetOptions::default()
-        };
-        self.head(bucket, key, &options).await
     }
 
     /// Changes one column of an object that exists. If it is replaced between the look and the change,

@@ -79,9 +79,9 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let columns = AttributeColumns::new(version.attributes)?;
         let text = "INSERT INTO version (bucket, key, id, latest, marker, nul, modified, size, etag,
-            algorithm, checksum, composite, parts, blob, class, sse, owner, meta, tags, acl)
+            algorithm, checksum, composite, parts, blob, class, sse, owner, meta, tags, acl, customer)
             VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-            ?18)";
+            ?18, ?19)";
         let mut statement = sql(self.conn.prepare_cached(text))?;
         sql(statement.execute(params![
             bucket,
@@ -102,6 +102,7 @@ impl Tx<'_> {
             columns.meta,
             columns.tags,
             columns.acl,
+            columns.customer,
         ]))?;
         let size = version.size as i64;
         self.count(
@@ -130,7 +131,7 @@ impl Tx<'_> {
         let columns = AttributeColumns::new(version.attributes)?;
         let text = "UPDATE version SET modified = ?2, size = ?3, etag = ?4, algorithm = ?5,
             checksum = ?6, composite = ?7, parts = ?8, blob = ?9, class = ?10, sse = ?11,
-            owner = ?12, meta = ?13, tags = ?14, acl = ?15 WHERE id = ?1";
+            owner = ?12, meta = ?13, tags = ?14, acl = ?15, customer = ?16 WHERE id = ?1";
         let mut statement = sql(self.conn.prepare_cached(text))?;
         sql(statement.execute(params![
             head.row,
@@ -148,6 +149,7 @@ impl Tx<'_> {
             columns.meta,
             columns.tags,
             columns.acl,
+            columns.customer,
         ]))?;
         let more = version.size as i64 - head.size;
         self.count(

@@ -1,6 +1,6 @@
 //! Delivering what waits: one object per bucket and run, if the target lets the log service write.
 
-use adit_objects::{Attributes, BodyChecks, BodyOptions, Headers, PutOptions};
+use adit_objects::{Attributes, BodyChecks, BodyOptions, Encryption, Headers, PutOptions};
 use adit_policy::{AclGrant, Context, Layers, Principal, Request, keys};
 use adit_snapshot::acl::Grantee;
 use adit_snapshot::bucket::Logging;
@@ -84,7 +84,7 @@ impl Gateway {
                     ..Headers::default()
                 },
                 owner: account.map(|account| account.canonical_id.clone()),
-                encrypt: target.settings.encrypt,
+                encryption: Encryption::managed(target.settings.encrypt),
                 ..Attributes::default()
             },
             body: BodyOptions {

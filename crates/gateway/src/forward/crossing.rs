@@ -368,7 +368,7 @@ fn kept_headers(attributes: &Attributes) -> HeaderMap {
     if attributes.storage_class != adit_objects::STANDARD {
         set("x-amz-storage-class", Some(&attributes.storage_class));
     }
-    if attributes.encrypt {
+    if attributes.encryption.is_managed() {
         set("x-amz-server-side-encryption", Some("AES256"));
     }
     made
@@ -403,6 +403,7 @@ async fn into_store(
         payload_sha256: false,
         etag: ask.gateway.settings.etag,
         length: Some(read.left),
+        customer: None,
     };
     let source_algorithm = read.expected.as_ref().map(|(sum, _)| sum.algorithm());
     match becomes {
@@ -414,7 +415,7 @@ async fn into_store(
             conditions,
         } => {
             let body = body(checksum.or(source_algorithm));
-            let encrypt = attributes.encrypt;
+            let encrypt = attributes.encryption.is_managed();
             let options = PutOptions {
                 attributes: merged(
                     *attributes,

@@ -1,6 +1,5 @@
 //! GetObjectAcl and PutObjectAcl.
 
-use adit_objects::GetOptions;
 use adit_snapshot::acl::{own, read_kept};
 use adit_wire::{ErrorReply, map};
 use http::StatusCode;
@@ -30,12 +29,13 @@ async fn kept(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Kept, ErrorReply> {
             list: None,
         });
     }
-    let options = GetOptions {
-        version: ask.version()?,
-        ..GetOptions::default()
-    };
-    let store = &ask.gateway.store;
-    let object = match store.head(&ask.stored()?, ask.key(), &options).await {
+    let version = ask.version()?;
+    let found = ask
+        .gateway
+        .store
+        .peek(&ask.stored()?, ask.key(), version.as_ref())
+        .await;
+    let object = match found {
         Ok(object) => object,
         Err(why) => return read::missing(ask, uses, why),
     };

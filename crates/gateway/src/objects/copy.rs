@@ -1,6 +1,6 @@
 //! CopyObject and UploadPartCopy: both sides are decided before anything is copied.
 
-use adit_objects::{CopyPart, CopyRequest, Directive, GetOptions, Source, VersionId};
+use adit_objects::{CopyPart, CopyRequest, Directive, Source, VersionId};
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
 
@@ -58,7 +58,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     }
     let bucket = ask.stored()?;
     let attributes = headers::attributes(ask, tags, acl::of_new(ask)?)?;
-    let encrypt = attributes.encrypt;
+    let encrypt = attributes.encryption.is_managed();
     let request = CopyRequest {
         source: stored_source(ask, &source)?,
         attributes,
@@ -67,6 +67,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         checksum: headers::algorithm(ask)?,
         etag: ask.gateway.settings.etag,
         conditions: headers::write_conditions(ask)?,
+        customer: None,
     };
     let copied = match ask.gateway.store.copy(&bucket, ask.key(), request).await {
         Ok(copied) => copied,
@@ -129,6 +130,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     let request = CopyPart {
         source: stored_source(ask, &source)?,
         range,
+        customer: None,
     };
     let copied = ask
         .gateway
@@ -227,14 +229,11 @@ async fn has_tags(ask: &Ask<'_>, source: &CopySource) -> bool {
         let tags = forward::tags(ask, &place, &source.key, version).await;
         return !tags.is_empty();
     }
-    let options = GetOptions {
-        version: version(source),
-        ..GetOptions::default()
-    };
+    let version = version(source);
     let found = ask
         .gateway
         .store
-        .head(&stored_bucket(&view.bucket), &source.key, &options)
+        .peek(&stored_bucket(&view.bucket), &source.key, version.as_ref())
         .await;
     found.is_ok_and(|object| !object.info().attributes.tags.is_empty())
 }
@@ -264,6 +263,7 @@ fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorRepl
         key: source.key.clone(),
         version: version(source),
         conditions: headers::copied_conditions(ask),
+        customer: None,
     })
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn reply(error: Error) -> ErrorReply {
             made(400, message).with("ArgumentName", name).with("ArgumentValue", value)
         }
         Error::InvalidRequest { message } => made(400, &message),
+        Error::WrongKey => made(403, "Access Denied"),
         Error::TooManyTags => made(400, "Object tags cannot be greater than 10"),
         Error::InvalidTag { key, value, message } => {
             made(400, message).with("TagKey", key).with("TagValue", value)

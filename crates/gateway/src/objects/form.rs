@@ -243,7 +243,7 @@ async fn put(
         return forward::file(ask, &place, file, &attributes.tags).await;
     }
     let bucket = ask.stored()?;
-    let encrypt = attributes.encrypt;
+    let encrypt = attributes.encryption.is_managed();
     let options = PutOptions {
         attributes,
         body: BodyOptions {
@@ -251,6 +251,7 @@ async fn put(
             payload_sha256: false,
             etag: file.declared().etag(ask.gateway.settings.etag),
             length: None,
+            customer: None,
         },
         conditions: Default::default(),
     };

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use adit_objects::{
-    Attributes, ChecksumAlgorithm, ChecksumType, EtagMatch, Headers, Object, ObjectChecksum,
-    ReadConditions, STANDARD, UnixMillis, VersionId, WriteConditions,
+    Attributes, ChecksumAlgorithm, ChecksumType, Encryption, EtagMatch, Headers, Object,
+    ObjectChecksum, ReadConditions, STANDARD, UnixMillis, VersionId, WriteConditions,
 };
 use adit_wire::ErrorReply;
 use adit_wire::time::{http_date, parse_http_date};
@@ -80,7 +80,7 @@ pub(super) fn attributes(
             .to_owned(),
         acl,
         owner,
-        encrypt: encrypt || default,
+        encryption: Encryption::managed(encrypt || default),
     })
 }
 
@@ -275,7 +275,7 @@ pub(super) fn object(reply: &mut Reply, object: &Object) {
             &attributes.storage_class,
         );
     }
-    encryption(reply, attributes.encrypt);
+    encryption(reply, attributes.encryption.is_managed());
     for (name, value) in &attributes.user {
         if let Ok(name) = HeaderName::from_bytes(format!("x-amz-meta-{name}").as_bytes()) {
             reply.set(name, value);

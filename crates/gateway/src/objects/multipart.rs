@@ -1,8 +1,8 @@
 //! Multipart uploads but for their parts' bodies.
 
 use adit_objects::{
-    Checksum, ChecksumAlgorithm, Completion, GetOptions, NewUpload, ObjectChecksum, PartClaim,
-    UnixMillis, UploadQuery,
+    Checksum, ChecksumAlgorithm, Completion, NewUpload, ObjectChecksum, PartClaim, UnixMillis,
+    UploadQuery,
 };
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
@@ -38,12 +38,13 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     let bucket = ask.stored()?;
     let checksum = headers::algorithm(ask)?;
     let attributes = headers::attributes(ask, tags, list)?;
-    let encrypt = attributes.encrypt;
+    let encrypt = attributes.encryption.is_managed();
     let upload = NewUpload {
         attributes,
         checksum,
         checksum_type: headers::checksum_type(ask)?,
         initiator: Some(initiator(ask)),
+        customer: None,
     };
     let made = ask
         .gateway
@@ -107,6 +108,7 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
         checksum_type: headers::checksum_type(ask)?,
         size,
         conditions: headers::write_conditions(ask)?,
+        customer: None,
     };
     let done = ask
         .gateway
@@ -114,17 +116,14 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
         .complete_upload(&bucket, ask.key(), &upload_id, completion)
         .await;
     let done = done.map_err(store_error)?;
-    let options = GetOptions {
-        version: done.version_id.clone(),
-        ..GetOptions::default()
-    };
     // Somebody else may have replaced it already.
-    let made = ask.gateway.store.head(&bucket, ask.key(), &options).await;
+    let version = done.version_id.as_ref();
+    let made = ask.gateway.store.peek(&bucket, ask.key(), version).await;
     let settings = &ask.bucket()?.settings;
     let made = made.ok();
     let encrypt = made
         .as_ref()
-        .is_some_and(|object| object.info().attributes.encrypt);
+        .is_some_and(|object| object.info().attributes.encryption.is_managed());
     let expiration = made.as_ref().and_then(|object| {
         let info = object.info();
         let facts = (ask.key(), info.size, &info.attributes.tags);

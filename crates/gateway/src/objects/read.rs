@@ -58,6 +58,7 @@ pub(super) async fn get(
         range: ask.header("range").and_then(parse_range),
         part: ask.query_number("partNumber")?,
         conditions: headers::read_conditions(ask, headers::CONDITIONS),
+        customer: None,
     };
     if options.range.is_some() && options.part.is_some() {
         return Err(ErrorReply::new(

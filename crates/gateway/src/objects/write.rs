@@ -47,7 +47,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let bucket = ask.stored()?;
     let length = uses.upload.required_length()?;
     let attributes = headers::attributes(ask, tags, list)?;
-    let encrypt = attributes.encrypt;
+    let encrypt = attributes.encryption.is_managed();
     let tags = attributes.tags.clone();
     let options = PutOptions {
         attributes,
@@ -135,5 +135,6 @@ fn body_options(ask: &Ask<'_>, upload: &Upload, length: u64) -> BodyOptions {
         payload_sha256: upload.binds_sha256(),
         etag: upload.declared().etag(ask.gateway.settings.etag),
         length: Some(length),
+        customer: None,
     }
 }

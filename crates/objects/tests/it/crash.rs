@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use adit_objects::{
-    Attributes, Bucket, CopyRequest, Directive, EtagKind, Limits, Options, PutOptions,
+    Attributes, Bucket, CopyRequest, Directive, Encryption, EtagKind, Limits, Options, PutOptions,
     ReadConditions, Source, Store, WriteConditions,
 };
 
@@ -128,7 +128,7 @@ impl Op {
         match self {
             Op::Put { key, seed, size } => {
                 let attributes = Attributes {
-                    encrypt: seed % 3 == 0,
+                    encryption: Encryption::managed(seed % 3 == 0),
                     ..Attributes::default()
                 };
                 let options = PutOptions {
@@ -149,6 +149,7 @@ impl Op {
                         key: from.clone(),
                         version: None,
                         conditions: ReadConditions::default(),
+                        customer: None,
                     },
                     attributes: Attributes::default(),
                     metadata: Directive::Replace,
@@ -156,6 +157,7 @@ impl Op {
                     checksum: None,
                     etag: EtagKind::Md5,
                     conditions: WriteConditions::default(),
+                    customer: None,
                 };
                 let done = store.copy(&bucket(), key, request).await;
                 assert!(

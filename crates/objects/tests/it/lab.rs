@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use adit_objects::{
-    BodyChecks, BodyOptions, Bucket, Completion, DeleteOptions, DeleteResult, Error, GetOptions,
-    Limits, NewUpload, Object, Options, PartClaim, PartResult, PutOptions, PutResult, Store,
-    UnixMillis, VersionId,
+    Attributes, BodyChecks, BodyOptions, Bucket, Completion, CopyRequest, DeleteOptions,
+    DeleteResult, Directive, Error, EtagKind, GetOptions, Limits, NewUpload, Object, Options,
+    PartClaim, PartResult, PutOptions, PutResult, ReadConditions, Source, Store, UnixMillis,
+    VersionId, WriteConditions,
 };
 use bytes::Bytes;
 
@@ -29,8 +30,14 @@ impl Lab {
     }
 
     pub(crate) fn reopen(self) -> Lab {
+        self.reopen_after(|_| ())
+    }
+
+    /// Reopens the store after something was done to its directory.
+    pub(crate) fn reopen_after(self, change: impl FnOnce(&std::path::Path)) -> Lab {
         let Lab { dir, store, clock } = self;
         drop(store);
+        change(&dir.path().join("store"));
         let store = Store::open(&dir.path().join("store"), options(&clock)).unwrap();
         Lab { dir, store, clock }
     }
@@ -228,4 +235,45 @@ pub(crate) fn walk(dir: &std::path::Path) -> usize {
         count += if path.is_dir() { walk(&path) } else { 1 };
     }
     count
+}
+
+/// The bytes of all files.
+pub(crate) fn all_files(dir: &std::path::Path) -> Vec<u8> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let more = if path.is_dir() {
+            all_files(&path)
+        } else {
+            std::fs::read(&path).unwrap()
+        };
+        all.extend(more);
+    }
+    all
+}
+
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+/// A copy of an object that keeps what it has.
+pub(crate) fn copy_of(bucket: &Bucket, key: &str) -> CopyRequest {
+    CopyRequest {
+        source: Source {
+            bucket: bucket.clone(),
+            key: key.to_owned(),
+            version: None,
+            conditions: ReadConditions::default(),
+            customer: None,
+        },
+        attributes: Attributes::default(),
+        metadata: Directive::Copy,
+        tagging: Directive::Copy,
+        checksum: None,
+        etag: EtagKind::Md5,
+        conditions: WriteConditions::default(),
+        customer: None,
+    }
 }

@@ -9,6 +9,7 @@
 
 mod concurrency;
 mod crash;
+mod customer;
 mod lab;
 mod lifecycle;
 mod listing;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use adit_objects::{
-    Attributes, Bucket, CopyRequest, Directive, EtagKind, ListQuery, ListStart, PutOptions,
-    ReadConditions, Source, VersionId, VersionQuery, Versioning, WriteConditions,
+    Attributes, Bucket, CopyRequest, Directive, Encryption, EtagKind, ListQuery, ListStart,
+    PutOptions, ReadConditions, Source, VersionId, VersionQuery, Versioning, WriteConditions,
 };
 use proptest::prelude::*;
 
@@ -140,7 +140,7 @@ impl World {
             Op::Put { key, size, encrypt } => {
                 let body = bytes(self.step, size);
                 let attributes = Attributes {
-                    encrypt,
+                    encryption: Encryption::managed(encrypt),
                     ..Attributes::default()
                 };
                 let options = PutOptions {
@@ -234,9 +234,10 @@ impl World {
                 key: from.into(),
                 version: version.clone(),
                 conditions: ReadConditions::default(),
+                customer: None,
             },
             attributes: Attributes {
-                encrypt,
+                encryption: Encryption::managed(encrypt),
                 ..Attributes::default()
             },
             metadata: Directive::Replace,
@@ -244,6 +245,7 @@ impl World {
             checksum: None,
             etag: EtagKind::Md5,
             conditions: WriteConditions::default(),
+            customer: None,
         };
         let expected = match version {
             None => self.picture.current(from).cloned(),

@@ -2,8 +2,8 @@
 
 use adit_objects::{
     BodyChecks, BodyOptions, Bucket, Checksum, ChecksumAlgorithm, ChecksumType, Completion,
-    CopyPart, Error, GetOptions, NewUpload, ObjectChecksum, PartClaim, Range, ReadConditions,
-    Source, Versioning, WriteConditions,
+    CopyPart, Encryption, Error, GetOptions, NewUpload, ObjectChecksum, PartClaim, Range,
+    ReadConditions, Source, Versioning, WriteConditions,
 };
 use bytes::Bytes;
 
@@ -415,8 +415,10 @@ async fn parts_are_copied_whole_or_by_range() {
             key: key.to_owned(),
             version: None,
             conditions: ReadConditions::default(),
+            customer: None,
         },
         range,
+        customer: None,
     };
     let new = NewUpload {
         checksum: Some(ChecksumAlgorithm::Crc32c),
@@ -477,7 +479,7 @@ async fn sealed_uploads_seal_every_part() {
     let lab = Lab::new();
     let store = &lab.store;
     let mut new = NewUpload::default();
-    new.attributes.encrypt = true;
+    new.attributes.encryption = Encryption::Managed;
     let upload = store
         .create_upload(&plain(), "k", new)
         .await
@@ -499,6 +501,6 @@ async fn sealed_uploads_seal_every_part() {
         .unwrap();
     let lab = lab.reopen();
     let object = get(&lab.store, &plain(), "k").await.unwrap();
-    assert!(object.info().attributes.encrypt);
+    assert!(object.info().attributes.encryption.is_managed());
     assert_eq!(drain(object).await.unwrap(), bodies.concat());
 }

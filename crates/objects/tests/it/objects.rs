@@ -2,14 +2,14 @@
 
 use adit_objects::{
     Attributes, BodyChecks, BodyOptions, Bucket, Checksum, ChecksumAlgorithm, Condition,
-    CopyRequest, DeleteOptions, Directive, Error, EtagKind, EtagMatch, GetOptions, PutOptions,
-    Range, ReadConditions, Source, VersionId, Versioning, WriteConditions,
+    DeleteOptions, Directive, Encryption, Error, EtagKind, EtagMatch, GetOptions, PutOptions,
+    Range, ReadConditions, VersionId, Versioning, WriteConditions,
 };
 use bytes::Bytes;
 
 use crate::lab::{
-    Lab, blob_files, bytes, delete, delete_version, drain, get, get_version, put, put_parts,
-    put_with, read,
+    Lab, all_files, blob_files, bytes, contains, copy_of, delete, delete_version, drain, get,
+    get_version, put, put_parts, put_with, read,
 };
 
 fn plain() -> Bucket {
@@ -24,23 +24,6 @@ fn suspended() -> Bucket {
     plain().versioned(Versioning::Suspended)
 }
 
-fn copy_of(bucket: &Bucket, key: &str) -> CopyRequest {
-    CopyRequest {
-        source: Source {
-            bucket: bucket.clone(),
-            key: key.to_owned(),
-            version: None,
-            conditions: ReadConditions::default(),
-        },
-        attributes: Attributes::default(),
-        metadata: Directive::Copy,
-        tagging: Directive::Copy,
-        checksum: None,
-        etag: EtagKind::Md5,
-        conditions: WriteConditions::default(),
-    }
-}
-
 #[tokio::test]
 async fn bodies_of_all_sizes_come_back_after_a_restart() {
     let mut lab = Lab::new();
@@ -49,7 +32,7 @@ async fn bodies_of_all_sizes_come_back_after_a_restart() {
         for size in sizes {
             let options = PutOptions {
                 attributes: Attributes {
-                    encrypt,
+                    encryption: Encryption::managed(encrypt),
                     ..Attributes::default()
                 },
                 ..PutOptions::default()
@@ -70,7 +53,7 @@ async fn bodies_of_all_sizes_come_back_after_a_restart() {
                     let object = get(&lab.store, &plain(), &format!("{encrypt}/{size}"))
                         .await
                         .unwrap();
-                    assert_eq!(object.info().attributes.encrypt, encrypt);
+                    assert_eq!(object.info().attributes.encryption.is_managed(), encrypt);
                     let crc = Checksum::of(ChecksumAlgorithm::Crc64Nvme, &bytes(size as u64, size));
                     assert_eq!(object.info().checksum.value, crc);
                     assert_eq!(drain(object).await.unwrap(), bytes(size as u64, size));
@@ -87,7 +70,7 @@ async fn sealed_bytes_are_not_readable_on_disk() {
     let text = Bytes::from("a secret nobody should find ".repeat(300));
     let options = PutOptions {
         attributes: Attributes {
-            encrypt: true,
+            encryption: Encryption::Managed,
             ..Attributes::default()
         },
         ..PutOptions::default()
@@ -113,26 +96,6 @@ async fn sealed_bytes_are_not_readable_on_disk() {
         contains(&everything, b"an open word"),
         "the search would find it"
     );
-}
-
-fn all_files(dir: &std::path::Path) -> Vec<u8> {
-    let mut all = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        let more = if path.is_dir() {
-            all_files(&path)
-        } else {
-            std::fs::read(&path).unwrap()
-        };
-        all.extend(more);
-    }
-    all
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
 }
 
 #[tokio::test]
@@ -386,7 +349,7 @@ async fn ranges_read_what_they_name() {
     let body = bytes(7, 700_000);
     for encrypt in [false, true] {
         let attributes = Attributes {
-            encrypt,
+            encryption: Encryption::managed(encrypt),
             ..Attributes::default()
         };
         let options = PutOptions {
@@ -921,7 +884,7 @@ async fn copies_replace_what_the_request_says() {
     assert_eq!(blob_files(&lab, 1).await, 1);
     // To be sealed, the bytes are written anew.
     let mut request = copy_of(&plain(), "s");
-    request.attributes.encrypt = true;
+    request.attributes.encryption = Encryption::Managed;
     store.copy(&plain(), "s", request).await.unwrap();
     assert_eq!(read(store, &plain(), "s").await, bytes(1, 9000));
     assert_eq!(blob_files(&lab, 1).await, 1);

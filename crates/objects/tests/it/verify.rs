@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use adit_objects::{Attributes, Bucket, PutOptions};
+use adit_objects::{Attributes, Bucket, Encryption, PutOptions};
 use rusqlite::Connection;
 
 use crate::lab::{Lab, bytes, drain, get, put, put_parts, put_with};
@@ -15,7 +15,7 @@ async fn filled() -> Lab {
     let lab = Lab::new();
     let sealed = PutOptions {
         attributes: Attributes {
-            encrypt: true,
+            encryption: Encryption::Managed,
             ..Attributes::default()
         },
         ..PutOptions::default()
