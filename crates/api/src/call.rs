@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use adit_model::{Draft, Generation, Millis, Region};
-use adit_snapshot::{Feature, Snapshot, StatusBoard};
+use adit_snapshot::{Snapshot, StatusBoard};
 use adit_store::{Author, Store, WriteError};
 use adit_wire::{ErrorReply, HttpReply, OperationRef, Parts, Service, Value, protocol};
 
@@ -14,7 +14,6 @@ use crate::context::{Answer, Caller, Ctx, View};
 use crate::ids::Ids;
 use crate::input::Input;
 use crate::operations::{self, Run};
-use crate::real;
 use crate::refusal::Refusal;
 
 /// Waits that end when a generation is in force, or when waiting longer is pointless.
@@ -26,10 +25,6 @@ pub trait Planes: Send + Sync {
     fn board(&self) -> Arc<StatusBoard>;
     /// The newest snapshot.
     fn snapshot(&self) -> Arc<Snapshot>;
-    /// Whether packets are treated as a feature says; the API makes nothing that does nothing.
-    fn carries(&self, feature: Feature) -> bool {
-        feature.is_real()
-    }
     /// Returns when this node's planes have reached a generation, or after a bounded time.
     fn settled(&self, generation: Generation) -> Settled<'_>;
 }
@@ -173,7 +168,6 @@ impl Api {
         let input = Input(input);
         let shown = |refusal: Refusal| ErrorReply::from(refusal);
         authorise(row, input, &ctx, &self.planes.snapshot()).map_err(shown)?;
-        real::check(row.name, input, &*self.planes).map_err(shown)?;
         let dry = service == Service::Ec2 && input.flag("DryRun", false);
         match row.run {
             Run::Read(read) => {

@@ -25,7 +25,6 @@ mod operations;
 mod own;
 mod policies;
 mod quotas;
-mod real;
 mod refusal;
 mod route53;
 mod route53resolver;

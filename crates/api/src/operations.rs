@@ -7,7 +7,7 @@ use crate::authorise::Touches;
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
-use crate::{authorise, ec2, elbv2, iam, own, real, route53, route53resolver, s3, s3control, sts};
+use crate::{authorise, ec2, elbv2, iam, own, route53, route53resolver, s3, s3control, sts};
 
 /// How an operation runs.
 #[derive(Clone, Copy)]
@@ -40,11 +40,6 @@ impl Row {
     /// Whether it changes anything.
     pub fn writes(&self) -> bool {
         matches!(self.run, Run::Write(_))
-    }
-
-    /// Whether packets follow what it makes: one that they do not is built, and refused.
-    pub fn is_real(&self) -> bool {
-        self.service != Service::Ec2 || real::is_real(self.name)
     }
 }
 

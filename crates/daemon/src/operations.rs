@@ -15,11 +15,9 @@ pub struct Built {
     pub writes: bool,
 }
 
-/// Every operation that is built and that packets follow, the front door's on objects included, in
-/// the order of their names.
+/// Every operation that is built, the front door's on objects included, in the order of their names.
 pub fn built() -> Vec<Built> {
-    let real = OPERATIONS.iter().filter(|row| row.is_real());
-    let intent = real.map(|row| Built {
+    let intent = OPERATIONS.iter().map(|row| Built {
         service: row.service.name(),
         operation: row.name,
         writes: row.writes(),

@@ -14,14 +14,12 @@ pub mod build;
 pub mod decide;
 pub mod identity;
 pub mod names;
-pub mod real;
 pub mod session;
 pub mod status;
 pub mod vpc;
 
 pub use build::{AccessPointView, BucketView, EndpointView, Snapshot, build, endpoint_policy_kind};
 pub use identity::{IdentityView, KeyView};
-pub use real::{Feature, REAL};
 pub use session::{Sessions, SignerError};
 pub use status::{PlaneFault, Status, StatusBoard};
 pub use vpc::{

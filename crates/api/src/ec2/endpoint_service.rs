@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adit_model::*;
-use adit_snapshot::{Feature, names};
+use adit_snapshot::names;
 use adit_wire::{Map, Value, list, map};
 
 use crate::context::{Ctx, View};
@@ -237,9 +237,7 @@ impl Shown {
 
     fn address_types(&self) -> Vec<&'static str> {
         let all = [AddressType::Ipv4, AddressType::Ipv6];
-        let has = all
-            .into_iter()
-            .filter(|t| self.offer.has(*t) && (!t.has_v6() || Feature::Ipv6.is_real()));
+        let has = all.into_iter().filter(|kind| self.offer.has(*kind));
         has.map(AddressType::as_str).collect()
     }
 

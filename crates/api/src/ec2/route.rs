@@ -5,7 +5,6 @@ pub(crate) mod shown;
 mod target;
 
 use adit_model::*;
-use adit_snapshot::Feature;
 use adit_wire::map;
 use ipnet::Ipv6Net;
 
@@ -96,11 +95,6 @@ pub(crate) fn replace(
     let named = named_target(input)?;
     refuse_endpoint_target(named, draft, ctx)?;
     let target = target(named, draft, ctx, &table)?;
-    if local && !Feature::LocalOverrides.is_real() {
-        return Err(Refusal::unsupported(format!(
-            "The target of the local route {destination} cannot be replaced."
-        )));
-    }
     check_destination(draft, &table, &destination, &target)?;
     if !there && !local {
         return Err(Refusal::invalid_value(format!(

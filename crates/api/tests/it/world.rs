@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use adit_api::bootstrap::{self, Bootstrap, RegionStart};
 use adit_api::{Api, Caller, Ctx, Ids, Planes, Settled};
 use adit_model::{Draft, Generation, Intent, Millis, Secret, VpcId};
-use adit_snapshot::{Feature, KeyView, PlaneFault, Sessions, Snapshot, Status, StatusBoard, build};
+use adit_snapshot::{KeyView, PlaneFault, Sessions, Snapshot, Status, StatusBoard, build};
 use adit_store::{Author, Store};
 use adit_wire::{ErrorReply, OperationRef, Service, Value, list, map, protocol};
 
@@ -77,11 +77,6 @@ impl Planes for FakePlanes {
 
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::new(build(&self.store.intent()))
-    }
-
-    // The control plane alone: whatever the API builds can be made.
-    fn carries(&self, _: Feature) -> bool {
-        true
     }
 
     fn settled(&self, generation: Generation) -> Settled<'_> {
