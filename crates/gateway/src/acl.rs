@@ -198,18 +198,8 @@ pub(crate) fn asked(
             .filter_map(|(name, permission)| Some((name, permission, ask.header(name)?)))
             .collect(),
         document: document.map(|policy| {
-            let (owner, grants) = given(policy);
-            acl::Document {
-                owner,
-                grants: grants
-                    .into_iter()
-                    .map(|given| acl::Given {
-                        id: given.id,
-                        uri: given.uri,
-                        permission: given.permission,
-                    })
-                    .collect(),
-            }
+            let (owner, grants) = given(policy, acl::Given::new);
+            acl::Document { owner, grants }
         }),
     };
     let subject = acl::Subject {

@@ -113,11 +113,21 @@ pub struct Document<'a> {
 
 /// A grant of a document, before it is known to be one.
 #[derive(Debug, Clone, Copy, Default)]
-#[expect(missing_docs, reason = "each is the element of its name")]
 pub struct Given<'a> {
-    pub id: Option<&'a str>,
-    pub uri: Option<&'a str>,
-    pub permission: Option<&'a str>,
+    id: Option<&'a str>,
+    uri: Option<&'a str>,
+    permission: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    /// What stands in the elements `ID` and `URI` of its grantee, and in its `Permission`.
+    pub fn new(id: Option<&'a str>, uri: Option<&'a str>, permission: Option<&'a str>) -> Self {
+        Given {
+            id,
+            uri,
+            permission,
+        }
+    }
 }
 
 /// What a list is of.

@@ -74,17 +74,10 @@ fn asked(input: &Input<'_>, intent: &Intent, owner: &str) -> Result<Option<Vec<G
     let headers = headers
         .filter_map(|((header, permission), name)| Some((header, permission, input.text(name)?)));
     let policy = input.get("AccessControlPolicy");
-    let (named, grants) = given(policy);
+    let (named, grants) = given(policy, acl::Given::new);
     let document = acl::Document {
         owner: named,
-        grants: grants
-            .into_iter()
-            .map(|given| acl::Given {
-                id: given.id,
-                uri: given.uri,
-                permission: given.permission,
-            })
-            .collect(),
+        grants,
     };
     let asked = Asked {
         canned: input.text("ACL"),

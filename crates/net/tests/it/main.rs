@@ -15,6 +15,7 @@ mod harness;
 mod helpers;
 mod lab;
 mod topology;
+mod world;
 
 mod t_acl;
 mod t_agent;

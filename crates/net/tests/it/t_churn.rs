@@ -14,7 +14,7 @@ use crate::harness::{Outcome, Test};
 use crate::helpers::ip;
 use crate::lab::{Lab, conversation, lab};
 use crate::t_render::{self, id, owner};
-use crate::t_world::{Plan, instance, nth, put_interface, settle, vpc_id, world};
+use crate::world::{Plan, instance, nth, put_interface, settle, vpc_id, world};
 
 pub(crate) const TESTS: &[Test] = &[(
     "churn::endpoints_come_and_go_under_traffic",

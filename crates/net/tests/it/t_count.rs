@@ -17,7 +17,7 @@ use crate::harness::{Outcome, Test};
 use crate::helpers::{installed, output_in};
 use crate::lab::{Lab, conversation, lab, wait};
 use crate::t_render::{VPC, id, owner, place_internet, place_vpc, serve, world};
-use crate::{t_ipv6, t_world};
+use crate::{t_ipv6, world};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -185,24 +185,24 @@ fn flows_of_ipv6_are_seen() -> Outcome {
     let lab = lab!();
     let mut draft = Draft::new(&t_ipv6::open_world(false).intent);
     draft.put(FlowLog {
-        vpc: t_world::vpc_id(1),
+        vpc: world::vpc_id(1),
         ..flow_log("${version} ${tcp-flags}")
     });
     let snapshot = build(&Arc::new(draft.finish().0));
-    t_world::settle(&lab, &snapshot);
+    world::settle(&lab, &snapshot);
     t_ipv6::serve(&lab, &snapshot);
-    let (one, two) = (t_world::instance(1, 1), t_ipv6::at(1, 2, "a"));
+    let (one, two) = (world::instance(1, 1), t_ipv6::at(1, 2, "a"));
     let own = t_ipv6::at(1, 1, "a");
     let asked = t_ipv6::asked_at(1, 2, "a", 443);
     lab.reaches(&one, &asked, "instance", &own);
     let seen = |from: &str, to: &str| {
-        let flows = lab.agent().flows(t_world::vpc_id(1).as_str()).unwrap();
+        let flows = lab.agent().flows(world::vpc_id(1).as_str()).unwrap();
         let (from, to): (IpAddr, IpAddr) = (from.parse().unwrap(), to.parse().unwrap());
         let mut found = flows.flows;
         found.retain(|flow| (flow.source, flow.destination) == (from, to));
         found
     };
-    let device = |n: u64| place::port_device(&id("eni-", t_world::nth(1, n)));
+    let device = |n: u64| place::port_device(&id("eni-", world::nth(1, n)));
     let there = seen(&own, &two);
     assert!(!there.is_empty());
     for flow in &there {
@@ -215,7 +215,7 @@ fn flows_of_ipv6_are_seen() -> Outcome {
     assert_eq!((syn.count.packets, syn.count.bytes), (1, 80));
     assert!(seen(&two, &own).iter().any(|flow| flow.flags == 0x12));
     // What is counted by pairs of devices knows no families.
-    let counters = lab.agent().counters(t_world::vpc_id(1).as_str()).unwrap();
+    let counters = lab.agent().counters(world::vpc_id(1).as_str()).unwrap();
     let tallies = counters.tallies.iter();
     let mut new = tallies.filter(|t| t.tally == tally::NEW && t.into == device(1010));
     assert!(new.any(|t| t.out == device(2010)));

@@ -1,7 +1,7 @@
 //! IPv6 on the real kernel: random worlds held against the pure functions, and what is special to
 //! it: egress-only gateways, no gateway endpoints, ICMPv6, and that it comes and goes.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ use crate::harness::{Outcome, Test};
 use crate::helpers::output_in;
 use crate::lab::{Lab, conversation, lab};
 use crate::t_render::{endpoint, id, owner};
-use crate::t_world::{Dice, Plan, instance, nth, put_interface, settle, vpc_id, world};
+use crate::world::{
+    Dice, Expected, Plan, Standing, instance, nth, put_interface, settle, vpc_id, world,
+};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -235,7 +237,7 @@ pub(crate) fn serve(lab: &Lab, snapshot: &Snapshot) {
 }
 
 /// Follows a flow to its end: also into the VPC that the internet leads it to.
-fn expected(snapshot: &Snapshot, view: &VpcView, flow: &Flow) -> Option<(&'static str, String)> {
+fn expected(snapshot: &Snapshot, view: &VpcView, flow: &Flow) -> Expected {
     let (ends, there) = path_between(snapshot, view, flow);
     let Path::Arrives(mut arrival) = there else {
         return None;
@@ -292,56 +294,30 @@ fn hold_against(lab: &Lab, snapshot: &Snapshot, plan: &Plan) {
         asked.push((at(v, 2, "c"), 443));
         asked.push((at(v, 2, "77"), 443));
     }
+    let asked: Vec<SocketAddr> = asked
+        .into_iter()
+        .map(|(address, port)| SocketAddr::new(address.parse().unwrap(), port))
+        .collect();
+    let standing = Standing {
+        lab,
+        snapshot,
+        plan,
+        expected,
+    };
     std::thread::scope(|scope| {
         for view in snapshot.vpcs() {
             for port in view.ports.iter().filter(|p| p.user == PortUser::Instance) {
                 let asked = &asked;
-                let from = (port.interface.id.clone(), port.interface.ipv6[0]);
-                scope.spawn(move || probe(lab, snapshot, view, plan, from, asked));
+                let eni = &port.interface;
+                let sender = (
+                    From::Port(eni.id.clone()),
+                    eni.ipv6[0].into(),
+                    place::instance(&eni.id),
+                );
+                scope.spawn(move || standing.probe(view, sender, asked));
             }
         }
     });
-}
-
-fn probe(
-    lab: &Lab,
-    snapshot: &Snapshot,
-    view: &VpcView,
-    plan: &Plan,
-    (eni, source): (NetworkInterfaceId, std::net::Ipv6Addr),
-    asked: &[(String, u16)],
-) {
-    let ns = place::instance(&eni);
-    for (address, port) in asked {
-        let destination: IpAddr = address.parse().unwrap();
-        if view.port(&eni).is_some_and(|port| port.has(destination)) {
-            continue;
-        }
-        let flow = Flow {
-            from: From::Port(eni.clone()),
-            source: source.into(),
-            destination,
-            protocol: IpProtocol::Tcp,
-            port: *port,
-            source_port: 40_000,
-        };
-        let expected = expected(snapshot, view, &flow);
-        let to = format!("[{address}]:{port}");
-        let within = match expected {
-            Some(_) => Duration::from_secs(5),
-            None => Duration::from_millis(250),
-        };
-        let found = lab.connect_from(&ns, source.into(), &to, within);
-        let found = found.ok().map(|mut stream| conversation(&mut stream));
-        let expected = expected.map(|(server, seen)| format!("{server} {seen} {to}"));
-        assert_eq!(
-            found,
-            expected,
-            "{plan:?}\n{flow:?} is predicted as {:?}, answer {:?}",
-            path_between(snapshot, view, &flow),
-            answered(view, &flow)
-        );
-    }
 }
 
 fn with_ipv6(plan: &Plan) -> Draft {

@@ -22,7 +22,7 @@ use crate::helpers::{guard, ip, with};
 use crate::lab::{Lab, lab, wait};
 use crate::t_ipv6::{asked_at, at, open_world};
 use crate::t_render::id;
-use crate::t_world::{instance, nth, vpc_id};
+use crate::world::{instance, nth, vpc_id};
 
 pub(crate) const TESTS: &[Test] = &[
     ("lent::a_device_is_a_port_and_goes_back", goes_back),

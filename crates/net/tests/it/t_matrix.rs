@@ -16,7 +16,7 @@ use adit_snapshot::{Snapshot, build};
 use crate::harness::{Outcome, Test};
 use crate::lab::{Lab, conversation, lab};
 use crate::t_render::{endpoint, id, owner};
-use crate::t_world::{Dice, Plan, instance, nth, put_interface, put_vpc, settle, vpc_id, world};
+use crate::world::{Dice, Plan, instance, nth, put_interface, put_vpc, settle, vpc_id, world};
 
 pub(crate) const TESTS: &[Test] = &[(
     "matrix::the_access_matrix_is_as_documented",

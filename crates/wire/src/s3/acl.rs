@@ -2,30 +2,21 @@
 
 use crate::value::{Map, Value};
 
-/// A grant as a document gives it, unchecked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GivenGrant<'v> {
-    /// The grantee's canonical id.
-    pub id: Option<&'v str>,
-    /// The grantee's group.
-    pub uri: Option<&'v str>,
-    /// What is granted.
-    pub permission: Option<&'v str>,
-}
-
-/// The owner and the grants of an `AccessControlPolicy`.
-pub fn given(policy: &Value) -> (Option<&str>, Vec<GivenGrant<'_>>) {
-    let grants = policy.get("Grants").list().iter().map(one).collect();
-    (policy.get("Owner").get("ID").str(), grants)
-}
-
-fn one(grant: &Value) -> GivenGrant<'_> {
-    let grantee = grant.get("Grantee");
-    GivenGrant {
-        id: grantee.get("ID").str(),
-        uri: grantee.get("URI").str(),
-        permission: grant.get("Permission").str(),
-    }
+/// The owner's canonical id and the grants of an `AccessControlPolicy`. Nothing is checked: `grant` makes one
+/// of what stands for its grantee's canonical id, its grantee's URI and its permission.
+pub fn given<'v, G>(
+    policy: &'v Value,
+    grant: impl Fn(Option<&'v str>, Option<&'v str>, Option<&'v str>) -> G,
+) -> (Option<&'v str>, Vec<G>) {
+    let grants = policy.get("Grants").list().iter().map(|given| {
+        let grantee = given.get("Grantee");
+        grant(
+            grantee.get("ID").str(),
+            grantee.get("URI").str(),
+            given.get("Permission").str(),
+        )
+    });
+    (policy.get("Owner").get("ID").str(), grants.collect())
 }
 
 /// A grant as answers show it: to an account by its canonical id, or to a group by its URI.
