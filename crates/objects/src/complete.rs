@@ -5,10 +5,11 @@ use rusqlite::params;
 use crate::body::hex;
 use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum};
 use crate::error::{DigestName, Error, echo};
+use crate::lock::DefaultRetention;
 use crate::md5::Md5;
 use crate::multipart::{Completion, PartClaim, UploadAt, UploadInfo, read_upload, stored_checksum};
 use crate::object::{Bucket, UnixMillis, VersionId, Versioning};
-use crate::put::{Destination, PutResult};
+use crate::put::{Destination, PutResult, default_of};
 use crate::rows::read_checksum;
 use crate::schema::sql;
 use crate::store::{Limits, Store, collect};
@@ -47,6 +48,7 @@ impl Store {
     ) -> Result<PutResult, Error> {
         let at = self.inner.upload_at(bucket, key, upload_id)?;
         let versioning = bucket.versioning;
+        let state = (versioning, default_of(bucket));
         let limits = self.inner.options.limits;
         let memory = self.inner.options.completion_memory_ms;
         if completion.parts.len() > limits.max_parts as usize {
@@ -61,7 +63,7 @@ impl Store {
         } = self
             .inner
             .writer
-            .submit(move |tx| tx.complete(&at, versioning, &completion, limits, memory))
+            .submit(move |tx| tx.complete(&at, state, &completion, limits, memory))
             .await?;
         result.version_id = match (versioning, nul) {
             (Versioning::Unversioned, _) => None,
@@ -76,7 +78,7 @@ impl Tx<'_> {
     fn complete(
         &mut self,
         at: &UploadAt,
-        versioning: Versioning,
+        (versioning, default): (Versioning, Option<DefaultRetention>),
         completion: &Completion,
         limits: Limits,
         memory: i64,
@@ -100,14 +102,15 @@ impl Tx<'_> {
         }
         let checksum = whole_checksum(&upload, &chosen)?;
         check_whole(&upload, completion, &checksum)?;
-        let to = Destination {
+        let mut to = Destination {
             bucket: at.bucket,
             versioning,
             key: at.key.clone(),
             attributes: upload.attributes,
             conditions: completion.conditions.clone(),
+            default,
         };
-        let head = self.settled_head(to.bucket, &to.key, &to.conditions)?;
+        let head = self.settled_head(&mut to)?;
         let etag = composite_etag(chosen.iter().map(|part| part.etag.as_str()));
         let version = NewVersion {
             size,

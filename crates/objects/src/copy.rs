@@ -10,12 +10,13 @@ use crate::customer::{CustomerKey, Encryption, Sealing};
 use crate::error::Error;
 use crate::get::Located;
 use crate::key::{check_attributes, check_key};
+use crate::lock::check_lock;
 use crate::multipart::{NewPart, PartResult, UploadAt};
 use crate::object::{
     Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, ObjectInfo, ReadConditions, UnixMillis,
     VersionId, WriteConditions,
 };
-use crate::put::{Destination, PutResult};
+use crate::put::{Destination, PutResult, default_of};
 use crate::reading::{Body, Reader};
 use crate::rows::{Piece, Record};
 use crate::schema::sql;
@@ -118,6 +119,8 @@ impl Store {
     ) -> Result<CopyResult, Error> {
         check_key(key)?;
         check_attributes(&request.attributes)?;
+        let now = (self.inner.options.clock)();
+        check_lock(bucket, &request.attributes.lock, now)?;
         let row = self.inner.bucket_row(&bucket.id).await?;
         self.inner
             .check_early(row, key, &request.conditions)
@@ -134,6 +137,7 @@ impl Store {
                 key: key.to_owned(),
                 attributes,
                 conditions: request.conditions.clone(),
+                default: default_of(bucket),
             };
             let source_version_id = taken.version_id.clone();
             let put = if must_rewrite(record, &sealing) {
@@ -280,7 +284,7 @@ impl Store {
     async fn share(
         &self,
         located: Located,
-        to: Destination,
+        mut to: Destination,
         request: &CopyRequest,
     ) -> Result<Option<PutResult>, Error> {
         let record = located.record.clone();
@@ -291,7 +295,7 @@ impl Store {
             .inner
             .writer
             .submit(move |tx| {
-                let head = tx.settled_head(to.bucket, &to.key, &to.conditions)?;
+                let head = tx.settled_head(&mut to)?;
                 // Look before writing: the source may have gone meanwhile.
                 for piece in &record.pieces {
                     if tx.blob_digests(piece.blob)?.is_none() {

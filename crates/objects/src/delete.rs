@@ -16,6 +16,8 @@ pub struct DeleteOptions {
     pub version: Option<VersionId>,
     /// `If-Match` on the current object (or the version).
     pub conditions: WriteConditions,
+    /// The caller may, and wants to, remove a version in spite of its governance retention.
+    pub bypass_governance: bool,
 }
 
 /// What a delete did. Deleting what is not there succeeds, as on S3.
@@ -44,7 +46,7 @@ impl Store {
     /// Deletes an object, makes a delete marker, or removes a version.
     ///
     /// # Errors
-    /// `InvalidArgument` (version id), `PreconditionFailed`, `NoSuchKey` (only with `If-Match`), `KeyTooLong`,
+    /// `AccessDenied` for a version that is locked; `InvalidArgument` (version id), `PreconditionFailed`, `NoSuchKey` (only with `If-Match`), `KeyTooLong`,
     /// `NoSuchBucket`; [`Error::Fault`].
     pub async fn delete(
         &self,
@@ -185,6 +187,8 @@ impl Tx<'_> {
         versioning: Versioning,
         head: Option<Head>,
     ) -> Result<Done, Error> {
+        let nul = versioning != Versioning::Enabled;
+        self.check_room(bucket, key, head.as_ref(), nul)?;
         if versioning == Versioning::Unversioned {
             if let Some(head) = head {
                 self.remove_version(bucket, key, head.row)?;
@@ -195,7 +199,6 @@ impl Tx<'_> {
                 made: None,
             });
         }
-        let nul = versioning == Versioning::Suspended;
         self.make_way(bucket, key, head.as_ref(), nul)?;
         let row = self.next_id()?;
         self.insert_marker((bucket, key), row, nul)?;
@@ -222,6 +225,8 @@ impl Tx<'_> {
             }
             Some((Found::Object(record), _)) => {
                 check_write(&plan.options.conditions, key, Some(&record.info.etag))?;
+                let lock = &record.info.attributes.lock;
+                self.check_unlocked(key, lock, plan.options.bypass_governance)?;
                 (record.row, false)
             }
         };

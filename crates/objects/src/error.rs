@@ -223,6 +223,18 @@ pub enum Error {
         /// What was wrong.
         what: &'static str,
     },
+    /// The version is locked (403).
+    #[error("a lock protects `{key}`")]
+    ObjectLocked {
+        /// The key.
+        key: String,
+    },
+    /// A retention would be over already.
+    #[error("the retain until date must be in the future")]
+    RetainUntilPast {
+        /// As given.
+        until: UnixMillis,
+    },
     /// The storage class is none that S3 knows.
     #[error("the storage class `{requested}` is not valid")]
     InvalidStorageClass {
@@ -268,6 +280,8 @@ impl Error {
             Error::WrongKey => "AccessDenied",
             Error::MetadataTooLarge { .. } => "MetadataTooLarge",
             Error::MalformedXml { .. } => "MalformedXML",
+            Error::ObjectLocked { .. } => "AccessDenied",
+            Error::RetainUntilPast { .. } => "InvalidArgument",
             Error::InvalidStorageClass { .. } => "InvalidStorageClass",
             Error::Fault(_) => "InternalError",
             Error::Closed => "ServiceUnavailable",
@@ -279,6 +293,12 @@ impl Error {
             name,
             value: echo(value),
             message,
+        }
+    }
+
+    pub(crate) fn locked(key: &str) -> Error {
+        Error::ObjectLocked {
+            key: key.to_owned(),
         }
     }
 

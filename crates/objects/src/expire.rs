@@ -1,8 +1,9 @@
 //! Lifecycle expiry: which objects a bucket's rules let go, and letting them go.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::error::Error;
+use crate::lock::read_lock;
 use crate::object::{Bucket, ObjectInfo, Tags, UnixMillis, VersionId, Versioning};
 use crate::rows::{decode_tags, key_text};
 use crate::scan::after_prefix;
@@ -436,12 +437,11 @@ impl Tx<'_> {
         let mut done = Vec::new();
         for (version, fate) in due {
             let key = version.key.as_str();
-            let text = "SELECT 1 FROM version WHERE id = ?1 AND latest = ?2 AND modified = ?3";
-            let same = {
-                let mut statement = sql(self.conn.prepare_cached(text))?;
-                sql(statement.exists(params![version.row, version.latest, version.written.0]))?
-            };
-            if !same || (matches!(fate, Fate::Marker) && !is_alone(self.conn, bucket, &version)?) {
+            // A delete marker over what is current takes nothing away; all else leaves what is locked.
+            let covers = matches!(fate, Fate::Current) && versioning == Versioning::Enabled;
+            if !self.is_as_judged(&version, covers)?
+                || (matches!(fate, Fate::Marker) && !is_alone(self.conn, bucket, &version)?)
+            {
                 continue;
             }
             match fate {
@@ -453,6 +453,18 @@ impl Tx<'_> {
             done.push((version, fate));
         }
         Ok(done)
+    }
+
+    /// Whether a version is still what it was when it was judged, and may go: by itself or `covers`.
+    fn is_as_judged(&self, version: &Candidate, covers: bool) -> Result<bool, Error> {
+        let text = "SELECT lock_mode, lock_until, legal_hold FROM version
+                    WHERE id = ?1 AND latest = ?2 AND modified = ?3";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        let values = params![version.row, version.latest, version.written.0];
+        let lock = sql(statement
+            .query_row(values, |row| read_lock(row, 0))
+            .optional())?;
+        Ok(lock.is_some_and(|lock| covers || !lock.holds(self.now, false)))
     }
 }
 

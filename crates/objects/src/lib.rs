@@ -40,6 +40,7 @@ mod get;
 mod ids;
 mod key;
 mod list;
+mod lock;
 mod md5;
 mod multipart;
 mod object;
@@ -67,6 +68,7 @@ pub use list::{
     Entry, ListQuery, ListStart, Page, UploadEntry, UploadPage, UploadQuery, VersionEntry,
     VersionPage, VersionQuery,
 };
+pub use lock::{DefaultRetention, Lock, LockMode, ObjectLock, Period, Retention};
 pub use md5::Md5;
 pub use multipart::{
     Completion, NewUpload, PartClaim, PartEntry, PartPage, PartResult, PartWriter, UploadInfo,

@@ -10,6 +10,7 @@ use crate::checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum}
 use crate::customer::{CustomerKey, Sealing};
 use crate::error::Error;
 use crate::key::{check_attributes, check_key};
+use crate::lock::check_lock;
 use crate::object::{Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, WriteConditions};
 use crate::rows::{ATTRIBUTES, AttributeColumns, read_attributes};
 use crate::schema::sql;
@@ -177,6 +178,8 @@ impl Store {
         check_key(key)?;
         check_attributes(&upload.attributes)?;
         Sealing::settle(&mut upload.attributes, upload.customer.as_ref())?;
+        let now = (self.inner.options.clock)();
+        check_lock(bucket, &upload.attributes.lock, now)?;
         let algorithm = upload.checksum.unwrap_or(ChecksumAlgorithm::Crc64Nvme);
         let checksum_type = upload.checksum_type.unwrap_or(algorithm.default_type());
         if !algorithm.allows(checksum_type) {
@@ -451,7 +454,7 @@ impl Tx<'_> {
         let columns = AttributeColumns::new(&upload.attributes)?;
         let text = format!(
             "INSERT INTO upload (id, bucket, key, initiated, initiator, algorithm, composite, {ATTRIBUTES})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
         );
         let mut statement = sql(self.conn.prepare_cached(&text))?;
         sql(statement.execute(params![
@@ -469,6 +472,9 @@ impl Tx<'_> {
             columns.tags,
             columns.acl,
             columns.customer,
+            columns.lock_mode,
+            columns.lock_until,
+            columns.legal_hold,
         ]))
         .map(drop)
     }

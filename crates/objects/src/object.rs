@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::{ChecksumAlgorithm, ObjectChecksum};
 use crate::customer::{CustomerKey, Encryption};
+use crate::lock::{Lock, ObjectLock};
 
 /// A moment: milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -40,6 +41,8 @@ pub struct Bucket {
     pub id: Arc<str>,
     /// The versioning state at the time of the call.
     pub versioning: Versioning,
+    /// Object Lock, where the bucket has it. What is locked stays locked whatever this says.
+    pub lock: Option<ObjectLock>,
 }
 
 impl Bucket {
@@ -48,12 +51,18 @@ impl Bucket {
         Bucket {
             id: id.into(),
             versioning: Versioning::Unversioned,
+            lock: None,
         }
     }
 
     /// The same bucket with another versioning state.
     pub fn versioned(self, versioning: Versioning) -> Bucket {
         Bucket { versioning, ..self }
+    }
+
+    /// The same bucket with Object Lock, or without.
+    pub fn locked(self, lock: Option<ObjectLock>) -> Bucket {
+        Bucket { lock, ..self }
     }
 }
 
@@ -137,6 +146,8 @@ pub struct Attributes {
     pub owner: Option<String>,
     /// How the bytes are sealed. A write that brings a key ([`BodyOptions::customer`]) is sealed with that.
     pub encryption: Encryption,
+    /// Retention and legal hold. Without a retention the version gets the bucket's default.
+    pub lock: Lock,
 }
 
 impl Default for Attributes {
@@ -149,6 +160,7 @@ impl Default for Attributes {
             acl: None,
             owner: None,
             encryption: Encryption::None,
+            lock: Lock::default(),
         }
     }
 }

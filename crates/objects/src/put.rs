@@ -10,6 +10,7 @@ use crate::condition::check_write;
 use crate::customer::Sealing;
 use crate::error::{Condition, Error};
 use crate::key::{check_attributes, check_key};
+use crate::lock::{DefaultRetention, check_lock};
 use crate::object::{
     Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, VersionId, Versioning, WriteConditions,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Destination {
     pub(crate) key: String,
     pub(crate) attributes: Attributes,
     pub(crate) conditions: WriteConditions,
+    /// What the version is retained for if its attributes do not say.
+    pub(crate) default: Option<DefaultRetention>,
 }
 
 impl Store {
@@ -75,6 +78,7 @@ impl Store {
         check_attributes(&options.attributes)?;
         let sealing = Sealing::settle(&mut options.attributes, options.body.customer.as_ref())?;
         let inner = self.inner.clone();
+        check_lock(bucket, &options.attributes.lock, (inner.options.clock)())?;
         let row = inner.bucket_row(&bucket.id).await?;
         inner.check_early(row, key, &options.conditions).await?;
         let body = BodyWriter::new(inner.clone(), options.body, sealing)?;
@@ -84,6 +88,7 @@ impl Store {
             key: key.to_owned(),
             attributes: options.attributes,
             conditions: options.conditions,
+            default: default_of(bucket),
         };
         Ok(PutWriter {
             inner,
@@ -91,6 +96,11 @@ impl Store {
             destination,
         })
     }
+}
+
+/// What a bucket retains versions for whose writer does not say.
+pub(crate) fn default_of(bucket: &Bucket) -> Option<DefaultRetention> {
+    bucket.lock.and_then(|lock| lock.default)
 }
 
 impl PutWriter {
@@ -117,7 +127,7 @@ impl Inner {
     /// Makes a body that has ended an object.
     pub(crate) async fn put_stored(
         &self,
-        to: Destination,
+        mut to: Destination,
         stored: Stored,
     ) -> Result<PutResult, Error> {
         let checksum = ObjectChecksum::full(stored.checksum);
@@ -125,7 +135,7 @@ impl Inner {
         let (row, etag, last_modified) = self
             .writer
             .submit(move |tx| {
-                let head = tx.settled_head(to.bucket, &to.key, &to.conditions)?;
+                let head = tx.settled_head(&mut to)?;
                 let blob = tx.insert_blob(stored.blob)?;
                 let version = NewVersion {
                     size,
@@ -178,27 +188,33 @@ impl Inner {
 }
 
 impl Tx<'_> {
-    /// The key's newest version, after the conditions were asked of it. They held before the body was
-    /// read, so an `If-Match` that fails now was overtaken by another writer.
-    pub(crate) fn settled_head(
-        &self,
-        bucket: i64,
-        key: &str,
-        conditions: &WriteConditions,
-    ) -> Result<Option<Head>, Error> {
-        self.check_bucket(bucket)?;
-        let head = head(self.conn, bucket, key)?;
-        check_write(conditions, key, head.as_ref().and_then(Head::object_etag)).map_err(
-            |error| match error {
-                Error::PreconditionFailed {
-                    condition: Condition::IfMatch,
-                } => Error::ConditionalRequestConflict {
-                    condition: Condition::IfMatch,
-                    key: key.to_owned(),
-                },
-                other => other,
+    /// The key's newest version, after the conditions were asked of it; from now on the retention is known.
+    /// The conditions held before the body was read, so an `If-Match` that fails now was overtaken by another
+    /// writer.
+    pub(crate) fn settled_head(&self, to: &mut Destination) -> Result<Option<Head>, Error> {
+        let key = to.key.as_str();
+        self.check_bucket(to.bucket)?;
+        let head = head(self.conn, to.bucket, key)?;
+        check_write(
+            &to.conditions,
+            key,
+            head.as_ref().and_then(Head::object_etag),
+        )
+        .map_err(|error| match error {
+            Error::PreconditionFailed {
+                condition: Condition::IfMatch,
+            } => Error::ConditionalRequestConflict {
+                condition: Condition::IfMatch,
+                key: key.to_owned(),
             },
-        )?;
+            other => other,
+        })?;
+        let nul = to.versioning != Versioning::Enabled;
+        self.check_room(to.bucket, key, head.as_ref(), nul)?;
+        if let Some(default) = to.default {
+            let lock = &mut to.attributes.lock;
+            lock.retention.get_or_insert_with(|| default.from(self.now));
+        }
         Ok(head)
     }
 

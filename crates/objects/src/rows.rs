@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::{Checksum, ChecksumAlgorithm, ObjectChecksum};
 use crate::customer::{Encryption, KeyCheck, is_customers};
 use crate::error::{Error, Fault};
+use crate::lock::{lock_columns, read_lock};
 use crate::object::{Attributes, Headers, ObjectInfo, STANDARD, Tags, UnixMillis};
 use crate::schema::{INDEX, sql};
 use crate::seal::{MasterKey, sealed_len};
@@ -127,7 +128,8 @@ pub(crate) fn key_text(value: ValueRef<'_>) -> Result<&str, Error> {
 }
 
 /// The columns of [`Attributes`], in the order of [`AttributeColumns`] values.
-pub(crate) const ATTRIBUTES: &str = "class, sse, owner, meta, tags, acl, customer";
+pub(crate) const ATTRIBUTES: &str =
+    "class, sse, owner, meta, tags, acl, customer, lock_mode, lock_until, legal_hold";
 
 /// [`Attributes`] as columns.
 pub(crate) struct AttributeColumns<'a> {
@@ -138,6 +140,9 @@ pub(crate) struct AttributeColumns<'a> {
     pub(crate) tags: Option<String>,
     pub(crate) acl: Option<&'a [u8]>,
     pub(crate) customer: Option<&'a [u8]>,
+    pub(crate) lock_mode: Option<i64>,
+    pub(crate) lock_until: Option<i64>,
+    pub(crate) legal_hold: Option<bool>,
 }
 
 impl<'a> AttributeColumns<'a> {
@@ -149,6 +154,7 @@ impl<'a> AttributeColumns<'a> {
                 u: attributes.user.clone(),
             })
         };
+        let (lock_mode, lock_until, legal_hold) = lock_columns(&attributes.lock);
         Ok(AttributeColumns {
             class: Some(attributes.storage_class.as_str()).filter(|class| *class != STANDARD),
             sse: attributes.encryption.is_managed(),
@@ -160,6 +166,9 @@ impl<'a> AttributeColumns<'a> {
                 Encryption::Customer(check) => Some(check.as_bytes()),
                 Encryption::None | Encryption::Managed => None,
             },
+            lock_mode,
+            lock_until,
+            legal_hold,
         })
     }
 }
@@ -195,6 +204,7 @@ pub(crate) fn read_attributes(row: &Row<'_>, at: usize) -> Result<Attributes, Er
         acl: sql(row.get(at + 5))?,
         owner: sql(row.get(at + 2))?,
         encryption,
+        lock: sql(read_lock(row, at + 7))?,
     })
 }
 
@@ -214,7 +224,8 @@ pub(crate) fn read_checksum(row: &Row<'_>, at: usize) -> Result<ObjectChecksum, 
 }
 
 const VERSION: &str = "id, marker, nul, modified, size, etag, parts, blob,
-    algorithm, checksum, composite, class, sse, owner, meta, tags, acl, customer";
+    algorithm, checksum, composite, class, sse, owner, meta, tags, acl, customer, lock_mode,
+    lock_until, legal_hold";
 
 /// Which version of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

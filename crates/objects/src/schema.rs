@@ -16,9 +16,16 @@ pub(crate) const INDEX: &str = "index.sqlite";
 
 /// What changed of the tables since the first layout, in order: the layout of a file is one more than how many
 /// of these it has seen. New files see all of them.
-const CHANGES: [&str; 1] = [
+const CHANGES: [&str; 2] = [
     // SSE-C: what tells the customer's key again.
     "ALTER TABLE version ADD COLUMN customer BLOB; ALTER TABLE upload ADD COLUMN customer BLOB;",
+    // Object Lock.
+    "ALTER TABLE version ADD COLUMN lock_mode INTEGER;
+     ALTER TABLE version ADD COLUMN lock_until INTEGER;
+     ALTER TABLE version ADD COLUMN legal_hold INTEGER;
+     ALTER TABLE upload ADD COLUMN lock_mode INTEGER;
+     ALTER TABLE upload ADD COLUMN lock_until INTEGER;
+     ALTER TABLE upload ADD COLUMN legal_hold INTEGER;",
 ];
 
 /// The first layout. Keys are blobs so that they order by bytes and may hold anything. Row numbers of versions rise with

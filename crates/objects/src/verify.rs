@@ -91,7 +91,7 @@ impl VerifyReport {
 }
 
 /// What must hold between the rows: a question that finds the rows for which it does not, as a place.
-const RULES: [(&str, &str); 9] = [
+const RULES: [(&str, &str); 10] = [
     (
         "the blob is not there",
         "SELECT 'version ' || v.id FROM version v LEFT JOIN blob b ON b.id = v.blob
@@ -140,6 +140,15 @@ const RULES: [(&str, &str); 9] = [
         "the key has two null versions",
         "SELECT 'version ' || max(id) FROM version WHERE nul = 1 GROUP BY bucket, key
          HAVING count(*) > 1",
+    ),
+    (
+        "the lock is none",
+        "SELECT 'version ' || id FROM version WHERE (lock_mode IS NULL) <> (lock_until IS NULL)
+           OR lock_mode NOT IN (1, 2) OR legal_hold NOT IN (0, 1)
+           OR (marker = 1 AND coalesce(lock_mode, legal_hold) IS NOT NULL)
+         UNION ALL SELECT 'upload ' || id FROM upload
+         WHERE (lock_mode IS NULL) <> (lock_until IS NULL) OR lock_mode NOT IN (1, 2)
+           OR legal_hold NOT IN (0, 1)",
     ),
     (
         "the counts of the bucket are wrong",

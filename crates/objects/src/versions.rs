@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::checksum::ObjectChecksum;
 use crate::error::Error;
+use crate::lock::{Lock, read_lock};
 use crate::object::Attributes;
 use crate::rows::AttributeColumns;
 use crate::schema::sql;
@@ -19,6 +20,7 @@ pub(crate) struct Head {
     pub(crate) etag: String,
     /// None for a delete marker and for an object in several pieces.
     pub(crate) blob: Option<i64>,
+    pub(crate) lock: Lock,
 }
 
 impl Head {
@@ -29,9 +31,11 @@ impl Head {
 }
 
 pub(crate) fn head(conn: &Connection, bucket: i64, key: &str) -> Result<Option<Head>, Error> {
-    let text = "SELECT id, marker, nul, size, etag, blob FROM version
-                WHERE bucket = ?1 AND key = ?2 ORDER BY id DESC LIMIT 1";
-    let mut statement = sql(conn.prepare_cached(text))?;
+    const TEXT: &str = concat!(
+        "SELECT id, marker, nul, size, etag, blob, lock_mode, lock_until, legal_hold FROM version ",
+        "WHERE bucket = ?1 AND key = ?2 ORDER BY id DESC LIMIT 1"
+    );
+    let mut statement = sql(conn.prepare_cached(TEXT))?;
     sql(statement
         .query_row(params![bucket, key.as_bytes()], |row| {
             Ok(Head {
@@ -41,6 +45,7 @@ pub(crate) fn head(conn: &Connection, bucket: i64, key: &str) -> Result<Option<H
                 size: row.get(3)?,
                 etag: row.get(4)?,
                 blob: row.get(5)?,
+                lock: read_lock(row, 6)?,
             })
         })
         .optional())
@@ -79,9 +84,10 @@ impl Tx<'_> {
     ) -> Result<(), Error> {
         let columns = AttributeColumns::new(version.attributes)?;
         let text = "INSERT INTO version (bucket, key, id, latest, marker, nul, modified, size, etag,
-            algorithm, checksum, composite, parts, blob, class, sse, owner, meta, tags, acl, customer)
+            algorithm, checksum, composite, parts, blob, class, sse, owner, meta, tags, acl, customer,
+            lock_mode, lock_until, legal_hold)
             VALUES (?1, ?2, ?3, 1, 0, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-            ?18, ?19)";
+            ?18, ?19, ?20, ?21, ?22)";
         let mut statement = sql(self.conn.prepare_cached(text))?;
         sql(statement.execute(params![
             bucket,
@@ -103,6 +109,9 @@ impl Tx<'_> {
             columns.tags,
             columns.acl,
             columns.customer,
+            columns.lock_mode,
+            columns.lock_until,
+            columns.legal_hold,
         ]))?;
         let size = version.size as i64;
         self.count(
@@ -131,7 +140,8 @@ impl Tx<'_> {
         let columns = AttributeColumns::new(version.attributes)?;
         let text = "UPDATE version SET modified = ?2, size = ?3, etag = ?4, algorithm = ?5,
             checksum = ?6, composite = ?7, parts = ?8, blob = ?9, class = ?10, sse = ?11,
-            owner = ?12, meta = ?13, tags = ?14, acl = ?15, customer = ?16 WHERE id = ?1";
+            owner = ?12, meta = ?13, tags = ?14, acl = ?15, customer = ?16, lock_mode = ?17,
+            lock_until = ?18, legal_hold = ?19 WHERE id = ?1";
         let mut statement = sql(self.conn.prepare_cached(text))?;
         sql(statement.execute(params![
             head.row,
@@ -150,6 +160,9 @@ impl Tx<'_> {
             columns.tags,
             columns.acl,
             columns.customer,
+            columns.lock_mode,
+            columns.lock_until,
+            columns.legal_hold,
         ]))?;
         let more = version.size as i64 - head.size;
         self.count(
@@ -186,6 +199,38 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The `null` version that is not the newest, and its lock.
+    fn old_null(&self, bucket: i64, key: &str) -> Result<Option<(i64, Lock)>, Error> {
+        let text = "SELECT id, lock_mode, lock_until, legal_hold FROM version
+                    WHERE bucket = ?1 AND key = ?2 AND nul = 1 AND latest = 0";
+        let mut statement = sql(self.conn.prepare_cached(text))?;
+        sql(statement
+            .query_row(params![bucket, key.as_bytes()], |row| {
+                Ok((row.get(0)?, read_lock(row, 1)?))
+            })
+            .optional())
+    }
+
+    /// Refuses a write that would take a locked `null` version away. A bucket with Object Lock keeps all its
+    /// versions, but the write may have begun before it had Object Lock.
+    pub(crate) fn check_room(
+        &self,
+        bucket: i64,
+        key: &str,
+        head: Option<&Head>,
+        nul: bool,
+    ) -> Result<(), Error> {
+        let lock = match head {
+            Some(head) if nul && head.nul => Some(head.lock),
+            Some(_) if nul => self.old_null(bucket, key)?.map(|(_, lock)| lock),
+            _ => None,
+        };
+        match lock {
+            Some(lock) => self.check_unlocked(key, &lock, false),
+            None => Ok(()),
+        }
+    }
+
     /// Makes room for a new newest version: with `nul` the `null` version goes, and whatever is newest
     /// then becomes noncurrent.
     pub(crate) fn make_way(
@@ -200,13 +245,7 @@ impl Tx<'_> {
             if head.nul {
                 return self.remove_version(bucket, key, head.row);
             }
-            let text =
-                "SELECT id FROM version WHERE bucket = ?1 AND key = ?2 AND nul = 1 AND latest = 0";
-            let mut statement = sql(self.conn.prepare_cached(text))?;
-            let old: Option<i64> = sql(statement
-                .query_row(params![bucket, key.as_bytes()], |row| row.get(0))
-                .optional())?;
-            if let Some(old) = old {
+            if let Some((old, _)) = self.old_null(bucket, key)? {
                 self.remove_version(bucket, key, old)?;
             }
         }

@@ -39,6 +39,7 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let options = DeleteOptions {
         version,
         conditions: headers::write_conditions(ask)?,
+        bypass_governance: bypass(ask),
     };
     let done = ask
         .gateway
@@ -54,7 +55,8 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     Ok(reply)
 }
 
-fn bypass(ask: &Ask<'_>) -> bool {
+/// Whether the caller, who was asked for the right to, wants to go past governance.
+pub(super) fn bypass(ask: &Ask<'_>) -> bool {
     ask.header("x-amz-bypass-governance-retention")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
@@ -82,7 +84,10 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     }
     let quiet = input.get("Delete").get("Quiet").bool() == Some(true);
     let mut context = decide::context(ask, &Said::default())?;
-    let mut items: Vec<Item> = objects.iter().map(item).collect();
+    let mut items: Vec<Item> = objects
+        .iter()
+        .map(|object| item(object, bypass(ask)))
+        .collect();
     for item in &mut items {
         let resource = object_arn(&ask.real_bucket(), &item.key);
         let mut actions = vec![match item.version {
@@ -198,7 +203,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     Ok(ask.encode(&map! { "Deleted" => deleted, "Errors" => errors }))
 }
 
-fn item(object: &Value) -> Item {
+fn item(object: &Value, bypass_governance: bool) -> Item {
     let version = object
         .get("VersionId")
         .str()
@@ -212,6 +217,7 @@ fn item(object: &Value) -> Item {
                 if_match: object.get("ETag").str().map(EtagMatch::parse),
                 if_none_match: None,
             },
+            bypass_governance,
         },
         version,
         refused: None,

@@ -2,7 +2,7 @@
 
 use adit_objects::{Error, VersionId};
 use adit_wire::ErrorReply;
-use adit_wire::time::http_date;
+use adit_wire::time::{http_date, iso8601};
 
 /// An error of the store as S3 tells it. Faults are logged and told to nobody.
 pub(crate) fn reply(error: Error) -> ErrorReply {
@@ -135,6 +135,12 @@ pub(crate) fn reply(error: Error) -> ErrorReply {
         Error::InvalidStorageClass { requested } => {
             made(400, "The storage class you specified is not valid").with("StorageClassRequested", requested)
         }
+        Error::ObjectLocked { .. } => {
+            made(403, "Access Denied because object protected by object lock.")
+        }
+        Error::RetainUntilPast { until } => made(400, "The retain until date must be in the future!")
+            .with("ArgumentName", "x-amz-object-lock-retain-until-date")
+            .with("ArgumentValue", iso8601(until.0, false)),
         Error::Closed => made(503, "Service is unable to handle request."),
         fault => {
             tracing::error!(why = %chain(&fault), "the object store failed");

@@ -81,6 +81,7 @@ pub(super) fn attributes(
         acl,
         owner,
         encryption: Encryption::managed(encrypt || default),
+        ..Attributes::default()
     })
 }
 

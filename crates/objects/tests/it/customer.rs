@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rusqlite::Connection;
 
 use crate::lab::{
-    Lab, all_files, bytes, claim, contains, copy_of, drain, get, put, put_with, read,
+    Lab, all_files, bytes, claim, contains, copy_of, drain, first_layout, get, put, put_with, read,
 };
 
 fn plain() -> Bucket {
@@ -394,13 +394,7 @@ async fn damage_is_found_without_the_key() {
 async fn a_store_of_the_layout_before_is_taken_over() {
     let lab = Lab::new();
     put(&lab.store, &plain(), "old", bytes(1, 100)).await;
-    let lab = lab.reopen_after(|dir| {
-        let index = Connection::open(dir.join("index.sqlite")).unwrap();
-        let back =
-            "ALTER TABLE version DROP COLUMN customer; ALTER TABLE upload DROP COLUMN customer;
-             PRAGMA user_version = 1;";
-        index.execute_batch(back).unwrap();
-    });
+    let lab = lab.reopen_after(first_layout);
     assert_eq!(read(&lab.store, &plain(), "old").await, bytes(1, 100));
     seal(&lab.store, "new", bytes(2, 100), key(1)).await;
     assert!(open(&lab.store, "new", key(1)).await.is_ok());

@@ -277,3 +277,15 @@ pub(crate) fn copy_of(bucket: &Bucket, key: &str) -> CopyRequest {
         customer: None,
     }
 }
+
+/// Takes the index of a closed store back to its first layout.
+pub(crate) fn first_layout(dir: &std::path::Path) {
+    let index = rusqlite::Connection::open(dir.join("index.sqlite")).unwrap();
+    for table in ["version", "upload"] {
+        for column in ["customer", "lock_mode", "lock_until", "legal_hold"] {
+            let drop = format!("ALTER TABLE {table} DROP COLUMN {column}");
+            index.execute_batch(&drop).unwrap();
+        }
+    }
+    index.execute_batch("PRAGMA user_version = 1").unwrap();
+}

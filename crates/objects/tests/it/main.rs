@@ -13,6 +13,7 @@ mod customer;
 mod lab;
 mod lifecycle;
 mod listing;
+mod lock;
 mod model;
 mod multipart;
 mod objects;
