@@ -27,6 +27,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::ask::{Ask, Uses, argument};
 use crate::copy_source::CopySource;
 use crate::decide::{Pairs, may_know};
+use crate::objects::may_go_on;
 use crate::origins::Place;
 use crate::reply::Reply;
 use request::Outgoing;
@@ -46,7 +47,10 @@ pub(crate) async fn object(
         Err(why) => return Some(Err(why)),
     };
     Some(match &ask.identity.pass {
-        Some(pass) => pass::run(ask, uses, &place, pass, body).await,
+        Some(pass) => match may_go_on(ask, &place) {
+            Ok(()) => pass::run(ask, uses, &place, pass, body).await,
+            Err(why) => Err(why),
+        },
         None => run(ask, uses, &place, body).await,
     })
 }
@@ -68,6 +72,9 @@ async fn run(
     check_names(ask, place)?;
     let mut outgoing = Outgoing::of(ask, place)?;
     let encoding = outgoing.encoding;
+    let brought = outgoing
+        .headers
+        .contains_key("x-amz-server-side-encryption-customer-key");
     let answer = match (ask.op.name(), body) {
         ("PutObject" | "UploadPart", _) => body::stream(uses.upload, outgoing).await?,
         ("CopyObject" | "UploadPartCopy", _) => {
@@ -78,6 +85,13 @@ async fn run(
         (_, body) => outgoing.send(body.unwrap_or_default()).await?,
     };
     let status = answer.status;
+    let writes = matches!(
+        ask.op.name(),
+        "PutObject" | "UploadPart" | "CopyObject" | "UploadPartCopy" | "CreateMultipartUpload"
+    );
+    if brought && writes && status.is_success() {
+        answer::is_sealed(place, &answer)?;
+    }
     if status.is_success() || status == http::StatusCode::NOT_MODIFIED {
         return match ask.op.name() {
             "GetObject" | "HeadObject" => Ok(answer::object(answer, ask.op.name() == "HeadObject")),

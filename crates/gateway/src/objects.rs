@@ -3,6 +3,7 @@
 
 mod acl;
 mod copy;
+mod customer;
 mod delete;
 mod errors;
 mod form;
@@ -13,6 +14,10 @@ mod read;
 mod tags;
 mod write;
 
+pub(crate) use customer::{
+    etag as etag_kind, is_ours as is_of_key, key as customer_key, may_go_on, of as customer,
+    of_source as source_customer, passed_on,
+};
 pub(crate) use errors::reply as store_error;
 pub(crate) use form::{FormFile, post};
 pub(crate) use headers::{CONDITIONS, copied_conditions};

@@ -12,6 +12,7 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Fault};
+use crate::md5::Md5;
 use crate::object::Attributes;
 use crate::seal::{DataKey, KEY, TAG, random};
 
@@ -37,6 +38,11 @@ impl CustomerKey {
         }
         key.copy_from_slice(bytes);
         Some(CustomerKey(Arc::new(key)))
+    }
+
+    /// Whether this is the key's MD5, which clients send beside it.
+    pub fn has_md5(&self, digest: &[u8]) -> bool {
+        same(&Md5::of(self.0.as_slice()), digest)
     }
 
     /// What will tell this key again. Another one each time, so that nobody sees which objects have one key.
@@ -95,11 +101,15 @@ impl CustomerKey {
     }
 }
 
+/// Compares in a time that tells nothing of where the two differ.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, FOR_CHECK);
+    hmac::verify(&key, one, hmac::sign(&key, other).as_ref()).is_ok()
+}
+
 impl PartialEq for CustomerKey {
     fn eq(&self, other: &CustomerKey) -> bool {
-        let key = hmac::Key::new(hmac::HMAC_SHA256, FOR_CHECK);
-        let own = hmac::sign(&key, self.0.as_slice());
-        hmac::verify(&key, other.0.as_slice(), own.as_ref()).is_ok()
+        same(self.0.as_slice(), other.0.as_slice())
     }
 }
 
@@ -268,6 +278,10 @@ mod tests {
         assert_eq!(format!("{:?}", key(65)), "CustomerKey(…)");
         assert_eq!(format!("{:?}", key(65).check().unwrap()), "KeyCheck(…)");
         assert!(key(1) == key(1) && key(1) != key(2));
+        assert!(key(1).has_md5(&Md5::of(&[1; 32])));
+        for wrong in [&Md5::of(&[2; 32])[..], &[], &Md5::of(&[1; 32])[..15]] {
+            assert!(!key(1).has_md5(wrong));
+        }
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct BucketSettings {
     pub lifecycle: Vec<LifecycleRule>,
     /// Whether objects are sealed that do not ask for it themselves.
     pub encrypt: bool,
+    /// Whether nothing may be written with keys that customers bring (SSE-C).
+    pub blocks_customer_keys: bool,
     /// Where access logs go.
     pub logging: Option<Logging>,
     /// Grants of the bucket's ACL; none: the owner's alone.
@@ -143,6 +145,14 @@ struct Rules<R> {
 #[serde(rename_all = "PascalCase")]
 struct EncryptionRule {
     apply_server_side_encryption_by_default: Option<serde_json::Value>,
+    #[serde(default)]
+    blocked_encryption_types: Blocked,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Blocked {
+    encryption_type: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -167,6 +177,10 @@ impl BucketSettings {
             encrypt: encryption
                 .iter()
                 .any(|rule| rule.apply_server_side_encryption_by_default.is_some()),
+            blocks_customer_keys: encryption.iter().any(|rule| {
+                let mut blocked = rule.blocked_encryption_types.encryption_type.iter();
+                blocked.any(|kind| kind == "SSE-C")
+            }),
             logging,
             grants: rules("acl").and_then(|text| acl::read_kept(text.as_bytes())),
         }
@@ -218,7 +232,28 @@ mod tests {
         ]);
         assert_eq!(settings.cors.len(), 1);
         assert_eq!(settings.cors[0].max_age_seconds, Some(5));
-        assert!(settings.encrypt);
+        assert!(settings.encrypt && !settings.blocks_customer_keys);
+        for (text, encrypts, blocks) in [
+            (
+                r#"{"Rules":[{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"},"BlockedEncryptionTypes":{"EncryptionType":["SSE-C"]}}]}"#,
+                true,
+                true,
+            ),
+            (
+                r#"{"Rules":[{"BlockedEncryptionTypes":{"EncryptionType":["SSE-C"]}}]}"#,
+                false,
+                true,
+            ),
+            (
+                r#"{"Rules":[{"BlockedEncryptionTypes":{"EncryptionType":["NONE"]}}]}"#,
+                false,
+                false,
+            ),
+        ] {
+            let settings = read(&[("encryption", text)]);
+            let seen = (settings.encrypt, settings.blocks_customer_keys);
+            assert_eq!(seen, (encrypts, blocks), "{text}");
+        }
         assert_eq!(settings.lifecycle.len(), 1);
         let expiration = settings.lifecycle[0].expiration.as_ref().unwrap();
         assert_eq!(expiration.date.unwrap().millis, 86_400_000);

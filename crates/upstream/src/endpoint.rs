@@ -110,6 +110,12 @@ impl Endpoint {
         self.tls.is_some()
     }
 
+    /// Whether nobody else can read what is sent to it: over TLS, or to this machine by its address.
+    pub fn is_private(&self) -> bool {
+        let here = self.host.parse::<std::net::IpAddr>();
+        self.is_tls() || here.is_ok_and(|ip| ip.is_loopback())
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         let scheme = if self.is_tls() { "https" } else { "http" };

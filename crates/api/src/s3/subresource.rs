@@ -262,14 +262,18 @@ pub(crate) fn put_encryption(
 ) -> Result<Answer, Refusal> {
     let configuration = input.get("ServerSideEncryptionConfiguration");
     let rules = rules(configuration, "Rules", 1)?;
-    let algorithms = rules.iter().map(|rule| {
-        rule.get("ApplyServerSideEncryptionByDefault")
-            .get("SSEAlgorithm")
-    });
-    for algorithm in algorithms {
-        match algorithm.str() {
+    for rule in rules {
+        let blocked = rule.get("BlockedEncryptionTypes").get("EncryptionType");
+        let mut kinds = blocked.strings();
+        if !kinds.all(|kind| matches!(kind, "NONE" | "SSE-C")) {
+            return Err(malformed());
+        }
+        let default = rule.get("ApplyServerSideEncryptionByDefault");
+        match default.get("SSEAlgorithm").str() {
             Some("AES256") => {}
             Some("aws:kms" | "aws:kms:dsse") => return Err(not_implemented("Encryption with KMS")),
+            // A rule may be there only to say what is blocked.
+            None if default.is_null() && !blocked.is_null() => {}
             _ => return Err(malformed()),
         }
     }

@@ -172,9 +172,15 @@ fn without_secrets(target: &str) -> String {
         return target.to_owned();
     };
     let secret = |name: &str| {
-        ["x-amz-signature", "x-amz-security-token", "signature"]
-            .iter()
-            .any(|known| name.eq_ignore_ascii_case(known))
+        [
+            "x-amz-signature",
+            "x-amz-security-token",
+            "signature",
+            "x-amz-server-side-encryption-customer-key",
+            "x-amz-copy-source-server-side-encryption-customer-key",
+        ]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
     };
     let pairs = query.split('&').map(|pair| match pair.split_once('=') {
         Some((name, _)) if secret(name) || name.contains('%') => format!("{name}=REDACTED"),
@@ -278,7 +284,7 @@ mod tests {
             operation: operation("GetObject", "GET"),
             key: Some("a b\n\"é".into()),
             method: "GET".into(),
-            target: "/b/a?X-Amz-Signature=s3cr3t&x=1&%58-Amz-Signature=t".into(),
+            target: "/b/a?X-Amz-Signature=s3cr3t&x=1&%58-Amz-Signature=t&X-Amz-Server-Side-Encryption-Customer-Key=k".into(),
             http: "HTTP/1.1",
             status: 200,
             error: None,
@@ -304,7 +310,7 @@ mod tests {
         };
         assert_eq!(
             line.text(5),
-            "own b [02/Jan/2026:03:04:05 +0000] 10.0.0.1 - ID REST.GET.OBJECT a%20b%0A%22%C3%A9 \"GET /b/a?X-Amz-Signature=REDACTED&x=1&%58-Amz-Signature=REDACTED HTTP/1.1\" 200 - 5 7 0 3 \"%22 200 -%0A\" \"agent 1\" - HOST SigV4 - QueryString b.s3.amazonaws.com TLSv1.3 - Yes\n"
+            "own b [02/Jan/2026:03:04:05 +0000] 10.0.0.1 - ID REST.GET.OBJECT a%20b%0A%22%C3%A9 \"GET /b/a?X-Amz-Signature=REDACTED&x=1&%58-Amz-Signature=REDACTED&X-Amz-Server-Side-Encryption-Customer-Key=REDACTED HTTP/1.1\" 200 - 5 7 0 3 \"%22 200 -%0A\" \"agent 1\" - HOST SigV4 - QueryString b.s3.amazonaws.com TLSv1.3 - Yes\n"
         );
         assert!(line.text(0).contains(" 200 - - 7 "));
         let of_keys: Vec<String> = line.of_keys().collect();

@@ -258,6 +258,26 @@ fn told(ask: &Ask<'_>, place: &Place, status: u16, tree: &Element) -> ErrorReply
     made
 }
 
+/// Makes sure that an upstream which took a customer's key has used it: one that knows nothing of such keys
+/// keeps the object for everybody to read.
+///
+/// # Errors
+/// `NotImplemented`
+pub(super) fn is_sealed(place: &Place, answer: &Answer) -> Result<(), ErrorReply> {
+    if answer
+        .headers
+        .contains_key("x-amz-server-side-encryption-customer-algorithm")
+    {
+        return Ok(());
+    }
+    tracing::warn!(origin = %place.origin.name, "an upstream does not seal objects with customers' keys");
+    Err(ErrorReply::new(
+        "NotImplemented",
+        501,
+        "The storage of this bucket does not say that it used the customer provided key. What was written may be kept unsealed.",
+    ))
+}
+
 /// Something that only the operator can mend.
 pub(super) fn strange(place: &Place, what: &str) -> ErrorReply {
     tracing::error!(origin = %place.origin.name, "an upstream cannot be used: {what}");

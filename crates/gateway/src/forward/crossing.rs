@@ -21,7 +21,10 @@ use super::request::{Outgoing, escaped_all, tagging};
 use crate::ask::{Ask, Uses, argument, no_such_bucket, stored_bucket};
 use crate::copy_source::CopySource;
 use crate::decide::may_know;
-use crate::objects::{CONDITIONS, copied_conditions, store_error};
+use crate::objects::{
+    CONDITIONS, copied_conditions, customer, customer_key, etag_kind, passed_on, source_customer,
+    store_error,
+};
 use crate::origins::Place;
 use crate::upload::{CHECKSUM_HEADERS, checksum_differs, incomplete};
 
@@ -61,8 +64,8 @@ pub(crate) struct Made {
     pub(crate) checksum: Option<Checksum>,
     pub(crate) version: Option<String>,
     pub(crate) source_version: Option<String>,
-    /// How the copy is sealed where it is kept.
-    pub(crate) encryption: Option<String>,
+    /// Whether the copy is sealed with a key of the place where it is kept.
+    pub(crate) is_managed: bool,
 }
 
 /// Whether a copy's two sides are kept in different places.
@@ -204,6 +207,7 @@ async fn kept_here(
         version: source.version.as_deref().map(VersionId::new),
         range: range.map(|(first, last)| Range::Between(first, last)),
         conditions: copied_conditions(ask),
+        customer: customer_key(source_customer(ask)?.as_ref()),
         ..GetOptions::default()
     };
     let store = &ask.gateway.store;
@@ -253,6 +257,8 @@ async fn kept_there(
         .as_deref()
         .map_or_else(String::new, |id| format!("versionId={}", escaped_all(id)));
     let mut outgoing = Outgoing::bare(ask, place, Method::GET, Some(&source.key), query);
+    source_customer(ask)?;
+    outgoing.headers = passed_on(ask, place, true)?;
     let mut set = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             outgoing
@@ -339,7 +345,7 @@ fn attributes(headers: &HeaderMap) -> Attributes {
 }
 
 /// The headers that make an upstream keep this with an object.
-fn kept_headers(attributes: &Attributes) -> HeaderMap {
+fn kept_headers(attributes: &Attributes, customer: HeaderMap) -> HeaderMap {
     let mut made = HeaderMap::new();
     let mut set = |name: &str, value: Option<&str>| {
         if let (Ok(name), Some(Ok(value))) = (
@@ -368,9 +374,10 @@ fn kept_headers(attributes: &Attributes) -> HeaderMap {
     if attributes.storage_class != adit_objects::STANDARD {
         set("x-amz-storage-class", Some(&attributes.storage_class));
     }
-    if attributes.encryption.is_managed() {
+    if attributes.encryption.is_managed() && customer.is_empty() {
         set("x-amz-server-side-encryption", Some("AES256"));
     }
+    made.extend(customer);
     made
 }
 
@@ -398,12 +405,13 @@ async fn into_store(
 ) -> Result<Made, ErrorReply> {
     let bucket = ask.stored()?;
     let store = &ask.gateway.store;
+    let customer = customer(ask)?;
     let body = |checksum| BodyOptions {
         checksum,
         payload_sha256: false,
-        etag: ask.gateway.settings.etag,
+        etag: etag_kind(customer.as_ref(), ask.gateway.settings.etag),
         length: Some(read.left),
-        customer: None,
+        customer: customer_key(customer.as_ref()),
     };
     let source_algorithm = read.expected.as_ref().map(|(sum, _)| sum.algorithm());
     match becomes {
@@ -439,7 +447,7 @@ async fn into_store(
                 checksum: Some(put.checksum.value),
                 version: put.version_id.map(|id| id.to_string()),
                 source_version: None,
-                encryption: encrypt.then(|| "AES256".to_owned()),
+                is_managed: encrypt,
             })
         }
         Becomes::Part { upload, number, .. } => {
@@ -456,7 +464,7 @@ async fn into_store(
                 checksum: Some(part.checksum),
                 version: None,
                 source_version: None,
-                encryption: None,
+                is_managed: false,
             })
         }
     }
@@ -476,6 +484,8 @@ async fn into_upstream(
         }
     };
     let mut outgoing = Outgoing::bare(ask, place, Method::PUT, Some(ask.key()), query);
+    let customer = passed_on(ask, place, false)?;
+    let brought = !customer.is_empty();
     if let Becomes::Object {
         attributes,
         keeps_metadata,
@@ -489,7 +499,7 @@ async fn into_upstream(
             keeps_metadata,
             keeps_tags,
         );
-        outgoing.headers = kept_headers(&all);
+        outgoing.headers = kept_headers(&all, customer);
         for name in ["if-match", "if-none-match"] {
             if let Some(Ok(value)) = ask.header(name).map(HeaderValue::from_str) {
                 outgoing
@@ -497,10 +507,15 @@ async fn into_upstream(
                     .insert(HeaderName::from_static(name), value);
             }
         }
+    } else {
+        outgoing.headers = customer;
     }
     let sent = send(outgoing, read).await?;
     if !sent.status.is_success() {
         return Err(answer::refused(ask, place, sent).await);
+    }
+    if brought {
+        answer::is_sealed(place, &sent)?;
     }
     let text = |name: &str| sent.headers.get(name).and_then(|value| value.to_str().ok());
     let made = Made {
@@ -512,7 +527,7 @@ async fn into_upstream(
         checksum: None,
         version: text("x-amz-version-id").map(str::to_owned),
         source_version: None,
-        encryption: text("x-amz-server-side-encryption").map(str::to_owned),
+        is_managed: text("x-amz-server-side-encryption").is_some(),
     };
     // The connection is good for more.
     let _ = sent.body.whole(super::MOST).await;

@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::answer::failed;
 use crate::ask::{Ask, argument};
-use crate::objects::Encoding;
+use crate::objects::{Encoding, is_of_key, may_go_on};
 use crate::origins::Place;
 
 /// What a path keeps as it is, besides letters and digits.
@@ -80,18 +80,20 @@ impl<'a> Outgoing<'a> {
     /// A client's request, for the place of its bucket.
     ///
     /// # Errors
-    /// Parameters that cannot be read.
+    /// Parameters that cannot be read; a customer's key where others could read it on its way.
     pub(super) fn of(ask: &Ask<'_>, place: &'a Place) -> Result<Outgoing<'a>, ErrorReply> {
+        may_go_on(ask, place)?;
         let key = Some(ask.key()).filter(|key| !key.is_empty());
         let method = Method::from_bytes(ask.wire.method.as_bytes()).unwrap_or_default();
         let query = query(ask.wire.query, &place.prefix, ask.op)?;
         let mut made = Outgoing::bare(ask, place, method, key, query);
         made.encoding = super::encoding(ask)?;
         for (name, value) in ask.wire.headers.iter().filter(|(name, _)| is_kept(name)) {
-            if let (Ok(name), Ok(value)) = (
+            if let (Ok(name), Ok(mut value)) = (
                 HeaderName::from_bytes(name.as_bytes()),
                 HeaderValue::from_bytes(value),
             ) {
+                value.set_sensitive(is_of_key(name.as_str()));
                 made.headers.append(name, value);
             }
         }
@@ -238,7 +240,7 @@ fn query(query: &str, prefix: &str, op: &OperationRef) -> Result<String, ErrorRe
 /// Whether a header of a client goes out.
 fn is_kept(name: &str) -> bool {
     let is = |kept: &&str| kept.eq_ignore_ascii_case(name);
-    KEPT.iter().any(is) || FAMILIES.iter().any(|family| begins(name, family))
+    KEPT.iter().any(is) || FAMILIES.iter().any(|family| begins(name, family)) || is_of_key(name)
 }
 
 /// Whether a parameter belongs to a signature, and so ends here.

@@ -4,6 +4,7 @@ use adit_objects::{CopyPart, CopyRequest, Directive, Source, VersionId};
 use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
 
+use super::customer;
 use super::errors::reply as store_error;
 use super::headers;
 use super::write::{facts, part_of};
@@ -37,6 +38,7 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     };
     decide::all(ask, &said, &facts, uses.account)?;
     same_region(ask, &source)?;
+    let customer = customer::of_write(ask)?;
     if forward::crosses(ask, &source)? {
         let becomes = Becomes::Object {
             attributes: Box::new(headers::attributes(ask, tags, acl::of_new(ask)?)?),
@@ -46,12 +48,13 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
             conditions: headers::write_conditions(ask)?,
         };
         let made = forward::copy_across(ask, uses, &source, becomes).await?;
-        return Ok(ask.encode(&map! {
+        let mut reply = ask.encode(&map! {
             "CopyObjectResult" => across(&made),
             "VersionId" => made.version,
             "CopySourceVersionId" => made.source_version,
-            "ServerSideEncryption" => made.encryption,
-        }));
+        });
+        customer::show(&mut reply, made.is_managed, customer.as_ref());
+        return Ok(reply);
     }
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
@@ -65,9 +68,9 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         metadata,
         tagging,
         checksum: headers::algorithm(ask)?,
-        etag: ask.gateway.settings.etag,
+        etag: customer::etag(customer.as_ref(), ask.gateway.settings.etag),
         conditions: headers::write_conditions(ask)?,
-        customer: None,
+        customer: customer::key(customer.as_ref()),
     };
     let copied = match ask.gateway.store.copy(&bucket, ask.key(), request).await {
         Ok(copied) => copied,
@@ -86,12 +89,13 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         copied.checksum.to_string(),
     );
     result.push("ChecksumType", copied.checksum.kind().name());
-    Ok(ask.encode(&map! {
+    let mut reply = ask.encode(&map! {
         "CopyObjectResult" => result,
         "VersionId" => copied.version_id.map(|id| id.to_string()),
         "CopySourceVersionId" => copied.source_version_id.map(|id| id.to_string()),
-        "ServerSideEncryption" => encrypt.then_some("AES256"),
-    }))
+    });
+    customer::show(&mut reply, encrypt, customer.as_ref());
+    Ok(reply)
 }
 
 pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
@@ -107,6 +111,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     };
     decide::all(ask, &said, &facts, uses.account)?;
     same_region(ask, &source)?;
+    let customer = customer::of_write(ask)?;
     if forward::crosses(ask, &source)? {
         let (upload, number) = part_of(ask)?;
         let range = copied_range(ask)?;
@@ -116,10 +121,12 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             range,
         };
         let made = forward::copy_across(ask, uses, &source, becomes).await?;
-        return Ok(ask.encode(&map! {
+        let mut reply = ask.encode(&map! {
             "CopyPartResult" => across(&made),
             "CopySourceVersionId" => made.source_version,
-        }));
+        });
+        customer::show(&mut reply, made.is_managed, customer.as_ref());
+        return Ok(reply);
     }
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
@@ -130,7 +137,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     let request = CopyPart {
         source: stored_source(ask, &source)?,
         range,
-        customer: None,
+        customer: customer::key(customer.as_ref()),
     };
     let copied = ask
         .gateway
@@ -153,10 +160,12 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         member_of(part.checksum.algorithm()),
         part.checksum.to_string(),
     );
-    Ok(ask.encode(&map! {
+    let mut reply = ask.encode(&map! {
         "CopyPartResult" => result,
         "CopySourceVersionId" => source_version.map(|id| id.to_string()),
-    }))
+    });
+    customer::show(&mut reply, false, customer.as_ref());
+    Ok(reply)
 }
 
 /// What is told of a copy from one place to another.
@@ -263,7 +272,7 @@ fn stored_source(ask: &Ask<'_>, source: &CopySource) -> Result<Source, ErrorRepl
         key: source.key.clone(),
         version: version(source),
         conditions: headers::copied_conditions(ask),
-        customer: None,
+        customer: customer::key(customer::of_source(ask)?.as_ref()),
     })
 }
 

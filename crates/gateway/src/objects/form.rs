@@ -16,6 +16,7 @@ use http::StatusCode;
 use http::header;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::customer;
 use super::errors::reply as store_error;
 use super::headers;
 use super::write::facts;
@@ -236,6 +237,7 @@ async fn put(
         ..Said::default()
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
+    let customer = customer::of_write(ask)?;
     let attributes = headers::attributes(ask, tags, acl::of_new(ask)?)?;
     let declared = declared(ask.wire.headers, false)?;
     let mut file = FormFile::new(uses.upload, file, policy, declared);
@@ -244,14 +246,15 @@ async fn put(
     }
     let bucket = ask.stored()?;
     let encrypt = attributes.encryption.is_managed();
+    let kind = customer::etag(customer.as_ref(), ask.gateway.settings.etag);
     let options = PutOptions {
         attributes,
         body: BodyOptions {
             checksum: file.declared().algorithm(),
             payload_sha256: false,
-            etag: file.declared().etag(ask.gateway.settings.etag),
+            etag: file.declared().etag(kind),
             length: None,
-            customer: None,
+            customer: customer::key(customer.as_ref()),
         },
         conditions: Default::default(),
     };
@@ -269,7 +272,7 @@ async fn put(
     headers::etag(&mut reply, &stored.etag);
     headers::version(&mut reply, stored.version_id.as_ref());
     headers::checksum(&mut reply, &stored.checksum);
-    headers::encryption(&mut reply, encrypt);
+    customer::show(&mut reply, encrypt, customer.as_ref());
     Ok(reply)
 }
 

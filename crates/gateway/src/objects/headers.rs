@@ -10,6 +10,7 @@ use adit_wire::ErrorReply;
 use adit_wire::time::{http_date, parse_http_date};
 use http::header::{self, HeaderName};
 
+use super::customer::{self, Customer};
 use crate::acl;
 use crate::ask::Ask;
 use crate::decide::{Pairs, not_implemented, parse_tagging};
@@ -120,10 +121,7 @@ fn without_chunked(value: &str) -> Option<String> {
 }
 
 fn refuse_unbuilt(ask: &Ask<'_>) -> Result<(), ErrorReply> {
-    const UNBUILT: [&str; 6] = [
-        "x-amz-server-side-encryption-customer-algorithm",
-        "x-amz-server-side-encryption-customer-key",
-        "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    const UNBUILT: [&str; 3] = [
         "x-amz-object-lock-mode",
         "x-amz-object-lock-retain-until-date",
         "x-amz-object-lock-legal-hold",
@@ -249,7 +247,7 @@ pub(super) fn checksum(reply: &mut Reply, checksum: &ObjectChecksum) {
 }
 
 /// What an answer shows of an object, but its length and its bytes.
-pub(super) fn object(reply: &mut Reply, object: &Object) {
+pub(super) fn object(reply: &mut Reply, object: &Object, customer: Option<&Customer>) {
     let info = object.info();
     let attributes = &info.attributes;
     let kept = &attributes.headers;
@@ -276,20 +274,11 @@ pub(super) fn object(reply: &mut Reply, object: &Object) {
             &attributes.storage_class,
         );
     }
-    encryption(reply, attributes.encryption.is_managed());
+    customer::show(reply, attributes.encryption.is_managed(), customer);
     for (name, value) in &attributes.user {
         if let Ok(name) = HeaderName::from_bytes(format!("x-amz-meta-{name}").as_bytes()) {
             reply.set(name, value);
         }
-    }
-}
-
-pub(super) fn encryption(reply: &mut Reply, encrypted: bool) {
-    if encrypted {
-        reply.set(
-            HeaderName::from_static("x-amz-server-side-encryption"),
-            "AES256",
-        );
     }
 }
 

@@ -8,6 +8,7 @@ use adit_policy::actions::Facts;
 use adit_wire::{ErrorReply, Map, Value, map};
 
 use super::copy::member_of;
+use super::customer;
 use super::errors::reply as store_error;
 use super::headers;
 use super::list::{Encoding, limit};
@@ -32,6 +33,7 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
     let list = acl::of_new(ask)?;
+    let customer = customer::of_write(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -44,7 +46,7 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         checksum,
         checksum_type: headers::checksum_type(ask)?,
         initiator: Some(initiator(ask)),
-        customer: None,
+        customer: customer::key(customer.as_ref()),
     };
     let made = ask
         .gateway
@@ -54,16 +56,17 @@ pub(super) async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         .map_err(store_error)?;
     let settings = &ask.bucket()?.settings;
     let abortion = lifecycle::abortion(settings, ask.key(), UnixMillis(ask.now));
-    Ok(ask.encode(&map! {
+    let mut reply = ask.encode(&map! {
         "Bucket" => ask.bucket_name(),
         "Key" => ask.key(),
         "UploadId" => made.upload_id,
         "ChecksumAlgorithm" => checksum.map(ChecksumAlgorithm::name),
         "ChecksumType" => checksum.map(|_| made.checksum_type.name()),
-        "ServerSideEncryption" => encrypt.then_some("AES256"),
         "AbortDate" => abortion.as_ref().map(|(at, _)| Value::Time { millis: at.0 }),
         "AbortRuleId" => abortion.map(|(_, rule)| rule),
-    }))
+    });
+    customer::show(&mut reply, encrypt, customer.as_ref());
+    Ok(reply)
 }
 
 fn initiator(ask: &Ask<'_>) -> String {
@@ -80,6 +83,7 @@ fn upload_id(ask: &Ask<'_>) -> Result<String, ErrorReply> {
 pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
     let upload_id = upload_id(ask)?;
+    let customer = customer::of(ask)?;
     // The checksum headers speak of the object to be, not of this body.
     let body = uses
         .upload
@@ -108,7 +112,7 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
         checksum_type: headers::checksum_type(ask)?,
         size,
         conditions: headers::write_conditions(ask)?,
-        customer: None,
+        customer: customer::key(customer.as_ref()),
     };
     let done = ask
         .gateway
@@ -214,6 +218,7 @@ pub(super) async fn abort(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, E
 pub(super) async fn parts(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let input = ask.decode(&[])?;
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
+    let customer = customer::of(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -236,6 +241,12 @@ pub(super) async fn parts(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, E
         .list_parts(&bucket, ask.key(), &upload_id, marker, max)
         .await;
     let (upload, page) = listed.map_err(store_error)?;
+    if let Some(customer) = &customer {
+        let encryption = &upload.attributes.encryption;
+        encryption
+            .admits(Some(&customer.key))
+            .map_err(store_error)?;
+    }
     let shown = page.parts.iter().map(|entry| {
         let mut part = Map::new();
         part.push("PartNumber", entry.part_number);

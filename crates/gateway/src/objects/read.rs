@@ -6,6 +6,7 @@ use adit_wire::ErrorReply;
 use http::StatusCode;
 use http::header::{self, HeaderName};
 
+use super::customer::{self, Customer};
 use super::errors::reply as store_error;
 use super::headers;
 use crate::acl;
@@ -49,6 +50,7 @@ pub(super) async fn get(
             }
         }
     }
+    let customer = customer::of(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -58,7 +60,7 @@ pub(super) async fn get(
         range: ask.header("range").and_then(parse_range),
         part: ask.query_number("partNumber")?,
         conditions: headers::read_conditions(ask, headers::CONDITIONS),
-        customer: None,
+        customer: customer::key(customer.as_ref()),
     };
     if options.range.is_some() && options.part.is_some() {
         return Err(ErrorReply::new(
@@ -72,7 +74,7 @@ pub(super) async fn get(
         false => ask.gateway.store.head(&bucket, ask.key(), &options).await,
     };
     match found {
-        Ok(object) => shown(ask, object, &options, body),
+        Ok(object) => shown(ask, object, &options, customer.as_ref(), body),
         Err(why) => missing(ask, uses, why),
     }
 }
@@ -139,11 +141,12 @@ fn shown(
     ask: &Ask<'_>,
     object: Object,
     options: &GetOptions,
+    customer: Option<&Customer>,
     body: bool,
 ) -> Result<Reply, ErrorReply> {
     let info = object.info();
     let mut reply = Reply::new(StatusCode::OK);
-    headers::object(&mut reply, &object);
+    headers::object(&mut reply, &object, customer);
     if options.version.is_none() {
         // Rules about current objects say nothing of a version.
         lifecycle::tell(&mut reply, &ask.bucket()?.settings, info);

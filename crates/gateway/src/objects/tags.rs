@@ -6,6 +6,7 @@ use adit_wire::{ErrorReply, Map, Value, map};
 use http::StatusCode;
 
 use super::copy::member_of;
+use super::customer;
 use super::list::limit;
 use super::{headers, read};
 use crate::acl;
@@ -123,6 +124,7 @@ pub(super) async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
 
 pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     authorise(ask, uses, &[]).await?;
+    let customer = customer::of(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -173,6 +175,11 @@ pub(super) async fn attributes(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Rep
         Err(why) => return read::missing(ask, uses, why),
     };
     let info = object.info();
+    let encryption = &info.attributes.encryption;
+    let key = customer::key(customer.as_ref());
+    if let Err(why) = encryption.admits(key.as_ref()) {
+        return read::missing(ask, uses, why);
+    }
     let mut output = Map::new();
     output.push(
         "VersionId",

@@ -6,6 +6,7 @@ use adit_wire::ErrorReply;
 use http::StatusCode;
 use http::header::HeaderName;
 
+use super::customer::{self, Customer};
 use super::errors::reply as store_error;
 use super::headers;
 use crate::acl;
@@ -41,6 +42,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     };
     decide::all(ask, &said, &facts(ask, &tags), uses.account)?;
     let list = acl::of_new(ask)?;
+    let customer = customer::of_write(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
@@ -51,7 +53,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let tags = attributes.tags.clone();
     let options = PutOptions {
         attributes,
-        body: body_options(ask, uses.upload, length),
+        body: body_options(ask, uses.upload, length, customer.as_ref()),
         conditions: headers::write_conditions(ask)?,
     };
     let mut writer = ask
@@ -71,7 +73,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     headers::etag(&mut reply, &put.etag);
     headers::version(&mut reply, put.version_id.as_ref());
     headers::checksum(&mut reply, &put.checksum);
-    headers::encryption(&mut reply, encrypt);
+    customer::show(&mut reply, encrypt, customer.as_ref());
     let settings = &ask.bucket()?.settings;
     let object = (ask.key(), put.size, &tags);
     lifecycle::tell_of(&mut reply, settings, object, put.last_modified);
@@ -80,13 +82,14 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
 
 pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     decide::all(ask, &Said::default(), &facts(ask, &[]), uses.account)?;
+    let customer = customer::of_write(ask)?;
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let (upload_id, number) = part_of(ask)?;
     let length = uses.upload.required_length()?;
-    let options = body_options(ask, uses.upload, length);
+    let options = body_options(ask, uses.upload, length, customer.as_ref());
     let begun = ask
         .gateway
         .store
@@ -107,7 +110,7 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         HeaderName::from_static(header_of(part.checksum.algorithm())),
         part.checksum.to_string(),
     );
-    headers::encryption(&mut reply, encrypt);
+    customer::show(&mut reply, encrypt, customer.as_ref());
     Ok(reply)
 }
 
@@ -129,12 +132,18 @@ pub(super) fn part_of(ask: &Ask<'_>) -> Result<(String, u32), ErrorReply> {
     Ok((upload_id, number))
 }
 
-fn body_options(ask: &Ask<'_>, upload: &Upload, length: u64) -> BodyOptions {
+fn body_options(
+    ask: &Ask<'_>,
+    upload: &Upload,
+    length: u64,
+    customer: Option<&Customer>,
+) -> BodyOptions {
+    let kind = customer::etag(customer, ask.gateway.settings.etag);
     BodyOptions {
         checksum: upload.declared().algorithm(),
         payload_sha256: upload.binds_sha256(),
-        etag: upload.declared().etag(ask.gateway.settings.etag),
+        etag: upload.declared().etag(kind),
         length: Some(length),
-        customer: None,
+        customer: customer::key(customer),
     }
 }

@@ -265,9 +265,8 @@ async fn what_is_not_built_says_so() {
             .await
             .fails(501, "NotImplemented");
     }
-    let sse = ask("PUT", "/reports/k")
-        .header("x-amz-server-side-encryption-customer-algorithm", "AES256");
-    api.send(&sse.body("y").root())
+    let kms = ask("PUT", "/reports/k").header("x-amz-server-side-encryption", "aws:kms");
+    api.send(&kms.body("y").root())
         .await
         .fails(501, "NotImplemented");
     assert_eq!(

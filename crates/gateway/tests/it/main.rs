@@ -9,6 +9,7 @@
 
 mod acl;
 mod auth;
+mod customer;
 mod dynamodb;
 mod http;
 mod manners;

@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::support::*;
 
 /// An upstream that has everything: each head it saw is written down, and answered with two bytes.
-async fn recording() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+pub(crate) async fn recording() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let heads: Arc<Mutex<Vec<String>>> = Arc::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, seen) = (listener.local_addr().unwrap(), heads.clone());
@@ -42,10 +42,15 @@ async fn recording() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
 
 /// A world whose bucket `elsewhere` is at an upstream.
 pub(crate) fn world(upstream: SocketAddr) -> World {
+    world_at(&format!("http://{upstream}"))
+}
+
+/// The same with an upstream that has this URL.
+pub(crate) fn world_at(url: &str) -> World {
     let origins = Origins::new(vec![Origin {
         name: "rec".to_owned(),
         upstream: Upstream::new(
-            Endpoint::parse(&format!("http://{upstream}"), None).unwrap(),
+            Endpoint::parse(url, None).unwrap(),
             "us-east-1",
             Service::S3,
             Some(Credentials::new("AKIAUPSTREAM00000000", "secret")),

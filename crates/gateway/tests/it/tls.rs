@@ -28,7 +28,11 @@ fn config(world: &World, alpn: &[&str]) -> Arc<ClientConfig> {
 }
 
 /// A connection on which the client has verified `name`.
-async fn connect(world: &World, port: &Port, name: &str) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn connect(
+    world: &World,
+    port: &Port,
+    name: &str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let tcp = TcpStream::connect(port.address).await?;
     let name = ServerName::try_from(name.to_owned()).unwrap();
     TlsConnector::from(config(world, &["http/1.1"]))
