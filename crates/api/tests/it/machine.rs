@@ -4,6 +4,7 @@
 //! Each module models one neighbourhood of the API; what they share is here.
 
 mod interfaces;
+mod ipv6;
 mod links;
 mod services;
 mod vpcs;

@@ -86,6 +86,39 @@ fn states_follow_answers_blocks_and_the_clock() {
 }
 
 #[test]
+fn another_block_is_held_against_connections_that_stand_or_wait() {
+    let world = World::new();
+    let a = world.vpc("10.0.0.0/16");
+    let b = world.vpc("10.1.0.0/16");
+    let add = |vpc: &str, cidr: &str| {
+        let input = map! { "VpcId" => vpc, "CidrBlock" => cidr };
+        let made = world.call(Service::Ec2, "AssociateVpcCidrBlock", input);
+        made.map_or_else(|why| why.code.to_string(), |_| "added".into())
+    };
+    // While it waits, the side that asked adds nothing, whatever overlaps.
+    let waiting = ask(&world, &a, &b);
+    assert_eq!(add(&a, "10.9.0.0/24"), "OperationNotPermitted");
+    assert_eq!(add(&b, "10.0.1.0/24"), "added", "and fails the connection");
+    assert_eq!(state(&world, &waiting), "failed");
+    assert_eq!(add(&a, "10.1.1.0/24"), "added", "what failed keeps nobody");
+
+    let (c, d) = (world.vpc("10.2.0.0/16"), world.vpc("10.3.0.0/16"));
+    let rejected = ask(&world, &c, &d);
+    world.ec2("RejectVpcPeeringConnection", named(&rejected));
+    assert_eq!(add(&c, "10.3.1.0/24"), "added");
+    let (e, f) = (world.vpc("10.4.0.0/16"), world.vpc("10.5.0.0/16"));
+    let late = ask(&world, &e, &f);
+    world.sleep(7 * 24 * 3600 * 1000);
+    assert_eq!(state(&world, &late), "expired");
+    assert_eq!(add(&e, "10.5.1.0/24"), "added");
+    let (g, h) = (world.vpc("10.6.0.0/16"), world.vpc("10.7.0.0/16"));
+    let active = ask(&world, &g, &h);
+    world.ec2("AcceptVpcPeeringConnection", named(&active));
+    assert_eq!(add(&g, "10.7.1.0/24"), "InvalidVpc.Range");
+    assert_eq!(add(&g, "10.8.0.0/24"), "added");
+}
+
+#[test]
 fn only_the_side_that_was_asked_answers_and_in_its_region() {
     let world = World::new();
     let here = world.vpc("10.0.0.0/16");

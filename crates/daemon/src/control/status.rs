@@ -63,7 +63,8 @@ impl Desk {
         let (Some(agent), Some(snapshot)) = (placed.agent, placed.snapshot) else {
             return Err(failed("the network plane has placed nothing yet".into()));
         };
-        let work = tokio::task::spawn_blocking(move || traffic::read(&agent, &snapshot));
+        let work =
+            tokio::task::spawn_blocking(move || traffic::read(&agent, &snapshot, &placed.ways));
         let traffic = work.await.map_err(|e| failed(e.to_string()))?;
         let traffic = traffic.map_err(|e| failed(chain(&e)))?;
         let drops = traffic.drops.iter().map(|((vpc, filter), packets)| {

@@ -14,6 +14,7 @@ use adit_snapshot::{PlaneFault, Snapshot, Status, VpcView};
 use tokio::sync::{mpsc, watch};
 
 use super::NET;
+use super::traffic::Ways;
 
 /// How long one wait for changes by others lasts; afterwards the agent looks at a few namespaces
 /// where nothing was heard of.
@@ -30,6 +31,8 @@ pub struct Placed {
     pub faults: Vec<PlaneFault>,
     /// The agent, for opening sockets; none before the first pass.
     pub agent: Option<Arc<Agent>>,
+    /// Which devices have carried S3's bytes since the daemon began.
+    pub ways: Arc<Ways>,
 }
 
 /// The plane and what it remembers of its own work.
@@ -372,6 +375,7 @@ pub async fn run(
     let mut plane = plane;
     let (tell, mut told) = mpsc::channel(4);
     tokio::spawn(mend(placed.subscribe(), tell));
+    let ways: Arc<Ways> = Arc::default();
     loop {
         let snapshot = snapshots.borrow_and_update().clone();
         let Some(snapshot) = snapshot else {
@@ -389,10 +393,12 @@ pub async fn run(
             return;
         };
         plane = back;
+        ways.learn(&snapshot);
         let news = Placed {
             snapshot: Some(snapshot.clone()),
             faults: faults.clone(),
             agent: plane.agent.clone(),
+            ways: ways.clone(),
         };
         placed.send_if_modified(|held| {
             let changed = held.snapshot.as_ref().map(Arc::as_ptr)

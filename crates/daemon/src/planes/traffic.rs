@@ -15,7 +15,7 @@ use adit_net::render::count::tally;
 use adit_snapshot::{PortUser, PortView, Snapshot, Target, VpcView};
 
 pub use metrics::run;
-pub use paths::{PathRow, Way};
+pub use paths::{PathRow, Way, Ways};
 
 /// What passed through one place since its device was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +94,8 @@ pub struct Absent {
 ///
 /// # Errors
 /// When the agent is gone.
-pub fn read(agent: &Agent, snapshot: &Snapshot) -> Result<Traffic, AgentError> {
-    let mut traffic = gather(snapshot, |router| {
+pub fn read(agent: &Agent, snapshot: &Snapshot, ways: &Ways) -> Result<Traffic, AgentError> {
+    let mut traffic = gather(snapshot, ways, |router| {
         Ok((agent.counters(router)?, agent.connections(router)?))
     })?;
     traffic.absent = absent(snapshot, &agent.lent_devices()?);
@@ -127,12 +127,13 @@ fn absent(snapshot: &Snapshot, devices: &[LentDevice]) -> Vec<Absent> {
 /// What every VPC's router says when it is asked by `ask`.
 fn gather(
     snapshot: &Snapshot,
+    ways: &Ways,
     mut ask: impl FnMut(&str) -> Result<(Counters, Connections), AgentError>,
 ) -> Result<Traffic, AgentError> {
     let mut traffic = Traffic::default();
     for view in snapshot.vpcs() {
         match ask(&render::place::router(&view.vpc.id)) {
-            Ok((counters, connections)) => add(&mut traffic, view, &counters, &connections),
+            Ok((counters, connections)) => add(&mut traffic, view, ways, &counters, &connections),
             Err(lost @ AgentError::Lost(_)) => return Err(lost),
             // Not there yet, or not any more.
             Err(why) => {
@@ -145,7 +146,13 @@ fn gather(
 }
 
 /// Adds what one VPC's router has counted.
-fn add(traffic: &mut Traffic, view: &VpcView, counters: &Counters, connections: &Connections) {
+fn add(
+    traffic: &mut Traffic,
+    view: &VpcView,
+    ways: &Ways,
+    counters: &Counters,
+    connections: &Connections,
+) {
     let vpc = view.vpc.id.to_string();
     for rule in &counters.rules {
         let reason = rule.comment.as_ref().unwrap_or(&rule.chain);
@@ -155,7 +162,8 @@ fn add(traffic: &mut Traffic, view: &VpcView, counters: &Counters, connections: 
     let mut tallied = by_device(counters);
     count_active(view, connections, &mut tallied);
     rows(view, &counters.links, &tallied, &mut traffic.rows);
-    paths::add(view, counters, &mut traffic.paths);
+    let ways = ways.of(&view.vpc.id);
+    paths::add(view, &ways, counters, &mut traffic.paths);
 }
 
 /// What tallies say of each device.

@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::{ipv6, vpc_cidr};
 use crate::context::{Answer, Ctx};
+use crate::ec2::peering;
 use crate::input::Input;
 use crate::quotas;
 use crate::refusal::Refusal;
@@ -29,6 +30,7 @@ pub(crate) fn associate(
     }
     let cidr = vpc_cidr(input.required("CidrBlock")?)?;
     check(draft, &vpc, cidr)?;
+    check_peerings(draft, &vpc, cidr, ctx.now)?;
     quotas::CIDR_BLOCKS_PER_VPC.check(draft, || vpc.cidrs.len())?;
     let made = VpcCidr {
         association: VpcCidrAssociationId::from_digits(ctx.ids.digits()),
@@ -68,30 +70,45 @@ fn check(intent: &Intent, vpc: &Vpc, cidr: Ipv4Net) -> Result<(), Refusal> {
             route.destination, table.id
         ));
     }
-    for peering in intent.in_vpc::<VpcPeeringConnection>(&vpc.id) {
-        let Some((_, peer)) = peering.sides(&vpc.id) else {
-            continue;
-        };
-        let peer = intent.get::<Vpc>(&peer.vpc);
-        let blocks = peer.iter().flat_map(|peer| &peer.cidrs);
-        let rejected = peering.answer == PeeringAnswer::Rejected;
-        if !rejected
-            && blocks
-                .map(|c| c.cidr)
-                .any(|block| net::overlaps(block, cidr))
-        {
-            return conflict(format!(
-                "The CIDR '{cidr}' overlaps a block of the VPC at the other side of {}.",
-                peering.id
-            ));
-        }
-    }
     let mut sites = intent.in_vpc::<Site>(&vpc.id);
     if let Some(site) = sites.find(|site| net::overlaps(site.cidr, cidr)) {
         return conflict(format!(
             "The CIDR '{cidr}' overlaps the block {} of site '{}'.",
             site.cidr, site.name
         ));
+    }
+    Ok(())
+}
+
+/// What peering connections say to another block: an active one allows none that overlaps the other
+/// side's, and one that waits for its answer none at all at the side that asked. The side that was asked
+/// may add any; one that overlaps fails the connection [ec2-api §16].
+fn check_peerings(intent: &Intent, vpc: &Vpc, cidr: Ipv4Net, now: Millis) -> Result<(), Refusal> {
+    for connection in intent.in_vpc::<VpcPeeringConnection>(&vpc.id) {
+        let Some((_, peer)) = connection.sides(&vpc.id) else {
+            continue;
+        };
+        let peer = intent.get::<Vpc>(&peer.vpc);
+        let mut blocks = peer.iter().flat_map(|peer| &peer.cidrs);
+        if connection.is_active() {
+            if blocks.any(|block| net::overlaps(block.cidr, cidr)) {
+                return Err(Refusal::new(
+                    "InvalidVpc.Range",
+                    format!(
+                        "The CIDR '{cidr}' overlaps a block of the VPC at the other side of {}.",
+                        connection.id
+                    ),
+                ));
+            }
+        } else if connection.requester.vpc == vpc.id && peering::holds(connection, intent, now) {
+            return Err(Refusal::new(
+                "OperationNotPermitted",
+                format!(
+                    "A CIDR cannot be added to {} while {} waits for acceptance.",
+                    vpc.id, connection.id
+                ),
+            ));
+        }
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub async fn run(mut placed: watch::Receiver<Placed>, metrics: Metrics) {
     loop {
         let now = placed.borrow_and_update().clone();
         if let (Some(agent), Some(snapshot)) = (now.agent, now.snapshot) {
-            let work = tokio::task::spawn_blocking(move || read(&agent, &snapshot));
+            let work = tokio::task::spawn_blocking(move || read(&agent, &snapshot, &now.ways));
             if let Ok(Ok(traffic)) = work.await {
                 *held.lock().unwrap_or_else(PoisonError::into_inner) = traffic;
             }

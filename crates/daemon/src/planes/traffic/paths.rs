@@ -2,12 +2,13 @@
 //! words of who pays for them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use adit_model::{Served, VpcEndpointId};
+use adit_model::{Generation, Served, VpcEndpointId, VpcId};
 use adit_net::protocol::Counters;
 use adit_net::render::count::{self, tally};
 use adit_net::render::place;
-use adit_snapshot::{PortUser, VpcView};
+use adit_snapshot::{PortUser, Snapshot, VpcView};
 
 /// A way to S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,9 +55,55 @@ pub struct PathRow {
     pub received: u64,
 }
 
+/// The devices that carry S3's bytes on, with the id of what they belong to.
+type Carriers = BTreeMap<String, (Way, String)>;
+
+/// Most devices of one VPC that are gone and remembered.
+const MOST_GONE: usize = 4096;
+
+/// The devices that carry S3's bytes, and those that did: what an interface carried before its endpoint left
+/// its subnet stays the endpoint's, for as long as that stands. Else a sum that only grows would shrink.
+#[derive(Debug, Default)]
+pub struct Ways(Mutex<BTreeMap<VpcId, Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The generation of the VPC's view that was learned last.
+    seen: Generation,
+    carriers: Arc<Carriers>,
+}
+
+impl Ways {
+    /// Learns what a snapshot has. VPCs that did not change are not looked at.
+    pub fn learn(&self, snapshot: &Snapshot) {
+        let mut known = self.known();
+        known.retain(|vpc, _| snapshot.vpc(vpc).is_some());
+        for view in snapshot.vpcs() {
+            let of = known.entry(view.vpc.id.clone()).or_default();
+            if of.seen != view.generation || of.carriers.is_empty() {
+                of.seen = view.generation;
+                of.carriers = Arc::new(carriers(view, &of.carriers));
+            }
+        }
+    }
+
+    /// What is known of a VPC.
+    pub(super) fn of(&self, vpc: &VpcId) -> Arc<Carriers> {
+        let known = self.known();
+        known
+            .get(vpc)
+            .map(|of| of.carriers.clone())
+            .unwrap_or_default()
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<VpcId, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Adds the ways of one VPC.
-pub(super) fn add(view: &VpcView, counters: &Counters, rows: &mut Vec<PathRow>) {
-    let (places, ways) = (places(view), ways(view));
+pub(super) fn add(view: &VpcView, ways: &Carriers, counters: &Counters, rows: &mut Vec<PathRow>) {
+    let places = places(view);
     let mut sums: BTreeMap<(String, Way, String), (u64, u64)> = BTreeMap::new();
     for element in &counters.tallies {
         let sent = match element.tally.as_str() {
@@ -96,9 +143,9 @@ fn places(view: &VpcView) -> BTreeMap<String, String> {
     all.map(|id| (count::part(&id), id)).collect()
 }
 
-/// The devices that carry bytes of S3 on.
-fn ways(view: &VpcView) -> BTreeMap<String, (Way, String)> {
-    let mut ways = BTreeMap::new();
+/// The devices that carry bytes of S3 on, and those of `before` whose endpoint still stands.
+fn carriers(view: &VpcView, before: &Carriers) -> Carriers {
+    let mut ways = Carriers::new();
     let s3: BTreeSet<&VpcEndpointId> = view
         .interfaces
         .iter()
@@ -118,6 +165,15 @@ fn ways(view: &VpcView) -> BTreeMap<String, (Way, String)> {
         let id = &gateway.endpoint.id;
         ways.insert(place::gateway_device(id), (Way::Gateway, id.to_string()));
     }
+    let standing: BTreeSet<&str> = s3.iter().map(|id| id.as_str()).collect();
+    let gone = before.iter().filter(|(device, (_, through))| {
+        !ways.contains_key(*device) && standing.contains(through.as_str())
+    });
+    let gone: Vec<_> = gone.take(MOST_GONE).collect();
+    ways.extend(
+        gone.into_iter()
+            .map(|(device, way)| (device.clone(), way.clone())),
+    );
     // Both gateways to the internet stand at the same device.
     let internet = view.internet_gateway.as_ref().map(ToString::to_string);
     let egress_only = view.egress_only.as_ref().map(ToString::to_string);

@@ -199,13 +199,29 @@ fn said(v: u64) -> (Counters, Connections) {
     (counters, connections)
 }
 
+fn known(snapshot: &Snapshot) -> Ways {
+    let ways = Ways::default();
+    ways.learn(snapshot);
+    ways
+}
+
+/// What all routers say together.
+fn all(snapshot: &Snapshot, ways: &Ways) -> Traffic {
+    gather(snapshot, ways, |router| {
+        Ok(said(if router.ends_with('1') { 1 } else { 2 }))
+    })
+    .unwrap()
+}
+
 #[test]
 fn a_router_that_is_gone_hides_no_other() {
     let snapshot = world();
     let gone = "vpc-00000000000000001";
-    let traffic = gather(&snapshot, |router| match router == gone {
-        true => Err(AgentError::Failed("there is no namespace".into())),
-        false => Ok(said(2)),
+    let traffic = gather(&snapshot, &known(&snapshot), |router| {
+        match router == gone {
+            true => Err(AgentError::Failed("there is no namespace".into())),
+            false => Ok(said(2)),
+        }
     })
     .unwrap();
     assert_eq!(traffic.unread.keys().collect::<Vec<_>>(), [gone]);
@@ -215,10 +231,8 @@ fn a_router_that_is_gone_hides_no_other() {
 
 #[test]
 fn connections_are_told_by_both_ends() {
-    let traffic = gather(&world(), |router| {
-        Ok(said(if router.ends_with('1') { 1 } else { 2 }))
-    });
-    let traffic = traffic.unwrap();
+    let snapshot = world();
+    let traffic = all(&snapshot, &known(&snapshot));
     let of = |id: &str| {
         let found = traffic.rows.iter().find(|row| {
             row.interface.as_deref() == Some(id)
@@ -244,10 +258,9 @@ fn connections_are_told_by_both_ends() {
 
 #[test]
 fn bytes_are_counted_once_where_they_begin() {
-    let traffic = gather(&world(), |router| {
-        Ok(said(if router.ends_with('1') { 1 } else { 2 }))
-    });
-    let paths = traffic.unwrap().paths;
+    let snapshot = world();
+    let traffic = all(&snapshot, &known(&snapshot));
+    let paths = traffic.paths;
     let mine = paths.iter().filter(|row| row.vpc.ends_with('1'));
     let shown: Vec<_> = mine
         .map(|row| (row.way, row.through.as_str(), row.sent, row.received))
@@ -270,4 +283,34 @@ fn bytes_are_counted_once_where_they_begin() {
             .filter(|r| r.vpc.ends_with('1'))
             .all(|r| r.from == subnet.as_str())
     );
+}
+
+#[test]
+fn what_an_interface_carried_outlives_it() {
+    let snapshot = world();
+    let ways = known(&snapshot);
+    let endpoint: VpcEndpointId = id("vpce-", 12);
+    let carried = |snapshot: &Snapshot| {
+        let paths = all(snapshot, &ways).paths.into_iter();
+        let mut paths = paths.filter(|row| row.through == endpoint.as_str());
+        paths.next().map(|row| (row.sent, row.received))
+    };
+    assert_eq!(carried(&snapshot), Some((1000, 2000)));
+    // The endpoint leaves the subnet; whoever is there goes on, and the kernel remembers the device.
+    let mut draft = Draft::new(&snapshot.intent);
+    draft.remove::<NetworkInterface>(id::<NetworkInterfaceId>("eni-", 12));
+    draft.edit::<VpcEndpoint>(&endpoint, |endpoint| {
+        if let EndpointKind::Interface { interfaces, .. } = &mut endpoint.kind {
+            interfaces.clear();
+        }
+    });
+    let snapshot = snapshot.next(&Arc::new(draft.finish().0));
+    ways.learn(&snapshot);
+    assert_eq!(carried(&snapshot), Some((1000, 2000)));
+    // With the endpoint its numbers go.
+    let mut draft = Draft::new(&snapshot.intent);
+    draft.remove::<VpcEndpoint>(&endpoint);
+    let snapshot = snapshot.next(&Arc::new(draft.finish().0));
+    ways.learn(&snapshot);
+    assert_eq!(carried(&snapshot), None);
 }
