@@ -264,10 +264,10 @@ def floor(size):
 def front(folder):
     adit = Installation(state=folder / "state", arguments=["--planes", "none"]).start()
     adit.env()
-    (folder / "opaque.toml").write_text("[s3]\netag = 'opaque'\n")
-    more = ["--planes", "none", "--config", str(folder / "opaque.toml")]
-    opaque = Installation(state=folder / "opaque", arguments=more).start()
-    opaque.env()
+    (folder / "md5.toml").write_text("[s3]\netag = 'md5'\n")
+    more = ["--planes", "none", "--config", str(folder / "md5.toml")]
+    hashing = Installation(state=folder / "md5", arguments=more).start()
+    hashing.env()
     running = []
     try:
         with Upstream() as weed:
@@ -309,16 +309,14 @@ def front(folder):
                 "64 MiB GET", "CPU s/GiB", [ours, theirs, rust, bare_large], lambda s: s.big(folder),
                 [("F4", "bare-hyper", 1.3), ("F4", "s3s-fs", 1 / 4), ("F4", "seaweedfs", 1)],
             )
-            without = client(f"http://{opaque.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY)
-            fill(without, "bench", folder)
-            cheaper = Server("adit-opaque", opaque.process.pid, without, "bench")
-            put = compare(
-                "64 MiB PUT, durable", "CPU s/GiB", [ours, theirs, rust, cheaper], lambda s: s.big(folder, "PUT"),
+            own = client(f"http://{hashing.address}", ROOT_ACCESS_KEY, ROOT_SECRET_KEY)
+            fill(own, "bench", folder)
+            # Told, and no goal: what it costs to have the MD5 of large single uploads as their tags, too.
+            dearer = Server("adit-md5", hashing.process.pid, own, "bench")
+            compare(
+                "64 MiB PUT, durable", "CPU s/GiB", [ours, theirs, rust, dearer], lambda s: s.big(folder, "PUT"),
                 [("F5", "s3s-fs", 1 / 2), ("F5", "seaweedfs", 1 / 6)],
             )
-            put = {name: statistics.median(values) for name, values in put.items()}
-            for name, bar in (("s3s-fs", 1 / 2), ("seaweedfs", 1 / 6)):
-                GOALS.most(f"F5 the same with opaque entity tags, of {name}", put["adit-opaque"] / put[name], bar)
             peaks = memory(ours, theirs)
             GOALS.most("F7 peak memory of 32 transfers of 64 MiB, MiB", peaks["adit"], 96)
             GOALS.most("F7 the same, of seaweedfs", peaks["adit"] / peaks["seaweedfs"], 1 / 5)
@@ -327,7 +325,7 @@ def front(folder):
             process.kill()
             process.wait()
         adit.close()
-        opaque.close()
+        hashing.close()
 
 
 def memory(*servers):

@@ -4,6 +4,7 @@ Two of the four combinations by default, all of them with ADIT_CLIENTS=all, and 
 ADIT_CLIENTS=long. A client that is not on this machine is reported as skipped, by name.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -165,7 +166,7 @@ def rclone(place):
     return run
 
 
-def test_rclone(place):
+def test_rclone(place, installation):
     needs("rclone")
     run = rclone(place)
     files, remote = place.files(60), f"s3:{place.bucket}/rclone"
@@ -173,6 +174,16 @@ def test_rclone(place):
     big.write_bytes(os.urandom(12 << 20))
     run("copy", files, remote, "--s3-upload-cutoff", "6M", "--s3-chunk-size", "5M")
     run("check", files, remote)
+    # In one request of more than 16 MiB: it gives the MD5, gets it as the tag, and compares.
+    single = place.folder / "single"
+    single.mkdir()
+    (single / "large").write_bytes(os.urandom(17 << 20))
+    run("copy", single, f"{remote}-single", "--s3-upload-cutoff", "100M")
+    run("check", single, f"{remote}-single")
+    if place.bucket.startswith("near"):
+        tag = installation.s3.head_object(Bucket=place.bucket, Key="rclone-single/large")["ETag"]
+        assert tag.strip('"') == hashlib.md5((single / "large").read_bytes()).hexdigest()
+    run("purge", f"{remote}-single")
     (files / "d0" / "f 0.bin").write_bytes(b"changed")
     (files / "d1" / "f 1.bin").unlink()
     run("sync", files, remote)
@@ -200,6 +211,10 @@ def test_s3cmd(place):
     base = f"s3://{place.bucket}/s3cmd"
     s3cmd("put", file, f"{base}/file", "--multipart-chunk-size-mb=5")
     s3cmd("get", f"{base}/file", place.folder / "back")
+    subprocess.run(["cmp", file, place.folder / "back"], check=True)
+    # In one request, which it does not give the MD5 of: the tag is one that it does not compare.
+    s3cmd("put", file, f"{base}/file", "--disable-multipart")
+    s3cmd("get", "--force", f"{base}/file", place.folder / "back")
     subprocess.run(["cmp", file, place.folder / "back"], check=True)
     tree = place.files(20)
     s3cmd("sync", f"{tree}/", f"{base}/tree/")

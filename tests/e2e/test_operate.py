@@ -135,6 +135,26 @@ def test_every_stored_byte_is_looked_at(another, tmp_path):
     assert adit.adit("objects", "verify").stdout.endswith(" 0 problems\n")
 
 
+def test_entity_tags_are_md5s_where_clients_compare_them(adit):
+    """By default: 16 MiB in one request are hashed, more only where the client did so, parts always."""
+    bucket = adit.bucket()
+    body = os.urandom((16 << 20) + 1)
+    given = base64.b64encode(hashlib.md5(body).digest()).decode()
+    for size, more, md5 in [
+        (16 << 20, {}, True), (len(body), {}, False), (len(body), {"ContentMD5": given}, True),
+    ]:
+        tag = adit.s3.put_object(Bucket=bucket, Key="k", Body=body[:size], **more)["ETag"].strip('"')
+        assert (tag == hashlib.md5(body[:size]).hexdigest()) == md5, (size, more, tag)
+        assert md5 or (len(tag) == 34 and tag.endswith("-1"))
+        # A copy has the same bytes, and the same tag.
+        copied = adit.s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "k"})
+        assert copied["CopyObjectResult"]["ETag"].strip('"') == tag
+    upload = adit.s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    part = adit.s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=body)["ETag"]
+    assert part.strip('"') == hashlib.md5(body).hexdigest()
+    adit.s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=upload)
+
+
 def test_opaque_entity_tags(another, tmp_path):
     config = tmp_path / "adit.toml"
     config.write_text("[s3]\netag = 'opaque'\n")

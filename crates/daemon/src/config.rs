@@ -224,10 +224,13 @@ pub struct S3Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EtagConfig {
-    /// The MD5 of the body, as S3 does; some clients compare it.
+    /// The MD5 wherever clients compare it: of parts, and of bodies that are not larger than what clients
+    /// send in one request without giving its MD5.
     #[default]
+    Auto,
+    /// The MD5 of the body, as S3 does.
     Md5,
-    /// Random digits, which saves most of what a large upload costs.
+    /// Random digits, unless the client gives the MD5.
     Opaque,
 }
 
@@ -235,7 +238,7 @@ impl Default for S3Config {
     fn default() -> S3Config {
         S3Config {
             signature_v2: true,
-            etag: EtagConfig::Md5,
+            etag: EtagConfig::Auto,
             hosts: Vec::new(),
             lifecycle_minutes: 60,
             access_log_seconds: 300,
@@ -250,6 +253,7 @@ impl S3Config {
         let mut settings = Settings {
             signature_v2: self.signature_v2,
             etag: match self.etag {
+                EtagConfig::Auto => EtagKind::Auto,
                 EtagConfig::Md5 => EtagKind::Md5,
                 EtagConfig::Opaque => EtagKind::Opaque,
             },

@@ -11,9 +11,9 @@ pub struct Settings {
     /// Whether presigned URLs with signature version 2 are accepted, which default clients make in
     /// us-east-1. Policies can still deny them by `s3:signatureversion`.
     pub signature_v2: bool,
-    /// How entity tags of stored objects are made. Opaque ones save the MD5 of every body, by far the
-    /// slowest thing done to one; clients that compare a tag with a file's MD5 then cannot. A body whose
-    /// client gave its MD5 has that as its tag in any case.
+    /// How entity tags of stored objects are made. Opaque ones save the MD5 of a body, by far the slowest
+    /// thing done to one; clients that compare a tag with a file's MD5 then cannot. A body whose client
+    /// gave its MD5 has that as its tag in any case.
     pub etag: adit_objects::EtagKind,
     /// Whether records of allowed requests name the statement that allowed them too. Costs a second
     /// evaluation with a trace; refused requests always have one.
@@ -43,7 +43,7 @@ impl Default for Settings {
         Settings {
             hosts: vec!["localhost".to_owned()],
             signature_v2: true,
-            etag: adit_objects::EtagKind::Md5,
+            etag: adit_objects::EtagKind::Auto,
             explain_allowed: false,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),

@@ -17,7 +17,7 @@ use crate::customer::Sealing;
 use crate::error::{DigestName, Doing, Error, Fault};
 use crate::files::{Placed, Temporary};
 use crate::md5::Md5;
-use crate::object::{BodyChecks, BodyOptions, EtagKind};
+use crate::object::{BodyChecks, BodyOptions, EtagKind, MD5_TAG_MAX};
 use crate::schema::sql;
 use crate::seal::{CHUNK, DataKey, random};
 use crate::store::Inner;
@@ -29,10 +29,43 @@ const BATCH: usize = 256 * 1024;
 /// A body that has ended well.
 pub(crate) struct Stored {
     pub(crate) size: u64,
-    pub(crate) etag: String,
     pub(crate) checksum: Checksum,
     pub(crate) crc64: u64,
+    /// A customer's key sealed it.
+    customer: bool,
     pub(crate) blob: NewBlob,
+}
+
+impl Stored {
+    /// The entity tag of an object of this body: its MD5, or a form that no client takes for one.
+    pub(crate) fn object_tag(&self) -> Result<String, Error> {
+        match self.blob.md5 {
+            // Of what a customer sealed S3 shows 32 digits that are no MD5.
+            None if !self.customer => opaque_tag(),
+            _ => self.part_tag(),
+        }
+    }
+
+    /// The entity tag of a part of this body, which goes into the object's.
+    pub(crate) fn part_tag(&self) -> Result<String, Error> {
+        match &self.blob.md5 {
+            Some(md5) => Ok(hex(md5)),
+            None => Ok(hex(&random::<16>()?)),
+        }
+    }
+
+    /// Says what the body's MD5 is, which was known before.
+    pub(crate) fn known_md5(mut self, md5: Option<[u8; 16]>) -> Stored {
+        if !self.customer {
+            self.blob.md5 = self.blob.md5.or(md5);
+        }
+        self
+    }
+}
+
+/// An entity tag that no client takes for an MD5.
+pub(crate) fn opaque_tag() -> Result<String, Error> {
+    Ok(hex(&random::<16>()?) + "-1")
 }
 
 /// A blob that the index does not know yet.
@@ -83,6 +116,8 @@ impl Tx<'_> {
 /// The digests of a body.
 struct Digests {
     md5: Option<Md5>,
+    /// Bytes that the MD5 may still take before it is not wanted any more.
+    md5_left: u64,
     crc64: Hasher,
     /// The wanted checksum, unless it is the CRC64 anyway.
     wanted: Option<Hasher>,
@@ -101,8 +136,16 @@ impl Digests {
         let wanted = options
             .checksum
             .filter(|a| *a != ChecksumAlgorithm::Crc64Nvme);
+        let md5_left = match options.etag {
+            EtagKind::Md5 => u64::MAX,
+            EtagKind::Auto if options.length.is_none_or(|length| length <= MD5_TAG_MAX) => {
+                MD5_TAG_MAX
+            }
+            EtagKind::Auto | EtagKind::Opaque => 0,
+        };
         Digests {
-            md5: (options.etag == EtagKind::Md5).then(Md5::default),
+            md5: (md5_left > 0).then(Md5::default),
+            md5_left,
             crc64: Hasher::new(ChecksumAlgorithm::Crc64Nvme),
             wanted: wanted.map(Hasher::new),
             sha256: options
@@ -112,6 +155,10 @@ impl Digests {
     }
 
     fn update(&mut self, data: &[u8]) {
+        match self.md5_left.checked_sub(data.len() as u64) {
+            Some(left) => self.md5_left = left,
+            None => self.md5 = None,
+        }
         // In pieces that stay in the first cache while every digest reads them.
         for data in data.chunks(16 * 1024) {
             if let Some(md5) = &mut self.md5 {
@@ -194,23 +241,11 @@ impl Computed {
         }
     }
 
-    fn etag(&self) -> Result<String, Error> {
-        match &self.md5 {
-            Some(md5) => Ok(hex(md5)),
-            None => Ok(hex(&random::<16>()?)),
-        }
-    }
-
     /// Forgets what nobody may learn of bytes that a customer sealed.
     fn seal(mut self, sealing: &Sealing) -> Computed {
         self.md5 = self.md5.filter(|_| !sealing.is_customer());
         self
     }
-}
-
-/// An object's entity tag in a form that no client takes for an MD5.
-pub(crate) fn no_md5(digits: String) -> String {
-    digits + "-1"
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -448,17 +483,6 @@ impl BodyWriter {
         Ok(())
     }
 
-    /// Ends the body of an object; as [`BodyWriter::finish`].
-    pub(crate) async fn finish_object(self, checks: BodyChecks) -> Result<Stored, Error> {
-        // Of what a customer sealed S3 shows 32 digits that are no MD5.
-        let marked = self.options.etag == EtagKind::Opaque && !self.sealing.is_customer();
-        let mut stored = self.finish(checks).await?;
-        if marked {
-            stored.etag = no_md5(stored.etag);
-        }
-        Ok(stored)
-    }
-
     /// Ends the body; the file, if it has one, is durable.
     pub(crate) async fn finish(mut self, mut checks: BodyChecks) -> Result<Stored, Error> {
         checks.length = checks.length.or(self.options.length);
@@ -480,7 +504,6 @@ impl BodyWriter {
             let computed = digests.finish();
             computed.check(received, &checks)?;
             let computed = computed.seal(&sealing);
-            let etag = computed.etag()?;
             let mut sealed = None;
             if let Some(mut sealer) = sealer {
                 if !sealer.chunk.is_empty() {
@@ -489,7 +512,7 @@ impl BodyWriter {
                 sealed = Some(sealer.done());
             }
             let bytes = NewBytes::File(temporary.place()?);
-            Ok(Stored::new(received, etag, &computed, blob, sealed, bytes))
+            Ok(Stored::new(received, &computed, blob, sealed, bytes))
         };
         tokio::task::spawn_blocking(job).await.map_err(job_failed)?
     }
@@ -504,7 +527,6 @@ impl BodyWriter {
         let computed = digests.finish();
         computed.check(self.received, checks)?;
         let computed = computed.seal(&self.sealing);
-        let etag = computed.etag()?;
         let (sealed, bytes) = match Sealer::new(&self.inner, &self.sealing)? {
             Some(sealer) => {
                 let (sealed, bytes) = sealer.whole(&body)?;
@@ -514,7 +536,6 @@ impl BodyWriter {
         };
         Ok(Stored::new(
             self.received,
-            etag,
             &computed,
             self.blob,
             sealed,
@@ -526,7 +547,6 @@ impl BodyWriter {
 impl Stored {
     fn new(
         size: u64,
-        etag: String,
         computed: &Computed,
         id: i64,
         sealed: Option<Sealed>,
@@ -544,7 +564,7 @@ impl Stored {
         };
         Stored {
             size,
-            etag,
+            customer: of_sealed.is_some(),
             checksum: computed.checksum,
             crc64,
             blob,

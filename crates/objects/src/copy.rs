@@ -1,9 +1,9 @@
 //! CopyObject and UploadPartCopy inside the store. Bytes are shared, not copied, where they can be.
 
 use md5::{Digest as _, Md5};
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::body::{BodyWriter, hex, job_failed, no_md5};
+use crate::body::{BodyWriter, hex, job_failed, opaque_tag};
 use crate::checksum::{Checksum, ChecksumAlgorithm, Hasher, ObjectChecksum};
 use crate::condition::{Subject, check_source};
 use crate::customer::{CustomerKey, Encryption, Sealing};
@@ -13,15 +13,15 @@ use crate::key::{check_attributes, check_key};
 use crate::lock::check_lock;
 use crate::multipart::{NewPart, PartResult, UploadAt};
 use crate::object::{
-    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, ObjectInfo, ReadConditions, UnixMillis,
-    VersionId, WriteConditions,
+    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, MD5_TAG_MAX, ObjectInfo, ReadConditions,
+    UnixMillis, VersionId, WriteConditions,
 };
 use crate::put::{Destination, PutResult, default_of};
 use crate::reading::{Body, Reader};
 use crate::rows::{Piece, Record};
 use crate::schema::sql;
 use crate::seal::random;
-use crate::store::Store;
+use crate::store::{Inner, Store};
 use crate::versions::NewVersion;
 use crate::writer::Tx;
 
@@ -64,8 +64,8 @@ pub struct CopyRequest {
     pub tagging: Directive,
     /// The checksum to compute; none = the source's algorithm.
     pub checksum: Option<ChecksumAlgorithm>,
-    /// How the entity tag is made when the source's cannot be kept (a multipart object's cannot).
-    /// `Opaque` saves reading the source.
+    /// How the entity tag is made when the source's cannot be kept (a multipart object's cannot) and no MD5
+    /// of its bytes is known. `Opaque` saves reading the source, and `Auto` that of a large one.
     pub etag: EtagKind,
     /// Conditions on the destination.
     pub conditions: WriteConditions,
@@ -141,11 +141,16 @@ impl Store {
             };
             let source_version_id = taken.version_id.clone();
             let put = if must_rewrite(record, &sealing) {
-                let options = body_options(&request, &record.info);
+                let mut options = body_options(&request, &record.info);
+                let md5 = self.known_md5(record).await?;
+                if md5.is_some() {
+                    options.etag = EtagKind::Opaque; // nothing to compute
+                }
                 let (whole, key) = ((0, record.info.size), request.source.customer.as_ref());
                 let writer = BodyWriter::new(self.inner.clone(), options, sealing)?;
                 let rewrite = self.rewrite(taken.located, whole, key, writer).await?;
-                let stored = rewrite.finish_object(BodyChecks::default()).await?;
+                let stored = rewrite.finish(BodyChecks::default()).await?;
+                let stored = stored.known_md5(md5);
                 Some(self.inner.put_stored(to, stored).await?)
             } else {
                 self.share(taken.located, to, &request).await?
@@ -298,7 +303,7 @@ impl Store {
                 let head = tx.settled_head(&mut to)?;
                 // Look before writing: the source may have gone meanwhile.
                 for piece in &record.pieces {
-                    if tx.blob_digests(piece.blob)?.is_none() {
+                    if blob_digests(tx.conn, piece.blob)?.is_none() {
                         return Ok(None);
                     }
                 }
@@ -347,10 +352,18 @@ impl Store {
         let algorithm = request.checksum.unwrap_or(info.checksum.value.algorithm());
         let known = (info.checksum.parts.is_none() && info.checksum.value.algorithm() == algorithm)
             .then_some(info.checksum);
-        let etag = match (info.parts, request.etag) {
-            (None, _) => Some(info.etag.clone()),
-            (Some(_), EtagKind::Opaque) => Some(no_md5(hex(&random::<16>()?))),
-            (Some(_), EtagKind::Md5) => None,
+        let compute = match request.etag {
+            EtagKind::Md5 => true,
+            EtagKind::Auto => info.size <= MD5_TAG_MAX,
+            EtagKind::Opaque => false,
+        };
+        let etag = match info.parts {
+            None => Some(info.etag.clone()),
+            Some(_) => match self.known_md5(&record).await? {
+                Some(md5) => Some(hex(&md5)),
+                None if compute => None,
+                None => Some(opaque_tag()?),
+            },
         };
         if let (Some(etag), Some(known)) = (&etag, known) {
             return Ok((etag.clone(), known));
@@ -361,6 +374,17 @@ impl Store {
         let computed = checksum.map(ObjectChecksum::full);
         let checksum = known.or(computed).unwrap_or(info.checksum);
         Ok((etag, checksum))
+    }
+
+    /// The MD5 of all bytes of a record, if it was computed when they were written.
+    async fn known_md5(&self, record: &Record) -> Result<Option<[u8; 16]>, Error> {
+        let [piece] = record.pieces.as_slice() else {
+            return Ok(None);
+        };
+        let blob = piece.blob;
+        let read = move |inner: &Inner| inner.readers.with(|conn| blob_digests(conn, blob));
+        let digests = self.inner.read(read).await?;
+        Ok(digests.and_then(|(_, md5)| md5))
     }
 
     /// Makes a part of a blob that is one piece of the source; none if it went meanwhile.
@@ -389,7 +413,7 @@ impl Store {
             .writer
             .submit(move |tx| {
                 tx.check_upload(&at)?;
-                let Some((crc64, md5)) = tx.blob_digests(piece.blob)? else {
+                let Some((crc64, md5)) = blob_digests(tx.conn, piece.blob)? else {
                     return Ok(None);
                 };
                 tx.share(piece.blob)?;
@@ -535,12 +559,12 @@ impl Tx<'_> {
         }
         Ok(())
     }
+}
 
-    /// A blob's CRC64 and MD5; none if it is gone.
-    fn blob_digests(&self, blob: i64) -> Result<Option<BlobDigests>, Error> {
-        let text = "SELECT crc, md5 FROM blob WHERE id = ?1";
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?));
-        let mut statement = sql(self.conn.prepare_cached(text))?;
-        sql(statement.query_row([blob], read).optional())
-    }
+/// A blob's CRC64 and MD5; none if it is gone.
+fn blob_digests(conn: &Connection, blob: i64) -> Result<Option<BlobDigests>, Error> {
+    let text = "SELECT crc, md5 FROM blob WHERE id = ?1";
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)? as u64, row.get(1)?));
+    let mut statement = sql(conn.prepare_cached(text))?;
+    sql(statement.query_row([blob], read).optional())
 }

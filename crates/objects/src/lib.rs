@@ -74,8 +74,8 @@ pub use multipart::{
     Completion, NewUpload, PartClaim, PartEntry, PartPage, PartResult, PartWriter, UploadInfo,
 };
 pub use object::{
-    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, EtagMatch, Headers, ObjectInfo,
-    ReadConditions, STANDARD, Tags, UnixMillis, VersionId, Versioning, WriteConditions,
+    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, EtagMatch, Headers, MD5_TAG_MAX,
+    ObjectInfo, ReadConditions, STANDARD, Tags, UnixMillis, VersionId, Versioning, WriteConditions,
 };
 pub use put::{PutOptions, PutResult, PutWriter};
 pub use reading::Body;

@@ -11,7 +11,9 @@ use crate::customer::{CustomerKey, Sealing};
 use crate::error::Error;
 use crate::key::{check_attributes, check_key};
 use crate::lock::check_lock;
-use crate::object::{Attributes, BodyChecks, BodyOptions, Bucket, UnixMillis, WriteConditions};
+use crate::object::{
+    Attributes, BodyChecks, BodyOptions, Bucket, EtagKind, UnixMillis, WriteConditions,
+};
 use crate::rows::{ATTRIBUTES, AttributeColumns, read_attributes};
 use crate::schema::sql;
 use crate::store::{Inner, Store, collect};
@@ -261,6 +263,9 @@ impl Store {
             )));
         }
         options.checksum = options.checksum.or(declared);
+        if options.etag == EtagKind::Auto {
+            options.etag = EtagKind::Md5; // the tag of the whole is made of those of its parts
+        }
         let encryption = &upload.attributes.encryption;
         encryption.admits_part(options.customer.as_ref())?;
         let sealing = Sealing::of(encryption, options.customer.as_ref())?;
@@ -327,12 +332,13 @@ impl Inner {
         number: u32,
         stored: Stored,
     ) -> Result<PartResult, Error> {
+        let etag = stored.part_tag()?;
         self.writer
             .submit(move |tx| {
                 tx.check_upload(&at)?;
                 let part = NewPart {
                     size: stored.size,
-                    etag: stored.etag,
+                    etag,
                     checksum: stored.checksum,
                     crc64: stored.crc64,
                 };

@@ -248,12 +248,20 @@ pub struct ObjectInfo {
     pub attributes: Attributes,
 }
 
+/// The largest body that gets its MD5 as its entity tag where that is not asked for ([`EtagKind::Auto`]).
+/// Clients that compare tags send larger bodies in parts (the AWS CLI, SDKs' managers, Terraform and s3cmd
+/// from 5 to 16 MiB on), or with `Content-MD5` (rclone).
+pub const MD5_TAG_MAX: u64 = 16 << 20;
+
 /// How an entity tag is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EtagKind {
     /// The body's MD5, as S3 does for plain and SSE-S3 objects; clients such as rclone compare it.
     #[default]
     Md5,
+    /// [`EtagKind::Md5`] of a body of at most [`MD5_TAG_MAX`] bytes and of every part, [`EtagKind::Opaque`]
+    /// of a larger one.
+    Auto,
     /// Random digits followed by `-1`, which clients know not to be an MD5 (a multipart object of one part
     /// looks the same). Saves the cost of MD5, by far the slowest thing done to a body; right where the
     /// client gave a checksum of its own. A part's is 32 random digits.
@@ -281,7 +289,7 @@ pub struct BodyOptions {
 pub struct BodyChecks {
     /// Its length in bytes.
     pub length: Option<u64>,
-    /// `Content-MD5`; needs [`EtagKind::Md5`].
+    /// `Content-MD5`; needs [`EtagKind::Md5`], which alone computes the MD5 of every body.
     pub md5: Option<[u8; 16]>,
     /// `x-amz-checksum-…` from a header or trailer.
     pub checksum: Option<crate::checksum::Checksum>,

@@ -118,7 +118,7 @@ impl PutWriter {
     /// `IncompleteBody`, `BadDigest`, `ContentSha256Mismatch`; `PreconditionFailed`,
     /// `ConditionalRequestConflict`; `NoSuchBucket`; [`Error::Fault`].
     pub async fn finish(self, checks: BodyChecks) -> Result<PutResult, Error> {
-        let stored = self.body.finish_object(checks).await?;
+        let stored = self.body.finish(checks).await?;
         self.inner.put_stored(self.destination, stored).await
     }
 }
@@ -131,6 +131,7 @@ impl Inner {
         stored: Stored,
     ) -> Result<PutResult, Error> {
         let checksum = ObjectChecksum::full(stored.checksum);
+        let etag = stored.object_tag()?;
         let (size, versioning) = (stored.size, to.versioning);
         let (row, etag, last_modified) = self
             .writer
@@ -139,14 +140,14 @@ impl Inner {
                 let blob = tx.insert_blob(stored.blob)?;
                 let version = NewVersion {
                     size,
-                    etag: &stored.etag,
+                    etag: &etag,
                     checksum,
                     parts: None,
                     blob: Some(blob),
                     attributes: &to.attributes,
                 };
                 let row = tx.write_version(&to, head.as_ref(), &version)?;
-                Ok((row, stored.etag, tx.now))
+                Ok((row, etag, tx.now))
             })
             .await?;
         let version_id = self.written_id(versioning, row);

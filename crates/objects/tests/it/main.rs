@@ -18,4 +18,5 @@ mod model;
 mod multipart;
 mod objects;
 mod parsers;
+mod tags;
 mod verify;
