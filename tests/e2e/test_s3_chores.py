@@ -11,7 +11,7 @@ from harness.installation import ACCOUNT, Installation
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):
     config = tmp_path_factory.mktemp("chores") / "adit.toml"
-    config.write_text("[s3]\naccess_log_seconds = 1\n[s3.limits]\nhead_bytes = 8192\n")
+    config.write_text('[s3]\naccess_log_seconds = 1\ndefault_encryption = "AES256"\n[s3.limits]\nhead_bytes = 8192\n')
     running = Installation(arguments=["--config", str(config)])
     try:
         yield running.start()
@@ -110,6 +110,22 @@ def test_access_logs_come_to_their_bucket(installation):
     assert (fields[3], fields[4], fields[7], fields[12]) == ("-", "AmazonS3", "old", "5")
     s3.put_bucket_logging(Bucket=source, BucketLoggingStatus={})
     assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=source)
+
+
+def test_new_buckets_seal_where_the_installation_says_so(installation):
+    s3, bucket = installation.s3, installation.bucket()
+    (rule,) = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert s3.put_object(Bucket=bucket, Key="k", Body=b"hello")["ServerSideEncryption"] == "AES256"
+    # Every step of an upload says so.
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")
+    where = {"Bucket": bucket, "Key": "m", "UploadId": upload["UploadId"]}
+    part = s3.upload_part_copy(**where, PartNumber=1, CopySource={"Bucket": bucket, "Key": "k"})
+    assert part["ServerSideEncryption"] == upload["ServerSideEncryption"] == "AES256"
+    parts = [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]
+    assert s3.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})["ServerSideEncryption"] == "AES256"
+    s3.delete_bucket_encryption(Bucket=bucket)
+    assert "ServerSideEncryption" not in s3.put_object(Bucket=bucket, Key="k", Body=b"hello")
 
 
 def test_limits_are_the_configurations(installation):

@@ -210,6 +210,8 @@ pub struct S3Config {
     pub signature_v2: bool,
     /// How entity tags are made.
     pub etag: EtagConfig,
+    /// What new buckets' objects are encrypted with unless the bucket says otherwise: none, or SSE-S3.
+    pub default_encryption: EncryptionConfig,
     /// Hosts of the API address that mean S3 itself, besides AWS's names.
     pub hosts: Vec<String>,
     /// Minutes between two looks at what lifecycle rules let go.
@@ -234,11 +236,24 @@ pub enum EtagConfig {
     Opaque,
 }
 
+/// The default encryption of new buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum EncryptionConfig {
+    /// None: bytes lie on disk as they came.
+    #[default]
+    #[serde(rename = "none")]
+    None,
+    /// SSE-S3, as AWS has it.
+    #[serde(rename = "AES256")]
+    Aes256,
+}
+
 impl Default for S3Config {
     fn default() -> S3Config {
         S3Config {
             signature_v2: true,
             etag: EtagConfig::Auto,
+            default_encryption: EncryptionConfig::None,
             hosts: Vec::new(),
             lifecycle_minutes: 60,
             access_log_seconds: 300,
@@ -257,6 +272,7 @@ impl S3Config {
                 EtagConfig::Md5 => EtagKind::Md5,
                 EtagConfig::Opaque => EtagKind::Opaque,
             },
+            seal_new_buckets: self.default_encryption == EncryptionConfig::Aes256,
             explain_allowed,
             ..Settings::default()
         };

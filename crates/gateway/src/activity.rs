@@ -14,11 +14,17 @@ pub(crate) struct Activity {
     /// Milliseconds from `begun` to the last movement.
     last: AtomicU64,
     requests: AtomicUsize,
+    /// Requests whose answer has not begun.
+    working: AtomicUsize,
 }
 
 /// One request on its way; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Active(Arc<Activity>);
+
+/// One answer that is worked on; dropping it ends that.
+#[derive(Debug)]
+pub(crate) struct Working(Arc<Activity>);
 
 impl Activity {
     pub(crate) fn new() -> Arc<Activity> {
@@ -26,7 +32,14 @@ impl Activity {
             begun: Instant::now(),
             last: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
+            working: AtomicUsize::new(0),
         })
+    }
+
+    fn moved(&self) {
+        let passed = self.begun.elapsed().as_millis();
+        self.last
+            .store(u64::try_from(passed).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// A request begins.
@@ -35,6 +48,13 @@ impl Activity {
         let active = Active(self.clone());
         active.touch();
         active
+    }
+
+    /// Work on an answer begins: as long as it lasts it is not the client who holds things up, and whoever
+    /// waits for a request's body has limits of its own for that.
+    pub(crate) fn work(self: &Arc<Activity>) -> Working {
+        self.working.fetch_add(1, Ordering::Relaxed);
+        Working(self.clone())
     }
 
     /// Whether no request is on its way.
@@ -51,10 +71,14 @@ impl Activity {
             };
             let last = self.begun + Duration::from_millis(self.last.load(Ordering::Relaxed));
             let due = last + limit;
-            if Instant::now() >= due {
+            let works = self.working.load(Ordering::Relaxed) > 0;
+            let now = Instant::now();
+            if now >= due && !works {
                 return;
             }
-            tokio::time::sleep_until(due.min(Instant::now() + idle.min(busy))).await;
+            let next = now + idle.min(busy);
+            let next = if now >= due { next } else { due.min(next) };
+            tokio::time::sleep_until(next).await;
         }
     }
 }
@@ -62,10 +86,14 @@ impl Activity {
 impl Active {
     /// Something moved.
     pub(crate) fn touch(&self) {
-        let passed = self.0.begun.elapsed().as_millis();
-        self.0
-            .last
-            .store(u64::try_from(passed).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.moved();
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        self.0.moved();
+        self.0.working.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -100,6 +128,17 @@ mod tests {
         assert!(!watch.is_finished(), "it moves");
         watch.await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 310);
+        drop(active);
+        // A long copy is no client that stands still.
+        let (active, working) = (activity.begin(), activity.work());
+        let begun = Instant::now();
+        let watched = activity.clone();
+        let watch = tokio::spawn(async move { watched.stalled(idle, busy).await });
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert!(!watch.is_finished(), "it is worked on");
+        drop(working);
+        watch.await.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 660);
         drop(active);
         let begun = Instant::now();
         activity.stalled(idle, busy).await;

@@ -96,7 +96,13 @@ async fn create(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply>
             }
             call(ask, &input).await
         }
-        _ => call(ask, &input).await,
+        _ => {
+            if let (true, Some(members)) = (ask.gateway.settings.seal_new_buckets, input.map_mut())
+            {
+                members.insert("DefaultEncryption", "AES256");
+            }
+            call(ask, &input).await
+        }
     }
 }
 

@@ -17,6 +17,8 @@ use memchr::memchr_iter;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::pace::Pace;
+
 /// How long and how much a closing connection still reads.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1 << 20;
@@ -204,6 +206,8 @@ pub(crate) struct Patience {
     pub(crate) idle: Duration,
     /// A write that makes no progress.
     pub(crate) write: Duration,
+    /// Least bytes a second that a client must read.
+    pub(crate) rate: u32,
 }
 
 /// Watches an HTTP/1 connection.
@@ -221,6 +225,9 @@ pub(crate) struct Guard<S> {
     /// Rings when it may be time, or earlier: a request that comes and goes moves no timer.
     reading: Option<Pin<Box<Sleep>>>,
     writing: Option<Pin<Box<Sleep>>>,
+    /// Since when a write waits for the client.
+    waits: Option<Instant>,
+    pace: Pace,
 }
 
 impl<S> Guard<S> {
@@ -241,6 +248,8 @@ impl<S> Guard<S> {
             due: None,
             reading: None,
             writing: None,
+            waits: None,
+            pace: Pace::new(patience.rate, patience.write),
         };
         (guard, exchange)
     }
@@ -337,16 +346,24 @@ impl<S: AsyncWrite + Unpin> Guard<S> {
         &mut self,
         cx: &mut Context<'_>,
         progress: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
     ) -> Poll<io::Result<T>> {
-        match progress {
+        let done = match progress {
             Poll::Pending if expired(&mut self.writing, self.patience.write, cx) => {
-                Poll::Ready(Err(timed_out("the client does not read")))
+                return Poll::Ready(Err(timed_out("the client does not read")));
             }
-            Poll::Pending => Poll::Pending,
-            done => {
-                self.writing = None;
-                done
+            Poll::Pending => {
+                self.waits.get_or_insert_with(Instant::now);
+                return Poll::Pending;
             }
+            Poll::Ready(done) => done,
+        };
+        self.writing = None;
+        let waited = self.waits.take().map(|since| since.elapsed());
+        let moved = done.as_ref().map_or(0, bytes);
+        match self.pace.keeps(waited.unwrap_or_default(), moved) {
+            true => Poll::Ready(done),
+            false => Poll::Ready(Err(timed_out("the client reads too slowly"))),
         }
     }
 }
@@ -358,7 +375,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.inner).poll_write(cx, data);
-        self.written(cx, progress)
+        self.written(cx, progress, |count| *count)
     }
 
     fn poll_write_vectored(
@@ -367,7 +384,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let progress = Pin::new(&mut self.inner).poll_write_vectored(cx, data);
-        self.written(cx, progress)
+        self.written(cx, progress, |count| *count)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -376,7 +393,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let progress = Pin::new(&mut self.inner).poll_flush(cx);
-        self.written(cx, progress)
+        self.written(cx, progress, |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

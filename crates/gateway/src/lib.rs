@@ -57,6 +57,7 @@ mod objects;
 mod operations;
 mod origins;
 mod own_certificate;
+mod pace;
 mod record;
 mod reply;
 mod s3control;

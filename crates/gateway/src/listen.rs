@@ -179,6 +179,7 @@ impl Gateway {
             head: settings.head_timeout,
             idle: settings.idle_timeout,
             write: settings.body_timeout,
+            rate: settings.body_rate,
         };
         let quiet = stream.quiet();
         let (stream, exchange) = Guard::new(stream, quiet, patience, settings.max_head);
@@ -217,9 +218,10 @@ impl Gateway {
         let (gateway, token, moves) = (self.clone(), shutdown.clone(), activity.clone());
         let service = service_fn(move |request| {
             let (gateway, connection, token) = (gateway.clone(), connection.clone(), token.clone());
-            let active = moves.begin();
+            let (active, working) = (moves.begin(), moves.work());
             async move {
                 let response = gateway.one(request, &connection, &token, None).await;
+                drop(working);
                 response.map(|response| response.map(|body| body.during(active)))
             }
         });

@@ -63,7 +63,7 @@ pub(crate) async fn serve(
     let id = gateway.ids.next();
     let now = (gateway.clock)();
     let (mut parts, body) = request.into_parts();
-    let mut upload = Upload::new(body, gateway.settings.body_timeout);
+    let mut upload = Upload::new(body, &gateway.settings);
     let mut account = Account {
         generation: snapshot.generation.0,
         begun: Some(Instant::now()),

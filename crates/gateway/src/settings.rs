@@ -15,6 +15,9 @@ pub struct Settings {
     /// thing done to one; clients that compare a tag with a file's MD5 then cannot. A body whose client
     /// gave its MD5 has that as its tag in any case.
     pub etag: adit_objects::EtagKind,
+    /// Whether buckets are made with SSE-S3 as their default encryption, as AWS makes them: the bytes of
+    /// their objects are sealed on disk. A bucket's own settings can change it.
+    pub seal_new_buckets: bool,
     /// Whether records of allowed requests name the statement that allowed them too. Costs a second
     /// evaluation with a trace; refused requests always have one.
     pub explain_allowed: bool,
@@ -26,6 +29,9 @@ pub struct Settings {
     pub idle_timeout: Duration,
     /// How long a body may stand still, in either direction.
     pub body_timeout: Duration,
+    /// Least bytes a second of a body in either direction, on average over [`Settings::body_timeout`] spent
+    /// waiting for the client: whoever is slower only holds a connection. 0: any speed will do.
+    pub body_rate: u32,
     /// Most bytes of request line and headers together.
     pub max_head: usize,
     /// Most connections of one listener; further ones are closed at once.
@@ -44,11 +50,13 @@ impl Default for Settings {
             hosts: vec!["localhost".to_owned()],
             signature_v2: true,
             etag: adit_objects::EtagKind::Auto,
+            seal_new_buckets: false,
             explain_allowed: false,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
+            body_rate: 240,
             max_head: 16 * 1024,
             max_connections: 20_000,
             max_endpoint_connections: 20_000,

@@ -1,13 +1,14 @@
 //! A request's body on its way in: unframed and checked as it streams, never held.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm, EtagKind, Md5};
 use adit_wire::chunked::{Chain, Decoder, Step};
-use adit_wire::sigv4::{AuthError, Payload, Verified};
+use adit_wire::sigv4::{self, AuthError, Payload, Verified};
 use adit_wire::{ErrorReply, Headers, Service};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,11 +18,15 @@ use hyper::body::Incoming;
 use ring::digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::pace::Pace;
+use crate::settings::Settings;
+
 /// A body and what the request's head and signature say of it.
 #[derive(Debug)]
 pub(crate) struct Upload {
     body: Incoming,
     timeout: Duration,
+    pace: Pace,
     framing: Framing,
     /// Bytes received and not yet handed out.
     rest: Bytes,
@@ -85,11 +90,12 @@ pub(crate) const CHECKSUM_HEADERS: [(&str, ChecksumAlgorithm); 5] = [
 ];
 
 impl Upload {
-    pub(crate) fn new(body: Incoming, timeout: Duration) -> Upload {
+    pub(crate) fn new(body: Incoming, settings: &Settings) -> Upload {
         Upload {
             ended: body.is_end_stream(),
             body,
-            timeout,
+            timeout: settings.body_timeout,
+            pace: Pace::new(settings.body_rate, settings.body_timeout),
             framing: Framing::Plain,
             rest: Bytes::new(),
             sha256: None,
@@ -113,17 +119,22 @@ impl Upload {
         headers: Headers<'_>,
         signed: Option<&Verified>,
     ) -> Result<(), ErrorReply> {
-        let (payload, chain) = match signed {
+        let (bound, chain) = match signed {
             Some(verified) => (verified.payload, verified.chain.clone()),
             None => (Payload::Unsigned, None),
         };
-        // Without a bound payload the header alone says that the body is framed.
-        let streaming =
-            headers.get("x-amz-content-sha256") == Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+        // Where no signature binds the body the header alone says what it is; and policies are shown what it
+        // says, so it must be true.
+        let payload = match (bound, headers.get("x-amz-content-sha256")) {
+            (Payload::Unsigned, Some(said)) => {
+                sigv4::said_unsigned(said).map_err(|why| why.reply(Service::S3))?
+            }
+            (bound, _) => bound,
+        };
         let framed = match payload {
             Payload::Chunks | Payload::ChunksWithTrailer => true,
             Payload::UnsignedWithTrailer => true,
-            Payload::Unsigned => streaming,
+            Payload::Unsigned => false,
             Payload::Sha256(hash) => {
                 self.sha256 = Some(hash);
                 false
@@ -252,19 +263,30 @@ impl Upload {
 
     async fn receive(&mut self) -> Result<(), ErrorReply> {
         let body = &mut self.body;
-        let frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
-        let frame = tokio::time::timeout(self.timeout, frame).await.map_err(|_| {
-            ErrorReply::new(
-                "RequestTimeout",
-                400,
-                "Your socket connection to the server was not read from or written to within the timeout period.",
-            )
-        })?;
+        let mut frame = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx));
+        // What is there already was not waited for.
+        let ready = poll_fn(|cx| {
+            Poll::Ready(match Pin::new(&mut frame).poll(cx) {
+                Poll::Ready(frame) => Some(frame),
+                Poll::Pending => None,
+            })
+        });
+        let (frame, waited) = match ready.await {
+            Some(frame) => (frame, Duration::ZERO),
+            None => {
+                let begun = Instant::now();
+                let frame = tokio::time::timeout(self.timeout, frame).await;
+                (frame.map_err(|_| too_slow())?, begun.elapsed())
+            }
+        };
         match frame {
             Some(Ok(frame)) => {
                 // Trailers of HTTP itself are not covered by any signature: they mean nothing here.
                 if let Ok(data) = frame.into_data() {
                     self.rest = data;
+                }
+                if !self.pace.keeps(waited, self.rest.len()) {
+                    return Err(too_slow());
                 }
                 if self.rest.is_empty() && self.body.is_end_stream() {
                     self.ended = true;
@@ -491,6 +513,15 @@ pub(crate) fn no_length() -> ErrorReply {
         "MissingContentLength",
         411,
         "You must provide the Content-Length HTTP header.",
+    )
+}
+
+/// A client that stands still, or nearly.
+fn too_slow() -> ErrorReply {
+    ErrorReply::new(
+        "RequestTimeout",
+        400,
+        "Your socket connection to the server was not read from or written to within the timeout period.",
     )
 }
 

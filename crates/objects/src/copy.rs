@@ -99,6 +99,17 @@ pub struct CopyPart {
     pub customer: Option<CustomerKey>,
 }
 
+/// What an UploadPartCopy made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartCopied {
+    /// The part.
+    pub part: PartResult,
+    /// `x-amz-copy-source-version-id`; none when the source bucket is unversioned.
+    pub source_version_id: Option<VersionId>,
+    /// Whether its bytes are sealed (SSE-S3), as the upload says.
+    pub sealed: bool,
+}
+
 /// The source as it was found.
 struct Taken {
     located: Located,
@@ -183,7 +194,7 @@ impl Store {
         upload_id: &str,
         part_number: u32,
         request: CopyPart,
-    ) -> Result<(PartResult, Option<VersionId>), Error> {
+    ) -> Result<PartCopied, Error> {
         let at = self.inner.upload_at(bucket, key, upload_id)?;
         self.inner.check_part_number(part_number)?;
         let upload = self.upload(bucket, key, upload_id).await?;
@@ -217,7 +228,11 @@ impl Store {
                 }
             };
             if let Some(part) = done {
-                return Ok((part, taken.version_id));
+                return Ok(PartCopied {
+                    part,
+                    source_version_id: taken.version_id,
+                    sealed: upload.attributes.encryption.is_managed(),
+                });
             }
         }
         Err(Error::NoSuchKey {

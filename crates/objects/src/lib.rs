@@ -58,7 +58,7 @@ mod versions;
 mod writer;
 
 pub use checksum::{Checksum, ChecksumAlgorithm, ChecksumType, ObjectChecksum, RunningChecksum};
-pub use copy::{CopyPart, CopyRequest, CopyResult, Directive, Source};
+pub use copy::{CopyPart, CopyRequest, CopyResult, Directive, PartCopied, Source};
 pub use customer::{CustomerKey, Encryption, KeyCheck};
 pub use delete::{DeleteOptions, DeleteResult};
 pub use error::{Condition, DigestName, Error, Fault};

@@ -14,6 +14,8 @@ use crate::protocol::text::{hex_digit, push_hex, unhex32};
 
 /// Longest chunk header: 16 digits, a signature and slack for other extensions.
 const MOST_HEADER_BYTES: usize = 512;
+/// Least bytes of a chunk that is not the last: S3's rule, which also bounds what a byte can cost.
+const LEAST_CHUNK_BYTES: u64 = 8192;
 /// Longest trailer, all lines together.
 const MOST_TRAILER_BYTES: usize = 8 << 10;
 
@@ -86,6 +88,9 @@ pub struct Decoder {
     line: Vec<u8>,
     trailer_bytes: usize,
     got: u64,
+    /// Chunks begun, and the size of the newest.
+    chunks: u64,
+    chunk_bytes: u64,
     hash: Context,
     signature: String,
     trailers: Vec<(String, String)>,
@@ -130,6 +135,14 @@ pub enum ChunkError {
     /// A chunk or the trailer has another signature, or none.
     #[error("the signature of a chunk does not match")]
     Signature,
+    /// A chunk that is not the last is smaller than S3 takes.
+    #[error("a chunk of {size} bytes stands before chunk {chunk}")]
+    Small {
+        /// The number of the chunk after it, from 1.
+        chunk: u64,
+        /// Its bytes.
+        size: u64,
+    },
     /// More or fewer bytes than `x-amz-decoded-content-length`.
     #[error("the body has {got} bytes, {announced} were announced")]
     Length {
@@ -167,6 +180,8 @@ impl Decoder {
             line: Vec::new(),
             trailer_bytes: 0,
             got: 0,
+            chunks: 0,
+            chunk_bytes: LEAST_CHUNK_BYTES,
             hash: Context::new(&SHA256),
             signature: String::new(),
             trailers: Vec::new(),
@@ -281,6 +296,14 @@ impl Decoder {
             return Err(self.length(self.got.saturating_add(size)));
         }
         if size > 0 {
+            self.chunks += 1;
+            if self.chunk_bytes < LEAST_CHUNK_BYTES {
+                return Err(ChunkError::Small {
+                    chunk: self.chunks,
+                    size: self.chunk_bytes,
+                });
+            }
+            self.chunk_bytes = size;
             self.place = Place::Data(size);
             return Ok(());
         }
@@ -417,6 +440,13 @@ impl ChunkError {
                 "The request signature we calculated does not match the signature you provided. \
                  Check your key and signing method.",
             ),
+            ChunkError::Small { chunk, size } => ErrorReply::new(
+                "InvalidChunkSizeError",
+                403,
+                "Only the last chunk is allowed to have a size less than 8192 bytes",
+            )
+            .with("Chunk", chunk.to_string())
+            .with("BadChunkSize", size.to_string()),
             ChunkError::Trailer { .. } => ErrorReply::new(
                 "MalformedTrailerError",
                 400,

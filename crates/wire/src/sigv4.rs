@@ -25,7 +25,7 @@ pub use form::{FormError, Policy, form_claim, verify_form};
 pub use keys::KeyCache;
 pub use sign::{Sign, Signer};
 pub use v2::{v2_signs, verify_v2};
-pub use verify::{check_scope, verify};
+pub use verify::{check_scope, said_unsigned, verify};
 
 /// A secret: cannot be printed, and is compared without leaking where it differs.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use adit_wire::{Map, Service, Value, map};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{acl, find, not_implemented, settings};
+use super::{acl, find, not_implemented, settings, subresource};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -65,6 +65,10 @@ pub(crate) fn create(
         created: ctx.now,
     };
     acl::keep(&mut bucket, list);
+    // As the installation makes buckets; no caller can say it.
+    if let Some(algorithm) = input.text("DefaultEncryption") {
+        subresource::seal(&mut bucket, algorithm);
+    }
     Ok(created(&draft.put(bucket)))
 }
 

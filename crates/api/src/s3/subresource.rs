@@ -281,6 +281,16 @@ pub(crate) fn put_encryption(
     Ok(Answer::done())
 }
 
+/// Gives a new bucket a default encryption.
+pub(super) fn seal(bucket: &mut Bucket, algorithm: &str) {
+    let rule = map! {
+        "ApplyServerSideEncryptionByDefault" => map! { "SSEAlgorithm" => algorithm },
+    };
+    let rules: Value = std::iter::once(rule).collect();
+    let text = document::write(&map! { "Rules" => rules });
+    bucket.documents.insert(ENCRYPTION.name.to_string(), text);
+}
+
 pub(crate) fn get_encryption(input: &Input<'_>, view: View<'_>, _: &Ctx) -> Result<Value, Refusal> {
     Ok(map! { "ServerSideEncryptionConfiguration" => ENCRYPTION.get(input, view)? })
 }

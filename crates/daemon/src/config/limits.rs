@@ -21,6 +21,9 @@ pub struct LimitsConfig {
     pub idle_seconds: u32,
     /// Seconds that a body may stand still, in either direction.
     pub body_seconds: u32,
+    /// Bytes a second that a body must move at, on average over `body_seconds` of waiting for the client; 0:
+    /// any speed will do.
+    pub body_bytes_per_second: u32,
     /// Seconds that requests in flight get when an endpoint goes.
     pub drain_seconds: u32,
 }
@@ -36,6 +39,7 @@ impl Default for LimitsConfig {
             head_seconds: seconds(settings.head_timeout),
             idle_seconds: seconds(settings.idle_timeout),
             body_seconds: seconds(settings.body_timeout),
+            body_bytes_per_second: settings.body_rate,
             drain_seconds: seconds(settings.drain),
         }
     }
@@ -55,6 +59,7 @@ impl LimitsConfig {
         settings.handshake_timeout = settings.head_timeout;
         settings.idle_timeout = seconds(self.idle_seconds);
         settings.body_timeout = seconds(self.body_seconds);
+        settings.body_rate = self.body_bytes_per_second;
         settings.drain = seconds(self.drain_seconds);
     }
 }

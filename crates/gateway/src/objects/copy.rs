@@ -144,10 +144,11 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         .store
         .copy_part(&bucket, ask.key(), &upload_id, number, request)
         .await;
-    let (part, source_version) = match copied {
+    let copied = match copied {
         Ok(copied) => copied,
         Err(why) => return missing_source(ask, uses, &source, why),
     };
+    let part = copied.part;
     let mut result = Map::new();
     result.push("ETag", format!("\"{}\"", part.etag));
     result.push(
@@ -162,9 +163,9 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     );
     let mut reply = ask.encode(&map! {
         "CopyPartResult" => result,
-        "CopySourceVersionId" => source_version.map(|id| id.to_string()),
+        "CopySourceVersionId" => copied.source_version_id.map(|id| id.to_string()),
     });
-    customer::show(&mut reply, false, customer.as_ref());
+    customer::show(&mut reply, copied.sealed, customer.as_ref());
     Ok(reply)
 }
 

@@ -298,6 +298,59 @@ async fn signature_version_2_in_urls() {
         .fails(400, "InvalidRequest");
 }
 
+/// A presigned URL leaves its holder free to say what the body is. What they say must be true: policies are
+/// shown it, and it says how the body is framed.
+#[tokio::test]
+async fn what_is_said_of_an_unsigned_body_is_held_against_it() {
+    const HEADER: &str = "x-amz-content-sha256";
+    let hash = |text: &str| adit_wire::sigv4::said_unsigned(text).is_ok();
+    let right = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    assert!(hash(right));
+    let (world, mut api) = with_object().await;
+    let signed = || ask("PUT", "/reports/k").presigned(ROOT, 60).body("hello");
+    let anybody = || ask("PUT", "/reports/k").body("hello");
+    let open = statement("Allow", "s3:PutObject", r#""arn:aws:s3:::reports/*""#, "");
+    world.intents.policy("reports", &open);
+    for request in [signed, anybody] as [fn() -> Ask; 2] {
+        api.send(&request().header(HEADER, right)).await.is(200);
+        api.send(&request().header(HEADER, "UNSIGNED-PAYLOAD"))
+            .await
+            .is(200);
+        api.send(&request().header(HEADER, &right.replace('2', "3")))
+            .await
+            .fails(400, "XAmzContentSHA256Mismatch");
+        // Chunks that nobody can verify are not stored as they are framed.
+        for word in [
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            "unsigned-payload",
+        ] {
+            api.send(&request().header(HEADER, word))
+                .await
+                .fails(400, "InvalidArgument");
+        }
+    }
+    // The signer may bind that the body is framed, in a header or in the query.
+    let framed = |ask: Ask| {
+        ask.header("x-amz-decoded-content-length", "5")
+            .header("x-amz-trailer", "x-amz-checksum-crc32")
+            .body("5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n")
+    };
+    let word = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+    let bound = ask("PUT", "/reports/k")
+        .header(HEADER, word)
+        .presigned(ROOT, 60);
+    let query = ask("PUT", &format!("/reports/k?X-Amz-Content-Sha256={word}"));
+    let query = query.presigned(ROOT, 60);
+    for request in [bound, query] {
+        let done = api.send(&framed(request.clone())).await.is(200);
+        assert_eq!(done.header("x-amz-checksum-crc32"), "NhCmhg==");
+        let mut wrong = framed(request);
+        wrong.body = b"5\r\nhello\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n".to_vec();
+        api.send(&wrong).await.fails(400, "BadDigest");
+    }
+}
+
 #[tokio::test]
 async fn anybody_is_a_principal_too() {
     let (world, mut api) = with_object().await;

@@ -222,6 +222,49 @@ async fn a_client_that_stands_still_is_let_go() {
         .fails(404, "NoSuchKey");
 }
 
+/// Whoever sends a byte now and then keeps no connection for ever.
+#[tokio::test]
+async fn a_client_that_dribbles_is_let_go() {
+    let world = World::with(Settings {
+        body_timeout: Duration::from_millis(500),
+        body_rate: 1000,
+        ..Settings::default()
+    });
+    let port = world.listen_as(Via::Api, Scheme::Plain, "127.0.0.1:0");
+    let dribble = |bytes: usize| {
+        let body = "x".repeat(100 * bytes);
+        let call = ask("PUT", "/reports/k");
+        let call = call.signed_for(ROOT, "us-east-1", NOW, Sign::Bytes(body.as_bytes()));
+        let mut text = format!("PUT {} HTTP/1.1\r\n", call.target());
+        for (name, value) in &call.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        text.push_str(&format!(
+            "content-length: {}\r\nconnection: close\r\n\r\n",
+            body.len()
+        ));
+        async move {
+            let (mut from, mut to) = TcpStream::connect(port.address).await.unwrap().into_split();
+            to.write_all(text.as_bytes()).await.unwrap();
+            let sending = async {
+                for _ in 0..100 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if to.write_all(&vec![b'x'; bytes]).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            let mut answer = String::new();
+            let receiving = from.read_to_string(&mut answer);
+            let _ = tokio::join!(sending, receiving);
+            answer
+        }
+    };
+    let (slow, steady) = tokio::join!(dribble(1), dribble(400));
+    assert!(slow.contains("RequestTimeout"), "{slow}");
+    assert!(steady.starts_with("HTTP/1.1 200"), "{steady}");
+}
+
 #[tokio::test]
 async fn a_full_house_is_closed() {
     let world = World::with(Settings {

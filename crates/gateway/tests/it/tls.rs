@@ -219,5 +219,70 @@ async fn http2_is_spoken_to_those_who_offer_it() {
     drop(sender);
 }
 
+/// A body that comes in pieces of 100 bytes, one at each tick.
+struct Slow {
+    clock: tokio::time::Interval,
+    left: u32,
+}
+
+impl hyper::body::Body for Slow {
+    type Data = bytes::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<bytes::Bytes>, Self::Error>>> {
+        if self.left == 0 {
+            return std::task::Poll::Ready(None);
+        }
+        std::task::ready!(self.clock.poll_tick(cx));
+        self.left -= 1;
+        let piece = bytes::Bytes::from_static(&[b'x'; 100]);
+        std::task::Poll::Ready(Some(Ok(hyper::body::Frame::data(piece))))
+    }
+}
+
+/// An upload over HTTP/2 may take longer than anything may stand still.
+#[tokio::test]
+async fn a_long_upload_over_http2_is_not_broken_off() {
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let brief = std::time::Duration::from_millis(200);
+    let world = World::with(adit_gateway::Settings {
+        body_timeout: brief,
+        head_timeout: brief,
+        ..adit_gateway::Settings::default()
+    });
+    let port = world.listen_as(Via::Internet, Scheme::Tls, "127.0.0.1:0");
+    let host = "reports.s3.us-east-1.amazonaws.com";
+    let tcp = TcpStream::connect(port.address).await.unwrap();
+    let name = ServerName::try_from(host).unwrap();
+    let stream = TlsConnector::from(config(&world, &["h2"]))
+        .connect(name, tcp)
+        .await
+        .unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let (pieces, whole) = (12, "x".repeat(12 * 100));
+    let call = ask("PUT", "/k").host(host).body(whole).root();
+    let mut request = ::http::Request::builder()
+        .method("PUT")
+        .uri(format!("https://{host}/k"))
+        .header("content-length", call.body.len());
+    for (name, value) in call.headers.iter().filter(|(name, _)| name != "host") {
+        request = request.header(name, value);
+    }
+    let body = Slow {
+        clock: tokio::time::interval(brief / 2),
+        left: pieces,
+    };
+    let request = request.body(body).unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+}
+
 /// How long a connection is read on of which something may be on its way.
 const LINGERS: std::time::Duration = std::time::Duration::from_millis(1900);

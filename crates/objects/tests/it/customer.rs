@@ -340,7 +340,7 @@ async fn parts_are_copied_with_both_keys() {
         let part = store
             .copy_part(&plain(), "k", &id, number, copied(1, 2, range))
             .await;
-        claims.push(claim(number, &part.unwrap().0));
+        claims.push(claim(number, &part.unwrap().part));
     }
     let completion = Completion {
         parts: claims,

@@ -9,6 +9,7 @@ use super::Key;
 use super::canonical::{self, Paths};
 use super::claim::ALGORITHM;
 use super::keys::{KeyCache, derive};
+use super::verify::{CONTENT_HASH, UNSIGNED, query_hash};
 use crate::protocol::text::{hex, percent_encoded};
 use crate::request::{Headers, Parts};
 use crate::tables::Service;
@@ -45,7 +46,7 @@ impl Sign<'_> {
         match self {
             Sign::Bytes(bytes) => hex(digest(&SHA256, bytes).as_ref()),
             Sign::Sha256(text) => text.to_owned(),
-            Sign::Unsigned => "UNSIGNED-PAYLOAD".to_owned(),
+            Sign::Unsigned => UNSIGNED.to_owned(),
             Sign::UnsignedWithTrailer => "STREAMING-UNSIGNED-PAYLOAD-TRAILER".to_owned(),
         }
     }
@@ -141,7 +142,11 @@ impl Signer<'_> {
             append(&mut query, name, value);
         }
         let line = match self.service {
-            Service::S3 | Service::S3Control => Sign::Unsigned.line(),
+            Service::S3 | Service::S3Control => {
+                // Whoever binds the body says so in the header, or in the query.
+                let bound = parts.headers.get(CONTENT_HASH).or(query_hash(parts));
+                bound.unwrap_or(UNSIGNED).to_owned()
+            }
             _ => Sign::Bytes(parts.body).line(),
         };
         let parts = Parts {

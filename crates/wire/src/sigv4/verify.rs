@@ -10,7 +10,7 @@ use super::claim::ALGORITHM;
 use super::keys::{Found, KeyCache, derive};
 use super::{AuthError, Body, Carrier, Expect, Key, Mismatch, Payload, V4, Verified};
 use crate::chunked::Chain;
-use crate::protocol::text::{hex, pieces, push_hex, unhex32};
+use crate::protocol::text::{hex, pieces, push_hex, shortened, unhex32};
 use crate::request::Parts;
 use crate::tables::Service;
 
@@ -215,16 +215,17 @@ struct Bound<'a> {
     line: Cow<'a, str>,
 }
 
-const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
+/// The header that says what the body is.
+pub(super) const CONTENT_HASH: &str = "x-amz-content-sha256";
+pub(super) const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 
 fn payload<'a>(
     claim: &V4<'_>,
     parts: &Parts<'a>,
     expect: &Expect<'_>,
 ) -> Result<Bound<'a>, AuthError> {
-    const HEADER: &str = "x-amz-content-sha256";
-    let header = parts.headers.get(HEADER);
-    let missing = AuthError::MissingHeader { name: HEADER };
+    let header = parts.headers.get(CONTENT_HASH);
+    let missing = AuthError::MissingHeader { name: CONTENT_HASH };
     if !matches!(expect.service, Service::S3 | Service::S3Control) {
         return match expect.body {
             // The body is at hand: what a header says about it does not matter.
@@ -250,23 +251,13 @@ fn payload<'a>(
         };
     }
     if claim.carrier == Carrier::Query {
-        let signed = pieces(&claim.signed_headers, b';').any(|name| name == HEADER);
+        let signed = pieces(&claim.signed_headers, b';').any(|name| name == CONTENT_HASH);
         let line = match (header, query_hash(parts)) {
             (Some(line), _) if signed => line,
             (_, Some(line)) => line,
             _ => UNSIGNED,
         };
-        let payload = match line {
-            UNSIGNED => Payload::Unsigned,
-            text => match unhex32(text) {
-                Some(bytes) => Payload::Sha256(bytes),
-                None => {
-                    return Err(AuthError::BadPayloadHash {
-                        value: line.to_owned(),
-                    });
-                }
-            },
-        };
+        let payload = said_unsigned(line)?;
         return Ok(Bound {
             payload,
             line: line.into(),
@@ -274,18 +265,9 @@ fn payload<'a>(
     }
     let line = header.ok_or(missing)?;
     let payload = match line {
-        UNSIGNED => Payload::Unsigned,
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" => Payload::Chunks,
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => Payload::ChunksWithTrailer,
-        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Payload::UnsignedWithTrailer,
-        text => match unhex32(text) {
-            Some(bytes) => Payload::Sha256(bytes),
-            None => {
-                return Err(AuthError::BadPayloadHash {
-                    value: text.to_owned(),
-                });
-            }
-        },
+        other => said_unsigned(other)?,
     };
     Ok(Bound {
         payload,
@@ -293,8 +275,26 @@ fn payload<'a>(
     })
 }
 
+/// What `x-amz-content-sha256` says of a body where no chunk of it is signed: with a signature that came in
+/// the query, or with none.
+///
+/// # Errors
+/// [`AuthError::BadPayloadHash`] for anything else, chunks that are signed included.
+pub fn said_unsigned(value: &str) -> Result<Payload, AuthError> {
+    match value {
+        UNSIGNED => Ok(Payload::Unsigned),
+        "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Ok(Payload::UnsignedWithTrailer),
+        hash => match unhex32(hash) {
+            Some(bytes) => Ok(Payload::Sha256(bytes)),
+            None => Err(AuthError::BadPayloadHash {
+                value: shortened(hash),
+            }),
+        },
+    }
+}
+
 /// A payload hash that the signer of a URL bound.
-fn query_hash<'a>(parts: &Parts<'a>) -> Option<&'a str> {
+pub(super) fn query_hash<'a>(parts: &Parts<'a>) -> Option<&'a str> {
     pieces(parts.query, b'&').find_map(|piece| piece.strip_prefix("X-Amz-Content-Sha256="))
 }
 

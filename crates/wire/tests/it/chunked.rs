@@ -190,7 +190,6 @@ fn unsigned_chunks_as_clients_send_them() {
             &crc[..],
             b"1E\r\nhellohellohellohellohellohello\r\n0\r\nX-Amz-Checksum-CRC32: x \r\n\r\n",
         ),
-        (2, &[], b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"),
         (0, &[], b"0\r\n\r\n"),
         (1, &[], b"1;some-extension=x\r\na\r\n0\r\n\r\n"),
     ] {
@@ -219,6 +218,12 @@ fn wrong_bodies_have_their_errors() {
         (5, &[], b"10000000000000000\r\n", "InvalidRequest"),
         (5, &[], b"5\r\nhello0\r\n\r\n", "InvalidRequest"),
         (5, &[], b"5\nhello\r\n0\r\n\r\n", "InvalidRequest"),
+        (
+            5,
+            &[],
+            b"3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n",
+            "InvalidChunkSizeError",
+        ),
         (5, &[], b"-5\r\nhello\r\n0\r\n\r\n", "InvalidRequest"),
         (5, &[], b"\r\nhello\r\n0\r\n\r\n", "InvalidRequest"),
         (5, &[], b"0x5\r\nhello\r\n0\r\n\r\n", "InvalidRequest"),
@@ -257,6 +262,26 @@ fn wrong_bodies_have_their_errors() {
             "{}",
             String::from_utf8_lossy(body)
         );
+    }
+}
+
+/// As S3 tells it: which chunk came after the small one, and how small that was.
+#[test]
+fn only_the_last_chunk_may_be_small() {
+    let chunk = |size: usize| format!("{size:x}\r\n{}\r\n", "a".repeat(size));
+    let body = |sizes: &[usize]| -> (u64, String) {
+        let framed = sizes.iter().map(|size| chunk(*size)).collect::<String>();
+        (sizes.iter().sum::<usize>() as u64, framed + "0\r\n\r\n")
+    };
+    for sizes in [&[8192, 1][..], &[8192, 8192, 8191], &[10_000], &[1]] {
+        let (length, body) = body(sizes);
+        unsigned(length, &[], body.as_bytes()).unwrap();
+    }
+    for (sizes, chunk, size) in [(&[5, 1][..], 2, 5), (&[8192, 8191, 1], 3, 8191)] {
+        let (length, body) = body(sizes);
+        let error = unsigned(length, &[], body.as_bytes()).unwrap_err();
+        assert_eq!(error, ChunkError::Small { chunk, size });
+        assert_eq!(error.reply().status, 403);
     }
 }
 
