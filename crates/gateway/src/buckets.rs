@@ -130,12 +130,18 @@ async fn delete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply>
     done
 }
 
+/// Settings whose documents S3 takes only with a digest, from whatever client; DeleteObjects is another such.
+const DIGESTED: [&str; 2] = ["PutBucketCors", "PutBucketLifecycleConfiguration"];
+
 /// Everything else: decided by its table row, carried out elsewhere.
 async fn settings(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     if ask.place.bucket.is_none() && ask.place.address.bucket().is_some() {
         return Err(no_such_bucket(&ask.bucket_name()));
     }
     decide::all(ask, &Said::default(), &Facts::default(), uses.account)?;
+    if DIGESTED.contains(&ask.op.name()) {
+        uses.upload.require_digest()?;
+    }
     let body = uses
         .upload
         .whole(MAX_DOCUMENT, &ask.gateway.documents)

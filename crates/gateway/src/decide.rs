@@ -504,9 +504,20 @@ pub(crate) fn may_know(
 /// Whether the caller may do something else with the object, which is asked beside the request and not
 /// written down.
 pub(crate) fn quietly(ask: &Ask<'_>, said: &Said<'_>, action: &'static str) -> bool {
-    let Ok(context) = context(ask, said) else {
-        return false;
-    };
+    also(ask, said, action, &mut Account::default()).is_ok()
+}
+
+/// Asks whether the caller may do something with the object besides what the operation needs by itself.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(crate) fn also(
+    ask: &Ask<'_>,
+    said: &Said<'_>,
+    action: &'static str,
+    account: &mut Account,
+) -> Result<(), ErrorReply> {
+    let context = context(ask, said)?;
     let resource = object_arn(&ask.real_bucket(), ask.key());
     let point = ask.place.access_point.as_deref();
     let through = point.map(|point| (point, format!("{}/object/{}", point.arn, ask.key())));
@@ -517,7 +528,7 @@ pub(crate) fn quietly(ask: &Ask<'_>, said: &Said<'_>, action: &'static str) -> b
         access_point: through.as_ref().map(|(point, arn)| (*point, arn.as_str())),
         subject: Some(&said.subject),
     };
-    may(ask, &context, question, &mut Account::default()).is_ok()
+    may(ask, &context, question, account)
 }
 
 /// Whether a policy that has a say looks at tags of existing objects. Only then they are looked up

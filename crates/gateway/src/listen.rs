@@ -229,14 +229,15 @@ impl Gateway {
             .timer(TokioTimer::new())
             .keep_alive_interval(settings.idle_timeout)
             .keep_alive_timeout(settings.head_timeout)
-            .max_concurrent_streams(128)
+            // What a client asks for and does not take is held: so much of each, and so many at once.
+            .max_concurrent_streams(64)
             .max_header_list_size(
                 u32::try_from(settings.max_head.saturating_mul(2)).unwrap_or(u32::MAX),
             )
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
             .max_frame_size(256 << 10)
-            .max_send_buf_size(1 << 20)
+            .max_send_buf_size(256 << 10)
             .serve_connection(TokioIo::new(stream), service);
         let mut http = pin!(http);
         tokio::select! {

@@ -35,6 +35,8 @@ pub(crate) struct Upload {
     sha256: Option<[u8; 32]>,
     length: Option<u64>,
     declared: Declared,
+    /// Whether somebody else unframes and checks it.
+    raw: bool,
     /// The room that a body takes which is held as a whole.
     held: Option<OwnedSemaphorePermit>,
 }
@@ -101,6 +103,7 @@ impl Upload {
             sha256: None,
             length: None,
             declared: Declared::default(),
+            raw: false,
             held: None,
         }
     }
@@ -144,6 +147,7 @@ impl Upload {
         if framed {
             let length = headers
                 .get("x-amz-decoded-content-length")
+                .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
                 .ok_or_else(no_length)?;
             let length = length.parse::<u64>().map_err(|_| no_length())?;
             self.length = Some(length);
@@ -163,8 +167,26 @@ impl Upload {
         Ok(())
     }
 
+    /// Refuses a body of which the client announces no digest, where S3 insists on one.
+    ///
+    /// # Errors
+    /// `InvalidRequest`.
+    pub(crate) fn require_digest(&self) -> Result<(), ErrorReply> {
+        let given = self.declared.md5.is_some() || self.declared.algorithm().is_some();
+        // What goes on as it came is for its store to judge.
+        if given || self.raw {
+            return Ok(());
+        }
+        Err(ErrorReply::new(
+            "InvalidRequest",
+            400,
+            "Missing required header for this request: Content-MD5",
+        ))
+    }
+
     /// Takes the body as it comes: somebody else will unframe and check it.
     pub(crate) fn expect_raw(&mut self) {
+        self.raw = true;
         self.length = self.body.size_hint().exact();
     }
 

@@ -1,7 +1,7 @@
 //! The conditions of requests, decided on values.
 
 use crate::error::{Condition, Error};
-use crate::object::{ReadConditions, UnixMillis, VersionId, WriteConditions};
+use crate::object::{EtagMatch, ReadConditions, UnixMillis, VersionId, WriteConditions};
 
 /// What conditions look at.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +64,12 @@ pub(crate) fn check_write(
 ) -> Result<(), Error> {
     if let Some(tags) = &conditions.if_match {
         match current {
+            // Who asks for any object at all asks whether there is one.
+            None if *tags == EtagMatch::Any => {
+                return Err(Error::PreconditionFailed {
+                    condition: Condition::IfMatch,
+                });
+            }
             None => {
                 return Err(Error::NoSuchKey {
                     key: key.to_owned(),
@@ -89,7 +95,6 @@ pub(crate) fn check_write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::EtagMatch;
 
     fn subject() -> Subject<'static> {
         Subject {
@@ -156,6 +161,7 @@ mod tests {
             (tag("x"), None, Some("e"), "PreconditionFailed"),
             (tag("e"), None, None, "NoSuchKey"),
             (tag("*"), None, Some("e"), "ok"),
+            (tag("*"), None, None, "PreconditionFailed"),
             (None, tag("x"), Some("e"), "ok"),
         ];
         for (if_match, if_none_match, current, expected) in cases {

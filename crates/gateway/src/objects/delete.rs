@@ -3,6 +3,7 @@
 use adit_objects::{DeleteOptions, EtagMatch, VersionId, WriteConditions};
 use adit_policy::Action;
 use adit_policy::actions::Facts;
+use adit_snapshot::BucketView;
 use adit_wire::{ErrorReply, Map, Value, map};
 use http::StatusCode;
 use http::header::HeaderName;
@@ -12,7 +13,7 @@ use super::headers;
 use crate::access_log::Batched;
 use crate::acl;
 use crate::ask::{Ask, Uses};
-use crate::decide::{self, Question, Said, may, object_arn};
+use crate::decide::{self, Question, Said, may, not_implemented, object_arn};
 use crate::forward;
 use crate::reply::Reply;
 
@@ -32,13 +33,18 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         ..Said::default()
     };
     decide::all(ask, &said, &facts, uses.account)?;
+    let conditions = headers::write_conditions(ask)?;
+    // The answer tells whether the object has this tag.
+    if tells_etag(&conditions) {
+        decide::also(ask, &said, "s3:GetObject", uses.account)?;
+    }
     if let Some(done) = forward::object(ask, uses, None).await {
         return done;
     }
     let bucket = ask.stored()?;
     let options = DeleteOptions {
         version,
-        conditions: headers::write_conditions(ask)?,
+        conditions,
         bypass_governance: bypass(ask),
     };
     let done = ask
@@ -55,22 +61,52 @@ pub(super) async fn one(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     Ok(reply)
 }
 
+fn tells_etag(conditions: &WriteConditions) -> bool {
+    matches!(conditions.if_match, Some(EtagMatch::Tags(_)))
+}
+
 /// Whether the caller, who was asked for the right to, wants to go past governance.
 pub(super) fn bypass(ask: &Ask<'_>) -> bool {
     ask.header("x-amz-bypass-governance-retention")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
+/// Refuses a stranger whom no policy and no list can let delete anything, before their document takes of the
+/// room that all share.
+fn refuse_strangers(
+    ask: &Ask<'_>,
+    view: &BucketView,
+    uses: &mut Uses<'_>,
+) -> Result<(), ErrorReply> {
+    let closed = view.policy.is_none() && view.settings.grants.is_none();
+    if ask.identity.is_signed() || !closed {
+        return Ok(());
+    }
+    let context = decide::context(ask, &Said::default())?;
+    let question = Question {
+        action: Action::from("s3:DeleteObject"),
+        resource: &object_arn(&ask.real_bucket(), "*"),
+        bucket: Some(view),
+        access_point: None,
+        subject: None,
+    };
+    may(ask, &context, question, uses.account)
+}
+
 /// One key of the request, until it is answered.
 struct Item {
     key: String,
     version: Option<String>,
+    /// The tag that the object must have, as sent.
+    etag: Option<String>,
     refused: Option<ErrorReply>,
     options: DeleteOptions,
 }
 
 pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, ErrorReply> {
     let view = ask.bucket()?;
+    uses.upload.require_digest()?;
+    refuse_strangers(ask, view, uses)?;
     // Which resources it is about is in the body: it must be read first.
     let body = uses.upload.whole(MAX_BODY, &ask.gateway.documents).await?;
     let input = ask.decode(&body)?;
@@ -88,6 +124,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         .iter()
         .map(|object| item(object, bypass(ask)))
         .collect();
+    let forwarded = forward::place(ask)?.is_some() && ask.identity.pass.is_none();
     for item in &mut items {
         let resource = object_arn(&ask.real_bucket(), &item.key);
         let mut actions = vec![match item.version {
@@ -97,6 +134,13 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         if bypass(ask) {
             actions.push("s3:BypassGovernanceRetention");
         }
+        if tells_etag(&item.options.conditions) {
+            actions.push("s3:GetObject");
+        }
+        context.set(
+            adit_policy::keys::S3_IF_MATCH,
+            item.etag.iter().cloned().collect::<Vec<_>>(),
+        );
         context.set(
             adit_policy::keys::S3_VERSION_ID,
             match &item.version {
@@ -119,6 +163,10 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
             if let Err(why) = may(ask, &context, question, uses.account) {
                 item.refused = Some(why);
             }
+        }
+        // An upstream that does not know conditions would delete without.
+        if forwarded && item.etag.is_some() && item.refused.is_none() {
+            item.refused = Some(not_implemented("ETag"));
         }
     }
     if ask.identity.pass.is_some() {
@@ -209,12 +257,14 @@ fn item(object: &Value, bypass_governance: bool) -> Item {
         .str()
         .filter(|id| !id.is_empty())
         .map(str::to_owned);
+    let etag = object.get("ETag").str().filter(|tag| !tag.is_empty());
     Item {
+        etag: etag.map(str::to_owned),
         key: object.get("Key").str().unwrap_or_default().to_owned(),
         options: DeleteOptions {
             version: version.as_deref().map(VersionId::new),
             conditions: WriteConditions {
-                if_match: object.get("ETag").str().map(EtagMatch::parse),
+                if_match: etag.map(EtagMatch::parse),
                 if_none_match: None,
             },
             bypass_governance,

@@ -170,22 +170,20 @@ pub(crate) fn copied_conditions(ask: &Ask<'_>) -> ReadConditions {
 /// The conditions of a write.
 ///
 /// # Errors
-/// `If-None-Match` with anything but `*`, which S3 does not take.
+/// `If-None-Match` with anything but `*`, or `If-Match: *` of a write, which S3 does not take.
 pub(super) fn write_conditions(ask: &Ask<'_>) -> Result<WriteConditions, ErrorReply> {
-    let if_match = ask.header("if-match").map(EtagMatch::parse);
-    let if_none_match = ask.header("if-none-match").map(EtagMatch::parse);
-    if matches!(if_none_match, Some(EtagMatch::Tags(_))) || matches!(if_match, Some(EtagMatch::Any))
-    {
-        return Err(not_implemented(if if_match.is_some() {
-            "If-Match"
-        } else {
-            "If-None-Match"
-        }));
+    let conditions = WriteConditions {
+        if_match: ask.header("if-match").map(EtagMatch::parse),
+        if_none_match: ask.header("if-none-match").map(EtagMatch::parse),
+    };
+    if matches!(conditions.if_none_match, Some(EtagMatch::Tags(_))) {
+        return Err(not_implemented("If-None-Match"));
     }
-    Ok(WriteConditions {
-        if_match,
-        if_none_match,
-    })
+    // Only deletes ask whether there is an object at all.
+    if conditions.if_match == Some(EtagMatch::Any) && ask.op.name() != "DeleteObject" {
+        return Err(not_implemented("If-Match"));
+    }
+    Ok(conditions)
 }
 
 /// The algorithm that `x-amz-checksum-algorithm` names.

@@ -186,6 +186,19 @@ async fn a_body_is_asked_for_only_after_the_decision() {
     );
 }
 
+/// A stranger's list of keys is not waited for where nothing could let a stranger delete.
+#[tokio::test]
+async fn a_strangers_document_takes_no_room() {
+    let world = World::new();
+    let answer = raw(
+        &world,
+        "POST /reports?delete HTTP/1.1\r\nHost: localhost\r\nContent-MD5: XUFAKrxLKna5cZ2REBfFkg==\r\nContent-Length: 100000\r\nExpect: 100-continue\r\n\r\n",
+    )
+    .await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("<Code>AccessDenied</Code>"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_refused_upload_reads_its_answer() {
     let world = World::new();

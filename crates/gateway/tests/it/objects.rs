@@ -506,6 +506,7 @@ async fn deleting_many_decides_for_every_key() {
     };
     let delete = ask("POST", "/reports?delete")
         .body(keys(&["mine/1", "yours/1", "mine/none"]))
+        .digested()
         .by(USER);
     let done = api.send(&delete).await.is(200);
     let text = done.text();
@@ -523,17 +524,111 @@ async fn deleting_many_decides_for_every_key() {
     // A version id asks for another action.
     let version = "<Delete><Object><Key>mine/2</Key><VersionId>null</VersionId></Object></Delete>";
     let done = api
-        .send(&ask("POST", "/reports?delete").body(version).by(USER))
+        .send(
+            &ask("POST", "/reports?delete")
+                .body(version)
+                .digested()
+                .by(USER),
+        )
         .await
         .is(200);
     assert!(done.text().contains("AccessDenied"), "{}", done.text());
     api.send(
         &ask("POST", "/reports?delete")
             .body("<Delete></Delete>")
+            .digested()
             .root(),
     )
     .await
     .fails(400, "MalformedXML");
+}
+
+/// Deletes with a condition: who may not read the object does not learn its tag by them.
+#[tokio::test]
+async fn conditional_deletes() {
+    let (world, mut api) = begin().await;
+    let tag = md5_etag(b"x");
+    let put = ask("PUT", "/reports/k").body("x").root();
+    api.send(&put).await.is(200);
+    let delete = |condition: &str| ask("DELETE", "/reports/k").header("if-match", condition);
+    let many = |tag: &str| {
+        let tag = tag.replace('"', "&quot;");
+        let object = format!("<Object><Key>k</Key><ETag>{tag}</ETag></Object>");
+        ask("POST", "/reports?delete")
+            .body(format!("<Delete>{object}</Delete>"))
+            .digested()
+    };
+    api.send(&delete("\"y\"").root())
+        .await
+        .fails(412, "PreconditionFailed");
+    let done = api.send(&many("\"y\"").root()).await.is(200);
+    assert_eq!(done.code(), "PreconditionFailed", "{}", done.text());
+    // A tag is asked of readers only, whether it is there just asks who may delete.
+    let may = |actions: &str| {
+        let allow = format!(r#"{{"Effect":"Allow","Action":[{actions}],"Resource":"*"}}"#);
+        format!(r#"{{"Version":"2012-10-17","Statement":{allow}}}"#)
+    };
+    world.intents.user_policy(&may(r#""s3:DeleteObject""#));
+    for condition in ["\"y\"", tag.as_str()] {
+        let refused = api.send(&delete(condition).by(USER)).await;
+        assert!(
+            refused
+                .fails(403, "AccessDenied")
+                .message()
+                .contains("s3:GetObject ")
+        );
+        let done = api.send(&many(condition).by(USER)).await.is(200);
+        assert_eq!(done.code(), "AccessDenied", "{}", done.text());
+    }
+    api.send(&delete("*").by(USER)).await.is(204);
+    api.send(&delete("*").by(USER))
+        .await
+        .fails(412, "PreconditionFailed");
+    api.send(&put).await.is(200);
+    // A policy may demand a condition, of each key by itself.
+    world
+        .intents
+        .user_policy(&may(r#""s3:DeleteObject","s3:GetObject""#));
+    let bare = statement(
+        "Deny",
+        "s3:DeleteObject",
+        r#""arn:aws:s3:::reports/*""#,
+        r#"{"Null":{"s3:if-match":"true"}}"#,
+    );
+    world.intents.policy("reports", &bare);
+    api.send(&ask("DELETE", "/reports/k").by(USER))
+        .await
+        .fails(403, "AccessDenied");
+    let done = api.send(&many("").by(USER)).await.is(200);
+    assert_eq!(done.code(), "AccessDenied", "{}", done.text());
+    let done = api.send(&many(&tag).by(USER)).await.is(200);
+    assert_eq!(done.code(), "", "{}", done.text());
+    api.send(&put).await.is(200);
+    api.send(&delete(&tag).by(USER)).await.is(204);
+}
+
+/// S3 takes some documents only with a digest; the hash that the signature binds is none.
+#[tokio::test]
+async fn some_documents_need_a_digest() {
+    let (world, mut api) = begin().await;
+    let delete =
+        ask("POST", "/reports?delete").body("<Delete><Object><Key>k</Key></Object></Delete>");
+    let cors = ask("PUT", "/reports?cors").body("<CORSConfiguration></CORSConfiguration>");
+    let lifecycle =
+        ask("PUT", "/reports?lifecycle").body("<LifecycleConfiguration></LifecycleConfiguration>");
+    for request in [&delete, &cors, &lifecycle] {
+        let refused = api.send(&request.clone().root()).await;
+        let refused = refused.fails(400, "InvalidRequest");
+        assert_eq!(
+            refused.message(),
+            "Missing required header for this request: Content-MD5"
+        );
+        api = world.api().await;
+    }
+    api.send(&delete.clone().digested().root()).await.is(200);
+    let crc = adit_objects::Checksum::of(adit_objects::ChecksumAlgorithm::Crc32, &delete.body);
+    let delete = delete.header("x-amz-checksum-crc32", &crc.to_string());
+    api.send(&delete.root()).await.is(200);
 }
 
 #[tokio::test]
@@ -896,6 +991,7 @@ async fn documents_take_of_a_room_that_is_bounded() {
         let keys = "<Object><Key>k</Key></Object>".repeat(count);
         ask("POST", "/reports?delete")
             .body(format!("<Delete>{keys}</Delete>"))
+            .digested()
             .root()
     };
     // What one takes is free when it is answered.

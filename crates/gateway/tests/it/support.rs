@@ -541,6 +541,14 @@ impl Ask {
         self
     }
 
+    /// With the digest of the body, for documents that need one.
+    pub(crate) fn digested(self) -> Ask {
+        use base64::Engine as _;
+        let digest = adit_objects::Md5::of(&self.body);
+        let text = base64::engine::general_purpose::STANDARD.encode(digest);
+        self.header("content-md5", &text)
+    }
+
     pub(crate) fn parts<T>(&self, use_parts: impl FnOnce(&Parts<'_>) -> T) -> T {
         let fields: Vec<(&str, &[u8])> = self
             .headers
