@@ -1,15 +1,17 @@
 //! The house rules that a program can check: who may depend on whom, what the core may not know,
-//! licences, words that do not belong in the repository, module docs, `unsafe`.
+//! licences, words that do not belong in the repository, module docs, `unsafe`, pages that nobody finds.
 //!
 //! Each rule is a pure function from what was read to a list of findings, so that each rule has
 //! tests that make it fail.
 
 mod arrows;
 mod licences;
+mod pages;
 mod sources;
 mod words;
 mod workspace;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
@@ -29,13 +31,20 @@ pub(crate) fn run() -> Result<()> {
     findings.extend(arrows::check_purity(&workspace));
     findings.extend(arrows::check_sql(&workspace));
     findings.extend(licences::check(&workspace));
+    let mut files = BTreeSet::new();
+    let mut documents = BTreeMap::new();
     for path in tracked_files()? {
         let Some(text) = read_text(&path)? else {
             continue;
         };
         findings.extend(words::check(&path, &text));
         findings.extend(sources::check(&path, &text));
+        if path.ends_with(".md") {
+            documents.insert(path.clone(), text);
+        }
+        files.insert(path);
     }
+    findings.extend(pages::check(&documents, &files));
     for finding in &findings {
         eprintln!("tidy: {finding}");
     }
