@@ -74,7 +74,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Linger<S> {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, data)
+        // A system call for one piece costs less than one for a list of one.
+        match data {
+            [one] => Pin::new(&mut self.inner).poll_write(cx, one),
+            data => Pin::new(&mut self.inner).poll_write_vectored(cx, data),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -57,6 +57,20 @@ impl AnswerBody {
         }
     }
 
+    /// What comes next, as far as it is here.
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some((link, _)) = &mut self.connection else {
+            return Pin::new(&mut self.body).poll_frame(cx);
+        };
+        // The connection reads nothing that was not asked for.
+        let asked = Pin::new(&mut self.body).poll_frame(&mut Context::from_waker(&link.waker));
+        if asked.is_ready() {
+            return asked;
+        }
+        link.drive(cx);
+        Pin::new(&mut self.body).poll_frame(&mut Context::from_waker(&link.waker))
+    }
+
     /// The whole body.
     ///
     /// # Errors
@@ -86,10 +100,7 @@ impl http_body::Body for AnswerBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamError>>> {
         let this = &mut *self;
-        if let Some((link, _)) = &mut this.connection {
-            link.drive(cx);
-        }
-        match Pin::new(&mut this.body).poll_frame(cx) {
+        match this.next(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.due = None;
                 if this.body.is_end_stream() {
@@ -113,6 +124,9 @@ impl http_body::Body for AnswerBody {
                     None => true,
                 };
                 if !late {
+                    if let Some((link, _)) = &this.connection {
+                        link.rest();
+                    }
                     return Poll::Pending;
                 }
                 this.connection = None;

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use adit_wire::sigv4::{KeyCache, Sign, Signer};
@@ -242,7 +242,8 @@ impl Upstream {
         let mut answering = pin!(link.sender.try_send_request(request));
         let answered = poll_fn(|cx| {
             link.drive(cx);
-            if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
+            let mut inner_cx = Context::from_waker(&link.waker);
+            if let Poll::Ready(answer) = answering.as_mut().poll(&mut inner_cx) {
                 return Poll::Ready(Some(answer));
             }
             while link.patience.is_over(due, cx) {
@@ -253,6 +254,7 @@ impl Upstream {
                 }
                 due = Instant::now() + inner.timeouts.answer;
             }
+            link.rest();
             Poll::Pending
         });
         let answer = match answered.await {

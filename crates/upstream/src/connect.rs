@@ -60,6 +60,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         data: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A system call for one piece costs less than one for a list of one.
+        if let [one] = data {
+            return self.poll_write(cx, one);
+        }
         match self.get_mut() {
             Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, data),
             Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, data),

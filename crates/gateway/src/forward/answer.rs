@@ -3,7 +3,7 @@
 use adit_upstream::{Answer, UpstreamError};
 use adit_wire::ErrorReply;
 use adit_wire::xml::{self, Element};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, StatusCode};
 
 use super::MOST;
@@ -49,22 +49,17 @@ pub(super) fn failed(place: &Place, why: &UpstreamError) -> ErrorReply {
 }
 
 /// The headers that a client gets.
-fn headers(answer: HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(answer.len() + 4);
-    let mut last = None;
-    // The name stands with the first of its values only.
-    for (name, value) in answer {
-        if let Some(name) = name {
-            last = Some(name).filter(|name| {
-                let text = name.as_str();
-                KEPT.contains(&text) || (text.starts_with("x-amz-") && !OWN.contains(&text))
-            });
-        }
-        if let Some(name) = &last {
-            kept.append(name.clone(), value);
-        }
+fn headers(mut answer: HeaderMap) -> HeaderMap {
+    let is_kept = |name: &HeaderName| {
+        let text = name.as_str();
+        KEPT.contains(&text) || (text.starts_with("x-amz-") && !OWN.contains(&text))
+    };
+    let others = answer.keys().filter(|name| !is_kept(name));
+    let others: Vec<HeaderName> = others.cloned().collect();
+    for name in &others {
+        answer.remove(name);
     }
-    kept
+    answer
 }
 
 /// An object, as it comes.
@@ -290,7 +285,7 @@ pub(super) fn strange(place: &Place, what: &str) -> ErrorReply {
 
 #[cfg(test)]
 mod tests {
-    use http::header::{HeaderName, HeaderValue};
+    use http::header::HeaderValue;
 
     use super::*;
 

@@ -7,6 +7,8 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -120,6 +122,49 @@ async fn a_kept_connection_that_was_closed_is_no_failure() {
     }
     assert_eq!(accepted.load(Ordering::SeqCst), 5);
     assert_eq!(upstream.health().failures, 0);
+}
+
+#[tokio::test]
+async fn what_writes_goes_out_once_when_a_kept_connection_was_closed() {
+    let (upstream, accepted) = server(|mut stream, _| async move {
+        head(&mut stream).await.unwrap();
+        stream.read_u8().await.unwrap();
+        stream.write_all(OK).await.unwrap();
+    })
+    .await;
+    for _ in 0..3 {
+        let (feed, body) = Body::fed(Some(1));
+        let (answer, given) = tokio::join!(
+            upstream.call(call(Method::PUT, body)),
+            feed.give(Bytes::from_static(b"x"))
+        );
+        given.unwrap();
+        assert_eq!(answer.unwrap().body.whole(1000).await.unwrap(), "ok");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(accepted.load(Ordering::SeqCst), 3);
+    assert_eq!(upstream.health().failures, 0);
+}
+
+#[tokio::test]
+async fn an_answer_wakes_whoever_asked_once() {
+    let (upstream, _) = server(|mut stream, _| async move {
+        while head(&mut stream).await.is_some() {
+            stream.write_all(OK).await.unwrap();
+        }
+    })
+    .await;
+    for kept in [false, true, true] {
+        let mut polls = 0;
+        let mut asking = pin!(get(&upstream));
+        let answered = poll_fn(|cx| {
+            polls += 1;
+            asking.as_mut().poll(cx)
+        });
+        assert_eq!(answered.await.unwrap(), "ok");
+        // Once to ask, once for the answer; a new connection has to be made before.
+        assert!(!kept || polls <= 2, "{polls}");
+    }
 }
 
 #[tokio::test]
