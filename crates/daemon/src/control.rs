@@ -232,15 +232,15 @@ fn scope(credential: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(credential);
     std::iter::from_fn(move || {
         let text = rest?;
-        let slash = |(at, c): &(usize, char)| match c {
-            '/' => Some((*at, 1)),
-            '%' => {
+        let slash = |(at, byte): (usize, u8)| match byte {
+            b'/' => Some((at, 1)),
+            b'%' => {
                 let escape = text.get(at + 1..at + 3)?;
-                escape.eq_ignore_ascii_case("2f").then_some((*at, 3))
+                escape.eq_ignore_ascii_case("2f").then_some((at, 3))
             }
             _ => None,
         };
-        match text.char_indices().find_map(|place| slash(&place)) {
+        match text.bytes().enumerate().find_map(slash) {
             Some((at, width)) => {
                 rest = text.get(at + width..);
                 text.get(..at)

@@ -38,11 +38,8 @@ fn path(out: &mut Vec<u8>, path: &str, paths: Paths) {
             } else {
                 path.as_bytes()
             };
-            if bytes
-                .iter()
-                .all(|b| b.is_ascii_alphanumeric() || b"/-_.~".contains(b))
-            {
-                out.extend_from_slice(bytes);
+            if memchr::memchr(b'%', bytes).is_none() {
+                percent_encode(out, bytes, true);
                 return;
             }
             let mut at = 0;

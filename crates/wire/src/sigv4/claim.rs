@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{AuthError, Carrier, Claim, Token, V2, V4};
-use crate::protocol::text::{cut, percent_decode, pieces, raw_pairs, shortened};
+use crate::protocol::text::{cut, percent_decode, pieces, shortened};
 use crate::request::Parts;
 use crate::time;
 
@@ -251,13 +251,34 @@ impl<'a> Query<'a> {
     fn read(text: &'a str) -> Result<Query<'a>, AuthError> {
         let bad = || bad_query("The query string is not well encoded.");
         let mut all = Vec::with_capacity(8);
-        for (name, raw) in raw_pairs(text) {
+        // Most of a query stands for itself: what does not is looked for once, not in every name and value.
+        let escaped = |from: usize| {
+            let rest = text.as_bytes().get(from..)?;
+            memchr::memchr2(b'%', b'+', rest).map(|at| from + at)
+        };
+        let (mut start, mut next) = (0, escaped(0));
+        for piece in pieces(text, b'&') {
+            let end = start + piece.len();
+            let plain = next.is_none_or(|next| next >= end);
+            if !plain {
+                next = escaped(end);
+            }
+            start = end + 1;
+            if piece.is_empty() {
+                continue;
+            }
             if all.len() == MOST_PARAMETERS {
                 return Err(bad());
             }
+            let read = |text: &'a str| match plain {
+                true => Some(Cow::Borrowed(text)),
+                false => percent_decode(text, true),
+            };
+            let (name, raw) = cut(piece, b'=');
+            let raw = raw.unwrap_or_default();
             all.push(Parameter {
-                name: percent_decode(name, true).ok_or_else(bad)?,
-                value: percent_decode(raw, true).ok_or_else(bad)?,
+                name: read(name).ok_or_else(bad)?,
+                value: read(raw).ok_or_else(bad)?,
                 raw,
             });
         }

@@ -10,7 +10,7 @@ use super::canonical::{self, Paths};
 use super::claim::ALGORITHM;
 use super::keys::{KeyCache, derive};
 use super::verify::{CONTENT_HASH, UNSIGNED, query_hash};
-use crate::protocol::text::{hex, percent_encoded};
+use crate::protocol::text::{hex, percent_encoded, push_hex};
 use crate::request::{Headers, Parts};
 use crate::tables::Service;
 use crate::time;
@@ -185,8 +185,12 @@ impl Signer<'_> {
             .map(|(request, _)| request)
             .unwrap_or_default();
         let scope = credential.get(self.key.access_key_id.len() + 1..);
-        let hash = hex(digest(&SHA256, &request).as_ref());
-        let text = [ALGORITHM, date, scope.unwrap_or_default(), &hash].join("\n");
+        let mut text = String::with_capacity(160);
+        for line in [ALGORITHM, date, scope.unwrap_or_default()] {
+            text.push_str(line);
+            text.push('\n');
+        }
+        push_hex(&mut text, digest(&SHA256, &request).as_ref());
         let day = date.get(..8).unwrap_or_default();
         let derive = || {
             derive(
