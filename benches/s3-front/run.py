@@ -108,6 +108,11 @@ def peak_memory(pid):
     return total / 1024
 
 
+def spawn(command, **more):
+    """Starts a server as the daemon is started: in a session of its own, which Linux schedules as one."""
+    return subprocess.Popen(command, start_new_session=True, **more)
+
+
 class Server:
     """A server under test: its process, and presigned URLs of small and large objects."""
 
@@ -207,7 +212,7 @@ def s3s_fs(folder):
         )
     root, port = folder / "s3s", free_port()
     root.mkdir()
-    process = subprocess.Popen(
+    process = spawn(
         [program, "--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--host", "127.0.0.1", "--port", str(port), root],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={"RUST_LOG": "error"},
     )
@@ -257,7 +262,7 @@ def floor(size):
     target = Path(os.environ.get("CARGO_TARGET_DIR", HERE / "floor" / "target"))
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=HERE / "floor", check=True)
     port = free_port()
-    process = subprocess.Popen([target / "release" / "s3-front-floor", f"127.0.0.1:{port}", str(size)])
+    process = spawn([target / "release" / "s3-front-floor", f"127.0.0.1:{port}", str(size)])
     return process, f"http://127.0.0.1:{port}"
 
 
@@ -345,6 +350,13 @@ def memory(*servers):
     return peaks
 
 
+def negotiated(url):
+    """Version and cipher of TLS that a server and OpenSSL's defaults, which wrk has, agree on."""
+    host = url.split("/")[2]
+    told = subprocess.run(["openssl", "s_client", "-connect", host], input="", capture_output=True, text=True).stdout
+    return re.search(r"New, (TLSv[0-9.]+), Cipher is (\S+)", told).groups()
+
+
 def proxy(folder):
     files = folder / "www" / "bench"
     files.mkdir(parents=True)
@@ -367,14 +379,15 @@ def proxy(folder):
     def nginx(name, http):
         path = folder / f"{name}.conf"
         path.write_text(begin.format(folder, name) + "\nuser root; http { " + common + http + " }\n")
-        return subprocess.Popen(["nginx", "-c", path, "-p", folder])
+        return spawn(["nginx", "-c", path, "-p", folder])
 
     running = [
         nginx("back", f"server {{ listen 127.0.0.1:{back}; root {folder}/www; location = /bench {{ return 200; }} }}"),
         nginx(
             "proxy",
             f"upstream back {{ server 127.0.0.1:{back}; keepalive 64; keepalive_requests 1000000; }} "
-            f"server {{ listen 127.0.0.1:{nginx_port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; "
+            f"server {{ listen 127.0.0.1:{nginx_port} ssl; ssl_protocols TLSv1.3; "
+            f"ssl_certificate {certificate}; ssl_certificate_key {key}; "
             "location / { proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection ''; "
             "proxy_buffering off; } }",
         ),
@@ -382,10 +395,10 @@ def proxy(folder):
     (folder / "haproxy.cfg").write_text(
         "global\n  nbthread 2\n  maxconn 1000\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n"
         f"  timeout server 60s\n  option http-keep-alive\n  http-reuse always\nfrontend f\n"
-        f"  bind 127.0.0.1:{haproxy_port} ssl crt {folder}/both.pem\n  default_backend b\n"
+        f"  bind 127.0.0.1:{haproxy_port} ssl crt {folder}/both.pem ssl-min-ver TLSv1.3\n  default_backend b\n"
         f"backend b\n  server s 127.0.0.1:{back}\n"
     )
-    running.append(subprocess.Popen(["haproxy", "-f", folder / "haproxy.cfg"]))
+    running.append(spawn(["haproxy", "-f", folder / "haproxy.cfg"]))
     keys = folder / "keys"
     keys.write_text("[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
     keys.chmod(0o600)
@@ -407,6 +420,8 @@ def proxy(folder):
             Server("haproxy", running[2].pid, plain=f"https://localhost:{haproxy_port}"),
             Server("nginx", running[1].pid, plain=f"https://localhost:{nginx_port}"),
         ]
+        spoken = {server.name: negotiated(server.large) for server in servers}
+        assert len(set(spoken.values())) == 1, spoken
         for title, unit, measure, bar in (
             ("1 KiB GET through TLS to HTTP", "us CPU", Server.small, 1.5),
             ("64 MiB GET through TLS to HTTP", "CPU s/GiB", Server.big, 1),
