@@ -13,7 +13,7 @@ use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::JoinHandle;
 
 use crate::body::job_failed;
-use crate::buffers::{Buffer, Buffers, READ};
+use crate::buffers::{Buffers, READ};
 use crate::checksum::{ChecksumAlgorithm, Hasher};
 use crate::customer::{CustomerKey, is_customers};
 use crate::error::{Doing, Error, Fault};
@@ -21,6 +21,9 @@ use crate::files::Pinned;
 use crate::rows::{Piece, PieceBytes, Record};
 use crate::seal::{CHUNK, DataKey, TAG};
 use crate::store::Inner;
+
+/// Bytes that are read and hashed at a time.
+const STEP: usize = 128 * 1024;
 
 /// The bytes of an answer: a stream of chunks of at most 1 MiB (a small object is one chunk).
 ///
@@ -366,22 +369,22 @@ impl Reader {
 impl Open {
     fn next(&mut self, buffers: &Arc<Buffers>) -> Result<Bytes, Error> {
         let left = self.end - self.at;
-        match &self.key {
-            None => {
-                let mut buffer = buffers.for_bytes(left);
-                let want = left.min(buffer.bytes.len() as u64) as usize;
-                let into = buffer.bytes.get_mut(..want).unwrap_or_default();
-                self.file
-                    .read_exact_at(into, self.at)
-                    .doing("read", &*self.name)?;
-                self.taken(buffer, 0, want)
-            }
-            Some(key) => {
-                let mut buffer = buffers.usual();
-                let (skip, plain) = self.open_chunks(key, &mut buffer.bytes)?;
-                self.taken(buffer, skip, plain)
-            }
-        }
+        let Some(key) = &self.key else {
+            let mut buffer = buffers.for_bytes(left);
+            let whole = |file: &File, into: &mut [u8], at| {
+                file.read_exact_at(into, at)?;
+                Ok(into.len())
+            };
+            let read = self.fill(&mut buffer.bytes, whole);
+            let read = read.doing("read", &*self.name)?;
+            return self.checked(buffer.freeze(read));
+        };
+        let mut buffer = buffers.usual();
+        let (skip, plain) = self.open_chunks(key, &mut buffer.bytes)?;
+        let take = (plain - skip).min(left as usize);
+        let bytes = buffer.freeze(skip + take).slice(skip..);
+        self.count(&bytes);
+        self.checked(bytes)
     }
 
     /// As [`Open::next`], without waiting for the disk. Sealed chunks are left to threads that may take
@@ -390,31 +393,58 @@ impl Open {
         if self.key.is_some() {
             return None;
         }
-        let left = self.end - self.at;
-        let mut buffer = buffers.for_bytes(left);
-        let want = left.min(buffer.bytes.len() as u64) as usize;
-        let into = buffer.bytes.get_mut(..want)?;
-        let read = preadv2(
-            &self.file,
-            &mut [IoSliceMut::new(into)],
-            self.at,
-            ReadWriteFlags::NOWAIT,
-        );
-        // A small part, an error, or a file system that cannot say: all are for the other way.
-        let read = read.ok().filter(|read| *read == want || *read >= CHUNK)?;
-        Some(self.taken(buffer, 0, read))
+        let mut buffer = buffers.for_bytes(self.end - self.at);
+        let ready = |file: &File, into: &mut [u8], at| {
+            let want = into.len();
+            let read = preadv2(
+                file,
+                &mut [IoSliceMut::new(into)],
+                at,
+                ReadWriteFlags::NOWAIT,
+            );
+            // A small part, an error, or a file system that cannot say: all are for the other way.
+            Ok(read
+                .ok()
+                .filter(|read| *read == want || *read >= CHUNK)
+                .unwrap_or(0))
+        };
+        let read = self.fill(&mut buffer.bytes, ready).ok();
+        let read = read.filter(|read| *read > 0)?;
+        Some(self.checked(buffer.freeze(read)))
     }
 
-    /// Bytes `skip..plain` of a buffer, counted and checked.
-    fn taken(&mut self, buffer: Buffer, skip: usize, plain: usize) -> Result<Bytes, Error> {
-        let take = (plain - skip).min((self.end - self.at) as usize);
-        self.at += take as u64;
-        let bytes = buffer.freeze(skip + take).slice(skip..);
-        if let Some((hasher, _)) = &mut self.check {
-            hasher.update(&bytes);
-            if self.at == self.end {
-                self.compare()?;
+    /// Reads until `buffer` is full, the end is reached, or `read` gives less than it was asked for; counts what was read.
+    /// In steps that are still in the processor's cache when they are hashed.
+    fn fill(
+        &mut self,
+        buffer: &mut [u8],
+        read: impl Fn(&File, &mut [u8], u64) -> std::io::Result<usize>,
+    ) -> std::io::Result<usize> {
+        let want = (buffer.len() as u64).min(self.end - self.at) as usize;
+        let mut done = 0;
+        for step in buffer.get_mut(..want).unwrap_or_default().chunks_mut(STEP) {
+            let count = read(&self.file, step, self.at)?;
+            self.count(step.get(..count).unwrap_or_default());
+            done += count;
+            if count < step.len() {
+                break;
             }
+        }
+        Ok(done)
+    }
+
+    /// Goes on behind these bytes, and hashes them if their blob is to be checked.
+    fn count(&mut self, bytes: &[u8]) {
+        self.at += bytes.len() as u64;
+        if let Some((hasher, _)) = &mut self.check {
+            hasher.update(bytes);
+        }
+    }
+
+    /// The bytes, unless they are a checked blob's last and it turns out to be damaged.
+    fn checked(&mut self, bytes: Bytes) -> Result<Bytes, Error> {
+        if self.at == self.end {
+            self.compare()?;
         }
         Ok(bytes)
     }
