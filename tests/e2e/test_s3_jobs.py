@@ -186,6 +186,19 @@ def test_a_job_copies_with_new_metadata_and_tags(jobs):
     assert jobs.s3.get_object_tagging(Bucket=target, Key="a")["TagSet"] == [{"Key": "new", "Value": "2"}]
 
 
+def test_a_job_cannot_copy_what_a_customers_key_seals(jobs):
+    jobs.put("open")
+    jobs.s3.put_object(Bucket=jobs.bucket, Key="sealed", Body=b"x", SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32)
+    copy = {"TargetResource": f"arn:aws:s3:::{jobs.adit.bucket()}"}
+    job = jobs.create(jobs.of_keys("open", "sealed"), {"S3PutObjectCopy": copy})
+    jobs.until(job, "Complete")
+    assert {row[1]: row[3:6] for row in jobs.rows(job)} == {
+        "open": ["succeeded", "", "200"],
+        "sealed": ["failed", "InvalidRequest", "400"],
+    }
+    assert any("correct parameters" in row[6] for row in jobs.rows(job))
+
+
 def test_versions_and_access_points_are_named_by_the_manifest(jobs):
     jobs.s3.put_bucket_versioning(Bucket=jobs.bucket, VersioningConfiguration={"Status": "Enabled"})
     old = jobs.s3.put_object(Bucket=jobs.bucket, Key="k", Body=b"old")["VersionId"]

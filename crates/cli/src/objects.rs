@@ -44,6 +44,12 @@ fn verify(target: &Target) -> anyhow::Result<ExitCode> {
     }
     let number = |name: &str| report.get(name).and_then(Value::as_u64).unwrap_or_default();
     let wrong = number("ProblemCount");
+    if number("Sealed") > 0 {
+        println!(
+            "{} blobs only open with keys of customers (SSE-C): their sealed bytes are as they were written",
+            number("Sealed")
+        );
+    }
     println!(
         "{} versions, {} blobs, {} bytes: {wrong} problems",
         number("Versions"),

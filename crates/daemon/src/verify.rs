@@ -39,6 +39,7 @@ pub fn verify_objects(state: &Path) -> Result<Value, UpError> {
         "Versions": report.versions,
         "Blobs": report.blobs,
         "Bytes": report.bytes,
+        "Sealed": report.sealed,
         "ProblemCount": report.problem_count,
         "Problems": problems,
     }))

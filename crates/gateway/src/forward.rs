@@ -27,7 +27,7 @@ use http::header::{HeaderName, HeaderValue};
 use crate::ask::{Ask, Uses, argument};
 use crate::copy_source::CopySource;
 use crate::decide::{Pairs, may_know};
-use crate::objects::may_go_on;
+use crate::objects::{may_go_on, passed_on};
 use crate::origins::Place;
 use crate::reply::Reply;
 use request::Outgoing;
@@ -85,12 +85,15 @@ async fn run(
         (_, body) => outgoing.send(body.unwrap_or_default()).await?,
     };
     let status = answer.status;
-    let writes = matches!(
-        ask.op.name(),
-        "PutObject" | "UploadPart" | "CopyObject" | "UploadPartCopy" | "CreateMultipartUpload"
-    );
-    if brought && writes && status.is_success() {
-        answer::is_sealed(place, &answer)?;
+    if brought && status.is_success() {
+        match ask.op.name() {
+            "PutObject" | "UploadPart" => answer::is_sealed(place, &answer.headers)?,
+            // SeaweedFS seals copies and does not say so.
+            "CopyObject" if answer::is_sealed(place, &answer.headers).is_err() => {
+                made_sealed(ask, place).await?;
+            }
+            _ => {}
+        }
     }
     if status.is_success() || status == http::StatusCode::NOT_MODIFIED {
         return match ask.op.name() {
@@ -105,6 +108,14 @@ async fn run(
         may_know(ask, view, uses.account)?;
     }
     Err(why)
+}
+
+/// Asks with the customer's key for what was just made with it.
+async fn made_sealed(ask: &Ask<'_>, place: &Place) -> Result<(), ErrorReply> {
+    let mut outgoing = Outgoing::bare(ask, place, Method::HEAD, Some(ask.key()), String::new());
+    outgoing.headers = passed_on(ask, place, false)?;
+    let found = outgoing.send(Bytes::new()).await?;
+    answer::is_sealed(place, &found.headers)
 }
 
 /// Refuses keys that an upstream may read otherwise: servers clean paths, so that one with dots might name

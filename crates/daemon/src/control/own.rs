@@ -150,6 +150,7 @@ impl Desk {
             "Versions" => report.versions,
             "Blobs" => report.blobs,
             "Bytes" => report.bytes,
+            "Sealed" => report.sealed,
             "ProblemCount" => report.problem_count,
             "Problems" => problems.collect::<Value>(),
         })

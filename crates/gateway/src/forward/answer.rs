@@ -258,14 +258,11 @@ fn told(ask: &Ask<'_>, place: &Place, status: u16, tree: &Element) -> ErrorReply
 ///
 /// # Errors
 /// `NotImplemented`
-pub(super) fn is_sealed(place: &Place, answer: &Answer) -> Result<(), ErrorReply> {
-    if answer
-        .headers
-        .contains_key("x-amz-server-side-encryption-customer-algorithm")
-    {
+pub(super) fn is_sealed(place: &Place, headers: &HeaderMap) -> Result<(), ErrorReply> {
+    if headers.contains_key("x-amz-server-side-encryption-customer-algorithm") {
         return Ok(());
     }
-    tracing::warn!(origin = %place.origin.name, "an upstream does not seal objects with customers' keys");
+    tracing::debug!(origin = %place.origin.name, "an upstream does not say that it used a customer's key");
     Err(ErrorReply::new(
         "NotImplemented",
         501,

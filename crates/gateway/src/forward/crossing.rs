@@ -515,7 +515,7 @@ async fn into_upstream(
         return Err(answer::refused(ask, place, sent).await);
     }
     if brought {
-        answer::is_sealed(place, &sent)?;
+        answer::is_sealed(place, &sent.headers)?;
     }
     let text = |name: &str| sent.headers.get(name).and_then(|value| value.to_str().ok());
     let made = Made {

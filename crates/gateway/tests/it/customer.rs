@@ -371,8 +371,13 @@ async fn upstreams_get_keys_by_a_way_that_nobody_else_reads() {
         assert!(signed.contains(&format!("{FAMILY}{name}")), "{head}");
     }
     // This upstream knows nothing of keys: what it wrote is not sealed, and that is said.
-    let put = keyed(ask("POST", "/elsewhere/k?uploads"), 1).root();
-    api.send(&put).await.fails(501, "NotImplemented");
+    for request in [
+        ask("PUT", "/elsewhere/k"),
+        ask("PUT", "/elsewhere/k?partNumber=1&uploadId=1"),
+    ] {
+        let put = keyed(request, 1).root();
+        api.send(&put).await.fails(501, "NotImplemented");
+    }
     let wrong = ask("GET", "/elsewhere/k").header(&format!("{FAMILY}algorithm"), "AES256");
     api.send(&wrong.root()).await.fails(400, "InvalidArgument");
 
