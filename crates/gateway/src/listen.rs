@@ -22,6 +22,7 @@ use crate::connection::{Connection, Scheme, Via};
 use crate::gateway::Gateway;
 use crate::hello::Stream;
 use crate::io::{Exchange, Guard, Patience};
+use crate::pace::Pace;
 use crate::reply::ReplyBody;
 use crate::serve::{self, Gone};
 use crate::threads::Threads;
@@ -215,14 +216,16 @@ impl Gateway {
         let connection = Arc::new(connection);
         let quiet = stream.quiet();
         let activity = Activity::new();
+        let pace = Pace::new(settings.body_rate, settings.body_timeout);
         let (gateway, token, moves) = (self.clone(), shutdown.clone(), activity.clone());
         let service = service_fn(move |request| {
             let (gateway, connection, token) = (gateway.clone(), connection.clone(), token.clone());
             let (active, working) = (moves.begin(), moves.work());
+            let pace = pace.clone();
             async move {
                 let response = gateway.one(request, &connection, &token, None).await;
                 drop(working);
-                response.map(|response| response.map(|body| body.during(active)))
+                response.map(|response| response.map(|body| body.during(active, pace)))
             }
         });
         let http = http2::Builder::new(TokioExecutor::new())

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use adit_wire::{ErrorReply, HttpReply, Service, protocol};
 use bytes::Bytes;
@@ -15,13 +16,14 @@ use crate::access_log::Pending;
 use crate::activity::Active;
 use crate::ids::RequestId;
 use crate::io::Exchange;
+use crate::pace::Pace;
 
 /// The body of an answer: nothing, bytes in memory, or an object's bytes as they come from the store.
 #[derive(Debug)]
 pub struct ReplyBody {
     content: Content,
     ends: Option<Ends>,
-    activity: Option<Active>,
+    stream: Option<Stream>,
     log: Option<Box<Pending>>,
 }
 
@@ -34,12 +36,36 @@ enum Content {
 
 /// Why an answer could not be sent to its end.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
 pub enum BodyError {
     /// The embedded store.
+    #[error(transparent)]
     Store(#[from] adit_objects::Error),
     /// An upstream.
+    #[error(transparent)]
     Upstream(#[from] adit_upstream::UpstreamError),
+    /// The client takes it too slowly.
+    #[error("the client reads too slowly")]
+    TooSlow,
+}
+
+/// An answer that shares its connection with others: what the client does not take shows here alone.
+#[derive(Debug)]
+struct Stream {
+    active: Active,
+    pace: Pace,
+    /// When the last piece was handed over, and its bytes; until the next one is asked for.
+    handed: Option<(Instant, usize)>,
+}
+
+impl Stream {
+    /// The next piece is asked for. False when the client took the last one too slowly.
+    fn asked(&mut self) -> bool {
+        self.active.touch();
+        match self.handed.take() {
+            Some((at, bytes)) => self.pace.keeps(at.elapsed(), bytes),
+            None => true,
+        }
+    }
 }
 
 /// Tells the connection that the answer was handed over, or given up.
@@ -61,7 +87,7 @@ impl ReplyBody {
         ReplyBody {
             content: Content::Bytes(bytes.into()),
             ends: None,
-            activity: None,
+            stream: None,
             log: None,
         }
     }
@@ -70,7 +96,7 @@ impl ReplyBody {
         ReplyBody {
             content: Content::Object(Box::new(body)),
             ends: None,
-            activity: None,
+            stream: None,
             log: None,
         }
     }
@@ -79,13 +105,17 @@ impl ReplyBody {
         ReplyBody {
             content: Content::Upstream(Box::new(body)),
             ends: None,
-            activity: None,
+            stream: None,
             log: None,
         }
     }
 
-    pub(crate) fn during(mut self, active: Active) -> ReplyBody {
-        self.activity = Some(active);
+    pub(crate) fn during(mut self, active: Active, pace: Pace) -> ReplyBody {
+        self.stream = Some(Stream {
+            active,
+            pace,
+            handed: None,
+        });
         self
     }
 
@@ -109,10 +139,16 @@ impl Body for ReplyBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(active) = &self.activity {
-            active.touch();
+        if let Some(stream) = &mut self.stream
+            && !stream.asked()
+        {
+            return Poll::Ready(Some(Err(BodyError::TooSlow)));
         }
         let next = self.content.next(cx);
+        if let (Some(stream), Poll::Ready(Some(Ok(frame)))) = (&mut self.stream, &next) {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            stream.handed = Some((Instant::now(), bytes));
+        }
         if let (Some(log), Poll::Ready(Some(Ok(frame)))) = (&mut self.log, &next) {
             log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
         }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use adit_objects::{BodyChecks, Checksum, ChecksumAlgorithm, EtagKind, Md5};
-use adit_wire::chunked::{Chain, Decoder, Step};
+use adit_wire::chunked::{Chain, ChunkError, Decoder, Step};
 use adit_wire::sigv4::{self, AuthError, Payload, Verified};
 use adit_wire::{ErrorReply, Headers, Service};
 use base64::Engine as _;
@@ -154,11 +154,8 @@ impl Upload {
             let trailers = trailers(headers);
             // A signature over the chunks alone must not pass for one over a trailer that is no more there.
             if payload == Payload::ChunksWithTrailer && trailers.is_empty() {
-                return Err(ErrorReply::new(
-                    "InvalidRequest",
-                    400,
-                    "Missing required header for this request: x-amz-trailer",
-                ));
+                let reason = "a trailer that is not announced".to_owned();
+                return Err(ChunkError::Trailer { reason }.reply());
             }
             self.chunked(chain, length, trailers);
         } else {
@@ -448,13 +445,25 @@ pub(crate) fn declared(headers: Headers<'_>, framed: bool) -> Result<Declared, E
         }
         declared.checksum = Some(parse_checksum(name, algorithm, text)?);
     }
+    // A checksum that is not known cannot be compared: it must not pass for one that was.
+    if headers.iter().any(|(name, _)| is_unknown_checksum(name)) {
+        return Err(ErrorReply::new(
+            "InvalidRequest",
+            400,
+            "The algorithm type you specified in x-amz-checksum- header is invalid.",
+        ));
+    }
     if framed {
         for name in trailers(headers) {
             let Some((_, algorithm)) = CHECKSUM_HEADERS
                 .into_iter()
                 .find(|(known, _)| *known == name)
             else {
-                continue;
+                return Err(ErrorReply::new(
+                    "InvalidRequest",
+                    400,
+                    "The value specified in the x-amz-trailer header is not supported",
+                ));
             };
             if declared.algorithm().is_some() {
                 return Err(several());
@@ -487,6 +496,21 @@ pub(crate) fn declared(headers: Headers<'_>, framed: bool) -> Result<Declared, E
         }
     }
     Ok(declared)
+}
+
+/// Whether a header gives a checksum of an algorithm that is not known.
+fn is_unknown_checksum(name: &str) -> bool {
+    const FAMILY: &str = "x-amz-checksum-";
+    // They speak of checksums and are none.
+    const OTHERS: [&str; 3] = ["algorithm", "mode", "type"];
+    let Some((family, rest)) = name.split_at_checked(FAMILY.len()) else {
+        return false;
+    };
+    family.eq_ignore_ascii_case(FAMILY)
+        && !OTHERS.iter().any(|other| rest.eq_ignore_ascii_case(other))
+        && !CHECKSUM_HEADERS
+            .iter()
+            .any(|(known, _)| name.eq_ignore_ascii_case(known))
 }
 
 fn trailers(headers: Headers<'_>) -> Vec<String> {
@@ -597,6 +621,12 @@ mod tests {
     #[test]
     fn one_digest_of_a_known_form() {
         assert_eq!(read(&[], false).unwrap(), Declared::default());
+        let about = [
+            ("x-amz-checksum-mode", "ENABLED"),
+            ("x-amz-checksum-type", "COMPOSITE"),
+            ("x-amz-checksum-algorithm", "SHA1"),
+        ];
+        assert_eq!(read(&about, false).unwrap(), Declared::default());
         let crc = read(&[("x-amz-checksum-crc32", "AAAAAA==")], false).unwrap();
         assert_eq!(crc.algorithm(), Some(ChecksumAlgorithm::Crc32));
         let trailer = read(&[("x-amz-trailer", " X-Amz-Checksum-CRC64NVME ")], true).unwrap();
@@ -604,6 +634,13 @@ mod tests {
         for (fields, code) in [
             (vec![("content-md5", "x")], "InvalidDigest"),
             (vec![("content-md5", "AAAA")], "InvalidDigest"),
+            (vec![("x-amz-checksum-md4", "AAAA")], "InvalidRequest"),
+            (vec![("X-Amz-Checksum-XXHASH64", "")], "InvalidRequest"),
+            (
+                vec![("x-amz-trailer", "x-amz-checksum-sha512")],
+                "InvalidRequest",
+            ),
+            (vec![("x-amz-trailer", "x-amz-meta-a")], "InvalidRequest"),
             (
                 vec![("x-amz-checksum-sha256", "AAAAAA==")],
                 "InvalidRequest",

@@ -976,7 +976,7 @@ async fn a_signed_trailer_must_be_announced() {
     let say = Sign::Sha256("STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
     api.send(&put.signed_for(ROOT, "us-east-1", NOW, say))
         .await
-        .fails(400, "InvalidRequest");
+        .fails(400, "MalformedTrailerError");
 }
 
 #[tokio::test]

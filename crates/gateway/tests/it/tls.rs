@@ -284,5 +284,64 @@ async fn a_long_upload_over_http2_is_not_broken_off() {
     assert_eq!(response.status(), 200);
 }
 
+/// A client that takes an answer over HTTP/2 in drops does not hold it for ever.
+#[tokio::test]
+async fn an_answer_over_http2_that_is_not_taken_ends() {
+    use http_body_util::{BodyExt, Empty};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    let brief = std::time::Duration::from_millis(100);
+    for (rate, whole) in [(100_000_000, false), (1, true)] {
+        let world = World::with(adit_gateway::Settings {
+            body_timeout: brief,
+            body_rate: rate,
+            ..adit_gateway::Settings::default()
+        });
+        let body = vec![b'x'; 4 << 20];
+        world
+            .api()
+            .await
+            .send(&ask("PUT", "/reports/k").body(body.clone()).root())
+            .await
+            .is(200);
+        let port = world.listen_as(Via::Internet, Scheme::Tls, "127.0.0.1:0");
+        let host = "reports.s3.us-east-1.amazonaws.com";
+        let tcp = TcpStream::connect(port.address).await.unwrap();
+        let stream = TlsConnector::from(config(&world, &["h2"]))
+            .connect(ServerName::try_from(host).unwrap(), tcp)
+            .await
+            .unwrap();
+        let (mut sender, connection) =
+            hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+                .initial_stream_window_size(64 << 10)
+                .handshake(TokioIo::new(stream))
+                .await
+                .unwrap();
+        tokio::spawn(connection);
+        let call = ask("GET", "/k").host(host).root();
+        let mut request = ::http::Request::builder().uri(format!("https://{host}/k"));
+        for (name, value) in call.headers.iter().filter(|(name, _)| name != "host") {
+            request = request.header(name, value);
+        }
+        let request = request.body(Empty::<bytes::Bytes>::new()).unwrap();
+        let mut answer = sender.send_request(request).await.unwrap().into_body();
+        let (mut got, mut broken) = (0, false);
+        while let Some(frame) = answer.frame().await {
+            match frame {
+                Ok(frame) => got += frame.data_ref().map_or(0, |data| data.len()),
+                Err(_) => {
+                    broken = true;
+                    break;
+                }
+            }
+            tokio::time::sleep(brief / 40).await;
+        }
+        assert_eq!(
+            (got == body.len(), broken),
+            (whole, !whole),
+            "{rate}: {got}"
+        );
+    }
+}
+
 /// How long a connection is read on of which something may be on its way.
 const LINGERS: std::time::Duration = std::time::Duration::from_millis(1900);
