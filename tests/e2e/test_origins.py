@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import secrets
+import urllib.error
 import urllib.request
 import zlib
 
@@ -166,6 +167,45 @@ def test_a_store_without_policies_gains_them(installation, host, bucket):
     assert [(entry["Key"], entry["Code"]) for entry in answer["Errors"]] == [("shut/x", "AccessDenied"), ("/open/x", "InvalidURI")]
     assert [entry["Key"] for entry in answer["Deleted"]] == ["open/x"]
     s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_a_bucket_has_a_list_of_its_own_and_its_objects_have_none(installation):
+    """What an upstream thinks of owners and lists is neither asked nor told."""
+    s3 = installation.s3
+    name = f"far-{secrets.token_hex(4)}"
+    owner = s3.list_buckets()["Owner"]["ID"]
+    s3.create_bucket(Bucket=name, ObjectOwnership="ObjectWriter")
+    s3.delete_public_access_block(Bucket=name)
+    s3.put_object(Bucket=name, Key="k", Body=b"1", ACL="bucket-owner-full-control")
+    url = f"http://{installation.address}/{name}"
+
+    def anonymous(path, **more):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url + path, **more)) as answer:
+                return answer.status
+        except urllib.error.HTTPError as why:
+            return why.code
+
+    assert anonymous("?list-type=2") == 403
+    s3.put_bucket_acl(Bucket=name, ACL="public-read-write")
+    assert anonymous("?list-type=2") == 200
+    assert anonymous("/new", data=b"2", method="PUT") == 200
+    # The list is the bucket's: reading an object is the object's to give, and these are their owner's alone.
+    assert (anonymous("/k"), anonymous("/new")) == (403, 403)
+    for key in ("k", "new"):
+        grants = s3.get_object_acl(Bucket=name, Key=key)["Grants"]
+        assert [(grant["Grantee"]["ID"], grant["Permission"]) for grant in grants] == [(owner, "FULL_CONTROL")]
+    assert refused(s3.put_object_acl, Bucket=name, Key="k", ACL="public-read") == "NotImplemented"
+    assert refused(s3.put_object, Bucket=name, Key="k", Body=b"3", ACL="public-read") == "NotImplemented"
+    listed = s3.list_objects_v2(Bucket=name, FetchOwner=True)["Contents"]
+    assert [(entry["Key"], entry["Owner"]) for entry in listed] == [("k", {"ID": owner}), ("new", {"ID": owner})]
+    # Without lists there is none to go by.
+    s3.put_bucket_acl(Bucket=name, ACL="private")
+    s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    assert anonymous("?list-type=2") == 403
+    for key in ("k", "new"):
+        s3.delete_object(Bucket=name, Key=key)
+    s3.delete_bucket(Bucket=name)
 
 
 def test_a_broken_upload_leaves_nothing_there(installation, upstream):

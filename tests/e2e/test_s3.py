@@ -70,6 +70,15 @@ def test_an_empty_object(place):
     assert allowed(host.s3("get_object", Bucket=bucket, Key="empty"))["Body"] == b""
 
 
+def test_an_empty_object_before_another_on_one_connection(place):
+    """botocore waits to be told to continue, and has one connection for both."""
+    host, _ = place
+    bucket, s3 = host.installation.bucket(), host.installation.client("s3")
+    for key, body in (("empty", b""), ("full", b"full"), ("empty", b""), ("empty", b""), ("full", b"full")):
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
+
+
 def test_listing_in_pages_with_a_delimiter(place):
     host, _ = place
     bucket = host.installation.bucket()

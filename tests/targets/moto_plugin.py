@@ -1,9 +1,11 @@
-"""A pytest plugin for moto's tests in server mode: Adit's reset in place of moto's, and a root key of Adit's form."""
+"""A pytest plugin for moto's tests in server mode: Adit's reset in place of moto's, a root key of Adit's form, and policies that are some."""
 
+import json
 import os
 import socket
 import subprocess
 
+import botocore.client
 from moto.core import models
 
 
@@ -34,3 +36,17 @@ def on_loopback(host, *words, **more):
 
 
 socket.getaddrinfo = on_loopback
+
+
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}})
+call = botocore.client.BaseClient._make_api_call
+
+
+def with_a_trust_policy(self, operation, params):
+    """moto takes any text for a role's trust policy, where AWS wants a policy: `some policy` and `{}` become one."""
+    if operation == "CreateRole" and '"Statement"' not in str(params.get("AssumeRolePolicyDocument", '"Statement"')):
+        params = params | {"AssumeRolePolicyDocument": TRUST}
+    return call(self, operation, params)
+
+
+botocore.client.BaseClient._make_api_call = with_a_trust_policy

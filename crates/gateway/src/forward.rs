@@ -26,7 +26,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use crate::ask::{Ask, Uses, argument};
 use crate::copy_source::CopySource;
-use crate::decide::{Pairs, may_know};
+use crate::decide::{Pairs, malformed, may_know};
 use crate::objects::{may_go_on, passed_on};
 use crate::origins::Place;
 use crate::reply::Reply;
@@ -182,6 +182,9 @@ fn other_origin() -> ErrorReply {
 /// The completion of an upload without checksums, which the upstream was not given for the parts either.
 fn completion(ask: &Ask<'_>, body: &[u8]) -> Result<Bytes, ErrorReply> {
     let input = ask.decode(body)?;
+    if input.get("MultipartUpload").get("Parts").list().is_empty() {
+        return Err(malformed());
+    }
     let mut root = adit_wire::xml::Element::new("CompleteMultipartUpload", "");
     root.attributes.push((
         "xmlns".to_owned(),

@@ -49,6 +49,15 @@ impl From<Gone> for Stop {
     }
 }
 
+/// Whether a client waits for `100 Continue` with nothing to send after it: hyper says nothing then. botocore
+/// takes that for an early refusal and reads the next answer of the same connection wrongly, where it is
+/// told to continue: the connection must end.
+fn waits_in_vain(parts: &http::request::Parts, body: &Incoming) -> bool {
+    parts.headers.contains_key(http::header::EXPECT)
+        && parts.version == http::Version::HTTP_11
+        && http_body::Body::is_end_stream(body)
+}
+
 /// Answers one request and writes down what was decided.
 pub(crate) async fn serve(
     gateway: &Inner,
@@ -63,6 +72,7 @@ pub(crate) async fn serve(
     let id = gateway.ids.next();
     let now = (gateway.clock)();
     let (mut parts, body) = request.into_parts();
+    let waits = waits_in_vain(&parts, &body);
     let mut upload = Upload::new(body, &gateway.settings);
     let mut account = Account {
         generation: snapshot.generation.0,
@@ -101,7 +111,7 @@ pub(crate) async fn serve(
     let line = account.line(&parts, connection, now, &id, &reply, error.as_deref());
     reply::use_again(std::mem::take(&mut parts.headers));
     // What was not read stands between this request and the next.
-    let response = reply.finish(&id, !upload.is_spent());
+    let response = reply.finish(&id, waits || !upload.is_spent());
     let Some(line) = line else {
         return Ok(response);
     };

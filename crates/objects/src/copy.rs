@@ -62,6 +62,9 @@ pub struct CopyRequest {
     pub metadata: Directive,
     /// `x-amz-tagging-directive`.
     pub tagging: Directive,
+    /// Whether the request itself states a storage class or an encryption, be it the source's: then S3 also
+    /// copies an object onto itself.
+    pub restated: bool,
     /// The checksum to compute; none = the source's algorithm.
     pub checksum: Option<ChecksumAlgorithm>,
     /// How the entity tag is made when the source's cannot be kept (a multipart object's cannot) and no MD5
@@ -288,6 +291,7 @@ impl Store {
         let itself = source.bucket.id == bucket.id && source.key == key && source.version.is_none();
         let old = &record.info.attributes;
         let unchanged = request.metadata == Directive::Copy
+            && !request.restated
             && request.attributes.storage_class == old.storage_class
             && request.attributes.encryption == old.encryption
             && request.customer.is_none()

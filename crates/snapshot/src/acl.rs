@@ -116,15 +116,17 @@ pub struct Document<'a> {
 pub struct Given<'a> {
     id: Option<&'a str>,
     uri: Option<&'a str>,
+    email: Option<&'a str>,
     permission: Option<&'a str>,
 }
 
 impl<'a> Given<'a> {
-    /// What stands in the elements `ID` and `URI` of its grantee, and in its `Permission`.
-    pub fn new(id: Option<&'a str>, uri: Option<&'a str>, permission: Option<&'a str>) -> Self {
+    /// What stands in the elements `ID`, `URI` and `EmailAddress` of its grantee, and in its `Permission`.
+    pub fn new([id, uri, email]: [Option<&'a str>; 3], permission: Option<&'a str>) -> Self {
         Given {
             id,
             uri,
+            email,
             permission,
         }
     }
@@ -168,8 +170,8 @@ pub enum AclError {
     /// An account that does not exist.
     #[error("Invalid id")]
     UnknownId(String),
-    /// Grantees by e-mail address, which AWS gave up too.
-    #[error("Grantees by e-mail address are not supported. See docs/compatibility.md.")]
+    /// Grantees by e-mail address, which AWS has given up.
+    #[error("The specified method is not allowed against this resource.")]
     Email,
     /// A document with something missing, unknown or too much.
     #[error(
@@ -187,7 +189,8 @@ impl AclError {
         match self {
             AclError::TwoWays => "InvalidRequest",
             AclError::UnexpectedContent => "UnexpectedContent",
-            AclError::ExecRead | AclError::Email => "NotImplemented",
+            AclError::ExecRead => "NotImplemented",
+            AclError::Email => "MethodNotAllowed",
             AclError::Malformed => "MalformedACLError",
             AclError::OtherOwner => "AccessDenied",
             _ => "InvalidArgument",
@@ -197,7 +200,8 @@ impl AclError {
     /// The HTTP status that goes with it.
     pub fn status(&self) -> u16 {
         match self {
-            AclError::ExecRead | AclError::Email => 501,
+            AclError::ExecRead => 501,
+            AclError::Email => 405,
             AclError::OtherOwner => 403,
             _ => 400,
         }
@@ -345,6 +349,9 @@ fn grantees(name: &'static str, text: &str) -> Result<Vec<Grantee>, AclError> {
 /// One grant of a document.
 fn read(given: &Given<'_>) -> Result<Grant, AclError> {
     let permission = given.permission.and_then(Permission::parse);
+    if given.email.is_some() {
+        return Err(AclError::Email);
+    }
     let grantee = match (given.id, given.uri) {
         (Some(id), None) => Grantee::Account(id.to_owned()),
         (None, Some(uri)) => {
@@ -398,6 +405,7 @@ pub fn read_kept(list: &[u8]) -> Option<Vec<Grant>> {
         read(&Given {
             id: grant.grantee.id.as_deref(),
             uri: grant.grantee.uri.as_deref(),
+            email: None,
             permission: Some(&grant.permission),
         })
         .ok()

@@ -128,10 +128,15 @@ pub struct BucketView {
 }
 
 impl BucketView {
-    /// Whether the bucket and its objects have access control lists: its ownership setting says so, and
-    /// an upstream's objects have none here.
+    /// Whether the bucket has an access control list: its ownership setting says so.
     pub fn has_acls(&self) -> bool {
-        self.bucket.ownership != crate::acl::OWNER_ENFORCED && self.bucket.origin.is_none()
+        self.bucket.ownership != crate::acl::OWNER_ENFORCED
+    }
+
+    /// Whether its objects have lists and owners of their own. An upstream's have none: all of them are the
+    /// bucket owner's.
+    pub fn has_object_acls(&self) -> bool {
+        self.has_acls() && self.bucket.origin.is_none()
     }
 }
 

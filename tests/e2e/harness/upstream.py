@@ -61,6 +61,8 @@ class Upstream:
         identities = self.folder / "s3.json"
         both = [identity("adit", ACCESS_KEY, SECRET_KEY), identity("user", USER_KEY, USER_SECRET)]
         identities.write_text(json.dumps({"identities": both}))
+        # A bucket is a collection with volumes of its own: one at a time instead of seven, so that there may be many buckets.
+        (self.folder / "master.toml").write_text("[master.volume_growth]\n" + "".join(f"copy_{n} = 1\n" for n in (1, 2, 3, "other")))
         data = self.folder / "data"
         data.mkdir()
         self.start()
@@ -76,7 +78,7 @@ class Upstream:
             f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
             f"-s3.port={self.port}", f"-s3.port.grpc={s3_grpc}",
             f"-s3.config={self.folder / 's3.json'}",
-            "-master.volumeSizeLimitMB=64", "-volume.max=200", "-master.telemetry=false",
+            "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-master.telemetry=false",
             "-s3.port.iceberg=0", "-s3.port.lance=0",
         ]
         with open(self.folder / "log", "ab") as log:

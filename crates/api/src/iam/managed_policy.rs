@@ -124,7 +124,7 @@ pub(crate) fn create(
         updated: ctx.now,
     });
     Ok(Answer::from(
-        map! { "Policy" => show(draft, ctx, &policy, true) },
+        map! { "Policy" => show(draft, ctx, &policy, Shown::Made) },
     ))
 }
 
@@ -153,7 +153,23 @@ fn usage(intent: &Intent, account: &AccountId, arn: &str) -> (i64, i64) {
     usage
 }
 
-fn show(intent: &Intent, ctx: &Ctx, policy: &ManagedPolicy, whole: bool) -> Value {
+/// Where a policy is shown: AWS tells more or less of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// By the operation that makes it: no description, tags if it has some.
+    Made,
+    /// By the operation that is about it: all.
+    Got,
+    /// Among others: neither description nor tags.
+    Listed,
+}
+
+fn show(intent: &Intent, ctx: &Ctx, policy: &ManagedPolicy, how: Shown) -> Value {
+    let with_tags = match how {
+        Shown::Made => !policy.tags.is_empty(),
+        Shown::Got => true,
+        Shown::Listed => false,
+    };
     let arn = policy.arn();
     let (attached, limits) = usage(intent, &ctx.caller.account, &arn);
     map! {
@@ -165,10 +181,10 @@ fn show(intent: &Intent, ctx: &Ctx, policy: &ManagedPolicy, whole: bool) -> Valu
         "AttachmentCount" => attached,
         "PermissionsBoundaryUsageCount" => limits,
         "IsAttachable" => true,
-        "Description" => policy.description.as_deref().filter(|_| whole),
+        "Description" => policy.description.as_deref().filter(|_| how == Shown::Got),
         "CreateDate" => time(policy.created),
         "UpdateDate" => time(policy.updated),
-        "Tags" => (whole && !policy.tags.is_empty()).then(|| tags(&policy.tags)),
+        "Tags" => with_tags.then(|| tags(&policy.tags)),
     }
 }
 
@@ -187,6 +203,7 @@ fn show_aws(intent: &Intent, ctx: &Ctx, policy: &AwsManagedPolicy, whole: bool) 
         "Description" => whole.then_some(policy.description),
         "CreateDate" => time(AWS_CREATED),
         "UpdateDate" => time(AWS_CREATED),
+        "Tags" => whole.then(|| Value::List(Vec::new())),
     }
 }
 
@@ -204,7 +221,7 @@ fn version_id(number: u32) -> String {
 
 pub(crate) fn get(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let shown = match find(input, view.intent, ctx)? {
-        Found::Own(policy) => show(view.intent, ctx, &policy, true),
+        Found::Own(policy) => show(view.intent, ctx, &policy, Shown::Got),
         Found::Aws(policy) => show_aws(view.intent, ctx, policy, true),
     };
     Ok(map! { "Policy" => shown })
@@ -236,7 +253,7 @@ pub(crate) fn list(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value
         wanted.into_iter(),
         |(arn, _)| arn.clone(),
         |(_, found)| match found {
-            Found::Own(policy) => show(view.intent, ctx, &policy, false),
+            Found::Own(policy) => show(view.intent, ctx, &policy, Shown::Listed),
             Found::Aws(policy) => show_aws(view.intent, ctx, policy, false),
         },
     )

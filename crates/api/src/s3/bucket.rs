@@ -43,7 +43,7 @@ pub(crate) fn create(
     }
     let ownership = input.text("ObjectOwnership").unwrap_or(OWNER_ENFORCED);
     let origin = input.text("Origin").map(str::to_owned);
-    settings::check_ownership(ownership, origin.is_some())?;
+    settings::check_ownership(ownership)?;
     let tags = settings::read_tags(configuration.get("Tags"))?;
     if let Some(there) = draft.get::<Bucket>(&name) {
         return again(there, ctx);
@@ -112,7 +112,7 @@ fn check_location(intent: &Intent, here: &Region, wanted: Option<&str>) -> Resul
     match wanted.filter(|text| !text.is_empty()) {
         None if first => Ok(()),
         None => illegal("unspecified"),
-        Some(text) if !is_location(intent, text) || (first && text == FIRST_REGION) => {
+        Some(text) if first && (!is_location(intent, text) || text == FIRST_REGION) => {
             Err(Refusal::new(
                 "InvalidLocationConstraint",
                 "The specified location-constraint is not valid",

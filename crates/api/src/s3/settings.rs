@@ -171,12 +171,9 @@ pub(super) fn block_of(bucket: &Bucket, intent: &Intent) -> PublicAccessBlock {
     own.and(account)
 }
 
-/// Refuses a setting that there is not, and lists for objects that an upstream keeps.
-pub(super) fn check_ownership(text: &str, upstream: bool) -> Result<(), Refusal> {
+/// Refuses a setting that there is not.
+pub(super) fn check_ownership(text: &str) -> Result<(), Refusal> {
     match text {
-        OWNER_PREFERRED | "ObjectWriter" if upstream => {
-            Err(not_implemented("ACLs of objects of an upstream"))
-        }
         OWNER_ENFORCED | OWNER_PREFERRED | "ObjectWriter" => Ok(()),
         _ => Err(malformed()),
     }
@@ -192,7 +189,7 @@ pub(crate) fn put_ownership(
     };
     let ownership = rule.get("ObjectOwnership").str().unwrap_or_default();
     edit(input, draft, |bucket| {
-        check_ownership(ownership, bucket.origin.is_some())?;
+        check_ownership(ownership)?;
         if ownership == OWNER_ENFORCED && acl::is_set(bucket) {
             return Err(acl::set_by_ownership());
         }

@@ -80,6 +80,13 @@ fn buckets_are_made_where_the_request_goes() {
         located("second", "eu-west-2"),
         "IllegalLocationConstraintException",
     );
+    // Elsewhere than in the first Region any other name is one of another Region, whether there is one or not.
+    for name in ["us-east-1", "mars", "us-gov-east-2"] {
+        let away = World::new();
+        away.go_to("eu-west-1");
+        let error = refused(&away, "CreateBucket", located("second", name));
+        assert_eq!(error.code, "IllegalLocationConstraintException", "{name}");
+    }
     let error = refused(&world, "CreateBucket", located("second", "eu-west-1"));
     assert_eq!(
         error.message,

@@ -110,6 +110,7 @@ fn rename(ask: &Ask<'_>, place: &Place, root: &mut Element, encoding: Encoding) 
     if ask.op.name().contains("Tagging") {
         return;
     }
+    own(root, &ask.owner().unwrap_or_default());
     let bucket = ask.bucket_name();
     for child in &mut root.children {
         match child.name.as_str() {
@@ -128,6 +129,17 @@ fn rename(ask: &Ask<'_>, place: &Place, root: &mut Element, encoding: Encoding) 
     }
     if !place.prefix.is_empty() {
         shorten(root, &place.prefix, encoding);
+    }
+}
+
+/// Makes the bucket's owner the owner of everything, whoever the upstream thinks it is.
+fn own(element: &mut Element, owner: &str) {
+    for child in &mut element.children {
+        if matches!(child.name.as_str(), "Owner" | "Initiator") {
+            child.children = vec![Element::new("ID", owner)];
+        } else {
+            own(child, owner);
+        }
     }
 }
 

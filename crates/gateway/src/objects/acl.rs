@@ -41,7 +41,7 @@ async fn kept(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Kept, ErrorReply> {
     };
     let attributes = &object.info().attributes;
     // Where lists are off, everything is the bucket owner's.
-    let (owner, list) = match view.has_acls() {
+    let (owner, list) = match view.has_object_acls() {
         true => (attributes.owner.clone(), attributes.acl.clone()),
         false => (None, None),
     };
@@ -79,7 +79,7 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
         .with("MissingHeaderName", "x-amz-acl"));
     };
     acl::allowed(ask, view, &grants, &bucket_owner, "s3:PutObjectAcl")?;
-    if view.has_acls() {
+    if view.has_object_acls() {
         let list = acl::kept(&grants, &kept.owner);
         let version = ask.version()?;
         let bucket = ask.stored()?;

@@ -67,6 +67,9 @@ pub(super) async fn object(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, 
         attributes,
         metadata,
         tagging,
+        restated: ["x-amz-storage-class", "x-amz-server-side-encryption"]
+            .into_iter()
+            .any(|name| ask.header(name).is_some()),
         checksum: headers::algorithm(ask)?,
         etag: customer::etag(customer.as_ref(), ask.gateway.settings.etag),
         conditions: headers::write_conditions(ask)?,

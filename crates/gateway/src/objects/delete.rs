@@ -112,11 +112,7 @@ pub(super) async fn many(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
     let input = ask.decode(&body)?;
     let objects = input.get("Delete").get("Objects").list();
     if objects.is_empty() || objects.len() > MAX_KEYS {
-        return Err(ErrorReply::new(
-            "MalformedXML",
-            400,
-            "The XML you provided was not well-formed or did not validate against our published schema",
-        ));
+        return Err(decide::malformed());
     }
     let quiet = input.get("Delete").get("Quiet").bool() == Some(true);
     let mut context = decide::context(ask, &Said::default())?;

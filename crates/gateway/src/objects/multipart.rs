@@ -15,7 +15,7 @@ use super::list::{Encoding, limit};
 use super::write::facts;
 use crate::acl;
 use crate::ask::{Ask, Uses, argument};
-use crate::decide::{self, Said};
+use crate::decide::{self, Said, malformed};
 use crate::forward;
 use crate::lifecycle;
 use crate::reply::Reply;
@@ -157,13 +157,6 @@ pub(super) async fn complete(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply
 
 /// A part as the client names it.
 fn claim(part: &Value) -> Result<PartClaim, ErrorReply> {
-    let malformed = || {
-        ErrorReply::new(
-            "MalformedXML",
-            400,
-            "The XML you provided was not well-formed or did not validate against our published schema",
-        )
-    };
     let number = part
         .get("PartNumber")
         .int()

@@ -134,7 +134,12 @@ pub(super) fn missing<T>(ask: &Ask<'_>, uses: &mut Uses<'_>, why: Error) -> Resu
     if matches!(why, Error::NoSuchKey { .. } | Error::NoSuchVersion { .. }) {
         may_know(ask, ask.bucket()?, uses.account)?;
     }
-    Err(store_error(why))
+    let marker = matches!(why, Error::MethodNotAllowed { .. });
+    let error = store_error(why);
+    Err(match marker {
+        true => error.with("Method", ask.wire.method),
+        false => error,
+    })
 }
 
 fn shown(

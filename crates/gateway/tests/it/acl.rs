@@ -374,6 +374,15 @@ async fn documents_are_lists_too() {
             list(&own, &grant(&other, "EVERYTHING")),
             "MalformedACLError",
         ),
+        (
+            list(
+                &own,
+                &grant(&other, "READ")
+                    .replace("CanonicalUser", "AmazonCustomerByEmail")
+                    .replace("ID>", "EmailAddress>"),
+            ),
+            "MethodNotAllowed",
+        ),
         ("<AccessControlPolicy/>".to_owned(), "MalformedACLError"),
         (String::new(), "MissingSecurityHeader"),
     ] {

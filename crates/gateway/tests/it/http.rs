@@ -199,6 +199,28 @@ async fn a_strangers_document_takes_no_room() {
     assert!(answer.contains("<Code>AccessDenied</Code>"), "{answer}");
 }
 
+/// A client that is not told to continue must not use the connection again: see `waits_in_vain`.
+#[tokio::test]
+async fn an_expectation_without_a_body_ends_the_connection() {
+    let world = World::new();
+    for (expect, ends) in [("expect: 100-continue\r\n", true), ("", false)] {
+        let put = ask("PUT", "/reports/k").signed_for(ROOT, "us-east-1", NOW, Sign::Bytes(b""));
+        let mut text = format!("PUT {} HTTP/1.1\r\n{expect}", put.target());
+        for (name, value) in &put.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        let port = world.listen_as(Via::Api, Scheme::Plain, "127.0.0.1:0");
+        let mut stream = TcpStream::connect(port.address).await.unwrap();
+        text.push_str("content-length: 0\r\n\r\n");
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let mut space = [0; 4096];
+        let count = stream.read(&mut space).await.unwrap();
+        let answer = String::from_utf8_lossy(&space[..count]).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert_eq!(answer.contains("connection: close"), ends, "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_refused_upload_reads_its_answer() {
     let world = World::new();

@@ -154,6 +154,7 @@ impl Op {
                     attributes: Attributes::default(),
                     metadata: Directive::Replace,
                     tagging: Directive::Replace,
+                    restated: false,
                     checksum: None,
                     etag: EtagKind::Md5,
                     conditions: WriteConditions::default(),

@@ -271,6 +271,7 @@ pub(crate) fn copy_of(bucket: &Bucket, key: &str) -> CopyRequest {
         attributes: Attributes::default(),
         metadata: Directive::Copy,
         tagging: Directive::Copy,
+        restated: false,
         checksum: None,
         etag: EtagKind::Md5,
         conditions: WriteConditions::default(),

@@ -211,6 +211,7 @@ async fn versions_get_the_default_from_when_they_are_whole() {
             },
             metadata: Directive::Copy,
             tagging: Directive::Copy,
+            restated: false,
             checksum: None,
             etag: EtagKind::Md5,
             conditions: WriteConditions::default(),

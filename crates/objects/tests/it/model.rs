@@ -242,6 +242,7 @@ impl World {
             },
             metadata: Directive::Replace,
             tagging: Directive::Copy,
+            restated: false,
             checksum: None,
             etag: EtagKind::Md5,
             conditions: WriteConditions::default(),

@@ -863,6 +863,9 @@ async fn copies_replace_what_the_request_says() {
         .await
         .unwrap_err();
     assert_eq!(onto_itself.code(), "InvalidRequest");
+    let mut stated = copy_of(&plain(), "s");
+    stated.restated = true;
+    store.copy(&plain(), "s", stated).await.unwrap();
     let mut request = copy_of(&plain(), "s");
     request.metadata = Directive::Replace;
     request.tagging = Directive::Replace;

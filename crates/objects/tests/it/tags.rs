@@ -160,6 +160,7 @@ async fn copies_keep_tags_and_get_md5s_that_are_known() {
             },
             metadata: Directive::Copy,
             tagging: Directive::Copy,
+            restated: false,
             checksum: None,
             etag,
             customer: None,

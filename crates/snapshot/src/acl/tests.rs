@@ -83,7 +83,7 @@ fn headers_name_grantees() {
         ("id=nobody", "InvalidArgument"),
         ("uri=http://x", "InvalidArgument"),
         ("x=y", "InvalidArgument"),
-        ("emailAddress=a@b", "NotImplemented"),
+        ("emailAddress=a@b", "MethodNotAllowed"),
     ] {
         assert_eq!(header(bad).unwrap_err().code(), code, "{bad}");
     }
@@ -93,11 +93,7 @@ fn headers_name_grantees() {
 
 #[test]
 fn documents_and_ways() {
-    let given = |id, uri, permission| Given {
-        id,
-        uri,
-        permission,
-    };
+    let given = |id, uri, permission| Given::new([id, uri, None], permission);
     let document = |owner, grants| Asked {
         document: Some(Document { owner, grants }),
         ..Asked::default()

@@ -3,16 +3,16 @@
 use crate::value::{Map, Value};
 
 /// The owner's canonical id and the grants of an `AccessControlPolicy`. Nothing is checked: `grant` makes one
-/// of what stands for its grantee's canonical id, its grantee's URI and its permission.
+/// of what stands for its grantee's canonical id, URI and e-mail address, and for its permission.
 pub fn given<'v, G>(
     policy: &'v Value,
-    grant: impl Fn(Option<&'v str>, Option<&'v str>, Option<&'v str>) -> G,
+    grant: impl Fn([Option<&'v str>; 3], Option<&'v str>) -> G,
 ) -> (Option<&'v str>, Vec<G>) {
     let grants = policy.get("Grants").list().iter().map(|given| {
         let grantee = given.get("Grantee");
+        let names = ["ID", "URI", "EmailAddress"];
         grant(
-            grantee.get("ID").str(),
-            grantee.get("URI").str(),
+            names.map(|name| grantee.get(name).str()),
             given.get("Permission").str(),
         )
     });

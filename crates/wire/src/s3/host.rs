@@ -23,7 +23,9 @@ pub fn address(names: &Names, host: &str, path: &str) -> Result<Address, Address
         host: shortened(host),
     };
     let plain = canonical(host).ok_or_else(unknown)?;
-    if let Some(prefix) = names.hosts.iter().find_map(|known| below(&plain, known)) {
+    // The longest of several: what stands in front of it is the bucket.
+    let known = names.hosts.iter().filter_map(|known| below(&plain, known));
+    if let Some(prefix) = known.min_by_key(|prefix| prefix.len()) {
         return custom(prefix, path);
     }
     let prefix = below(&plain, &names.domain).ok_or_else(unknown)?;
@@ -432,6 +434,31 @@ mod tests {
             "vpce-1a2b3c4d-5e6f-us-east-1a us-east-1 Path service"
         );
         assert_eq!(show(&format!("nonsense.accesspoint.{V}"), "/"), "unknown");
+    }
+
+    #[test]
+    fn the_longest_of_the_known_hosts_counts() {
+        for hosts in [
+            ["example.com", "s3.example.com"],
+            ["s3.example.com", "example.com"],
+        ] {
+            let names = Names {
+                domain: "amazonaws.com".to_owned(),
+                hosts: hosts.map(str::to_owned).to_vec(),
+            };
+            for (host, bucket) in [
+                ("b.s3.example.com", "b"),
+                ("b.example.com", "b"),
+                ("b.t3.example.com", "b.t3"),
+            ] {
+                let found = address(&names, host, "/").unwrap();
+                assert_eq!(
+                    found.bucket(),
+                    Some(&Bucket::Name(bucket.to_owned())),
+                    "{host}"
+                );
+            }
+        }
     }
 
     #[test]

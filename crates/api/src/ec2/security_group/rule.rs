@@ -237,11 +237,28 @@ pub(super) fn filter(
     }
 }
 
+/// Refuses a filter by what is no group's id; wildcards may stand for one.
+fn check_groups(input: &Input<'_>) -> Result<(), Refusal> {
+    let filters = input.get("Filters").list().iter();
+    let by_group = filters.filter(|filter| filter.get("Name").str() == Some("group-id"));
+    for value in by_group.flat_map(|filter| filter.get("Values").list()) {
+        let id = value.str().unwrap_or_default();
+        if !id.contains(['*', '?']) && id.parse::<SecurityGroupId>().is_err() {
+            return Err(Refusal::new(
+                "InvalidGroupId.Malformed",
+                format!("The security group ID '{id}' is malformed"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn describe(input: &Input<'_>, view: View<'_>, ctx: &Ctx) -> Result<Value, Refusal> {
     let ids = input.texts("SecurityGroupRuleIds");
     let query = Query::of(input, !ids.is_empty(), &(5..=1000), |name| {
         matches!(name, "group-id" | "security-group-rule-id") || is_tag_filter(name)
     })?;
+    check_groups(input)?;
     let groups = view
         .intent
         .security_groups

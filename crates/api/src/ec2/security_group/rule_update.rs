@@ -48,7 +48,7 @@ pub(crate) fn modify(
     Ok(Answer::from(map! { "Return" => true }))
 }
 
-/// A rule as a request wants it: what the request leaves out stays, except for the description.
+/// A rule as a request wants it: the whole of it, as AWS asks for.
 fn updated(
     wanted: &Value,
     old: &SecurityGroupRule,
@@ -56,17 +56,14 @@ fn updated(
     ctx: &Ctx,
     group: &SecurityGroup,
 ) -> Result<Permission, Refusal> {
-    let (protocol, ports) = match wanted.get("IpProtocol").str() {
-        Some(text) => {
-            let protocol = permission::protocol(text)?;
-            let port = |name: &str| wanted.get(name).int();
-            (
-                protocol,
-                permission::ports(protocol, port("FromPort"), port("ToPort"))?,
-            )
-        }
-        None => (old.protocol, old.from_port.zip(old.to_port)),
+    let Some(protocol) = wanted.get("IpProtocol").str() else {
+        return Err(Refusal::invalid_value(
+            "Invalid value 'null' for protocol. VPC security group rules must specify protocols explicitly.",
+        ));
     };
+    let protocol = permission::protocol(protocol)?;
+    let port = |name: &str| wanted.get(name).int();
+    let ports = permission::ports(protocol, port("FromPort"), port("ToPort"))?;
     let text = |name: &str| wanted.get(name).str();
     let kinds = ["CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupId"];
     let mut peers = Vec::new();
@@ -85,10 +82,15 @@ fn updated(
     }
     if peers.len() > 1 {
         return Err(Refusal::combination(
-            "Only one of cidrIpv4, cidrIpv6, prefixListId and referencedGroupId can be given",
+            "Only one of cidrIp, cidrIpv6, prefixListId, or referencedGroupId can be specified",
         ));
     }
-    let peer = peers.pop().unwrap_or_else(|| old.peer.clone());
+    let Some(peer) = peers.pop() else {
+        return Err(Refusal::new(
+            "MissingParameter",
+            "The request must contain exactly one of: cidrIp, cidrIpv6, prefixListId, or referencedGroupId",
+        ));
+    };
     if !same_kind(&peer, &old.peer) {
         return Err(Refusal::invalid_value(format!(
             "The kind of source or destination of security group rule {} cannot be changed",

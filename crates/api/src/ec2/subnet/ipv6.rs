@@ -59,7 +59,7 @@ pub(crate) fn associate(
     };
     let answer = map! {
         "SubnetId" => subnet.id.as_str(),
-        "Ipv6CidrBlockAssociation" => show(&made, "associated"),
+        "Ipv6CidrBlockAssociation" => show(&made, "associating"),
     };
     draft.edit::<Subnet>(&subnet.id, |subnet| subnet.ipv6 = Some(made));
     Ok(Answer::from(answer))
@@ -97,7 +97,7 @@ pub(crate) fn disassociate(
     });
     Ok(Answer::from(map! {
         "SubnetId" => subnet.id.as_str(),
-        "Ipv6CidrBlockAssociation" => show(&block, "disassociated"),
+        "Ipv6CidrBlockAssociation" => show(&block, "disassociating"),
     }))
 }
 

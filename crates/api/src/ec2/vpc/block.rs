@@ -39,7 +39,7 @@ pub(crate) fn associate(
     draft.edit::<Vpc>(&vpc.id, |vpc| vpc.cidrs.push(made.clone()));
     Ok(Answer::from(map! {
         "VpcId" => vpc.id.as_str(),
-        "CidrBlockAssociation" => show(&made, "associated"),
+        "CidrBlockAssociation" => show(&made, "associating"),
     }))
 }
 
@@ -180,7 +180,7 @@ pub(crate) fn disassociate(
     });
     Ok(Answer::from(map! {
         "VpcId" => vpc.id.as_str(),
-        "CidrBlockAssociation" => show(&block, "disassociated"),
+        "CidrBlockAssociation" => show(&block, "disassociating"),
     }))
 }
 

@@ -64,7 +64,7 @@ pub(super) fn associate(draft: &mut Draft, ctx: &mut Ctx, vpc: &Vpc) -> Result<A
     let made = add(draft, &mut ctx.ids, &vpc.id)?;
     Ok(Answer::from(map! {
         "VpcId" => vpc.id.as_str(),
-        "Ipv6CidrBlockAssociation" => show(&made, &vpc.region, "associated"),
+        "Ipv6CidrBlockAssociation" => show(&made, &vpc.region, "associating"),
     }))
 }
 
@@ -86,7 +86,7 @@ pub(super) fn disassociate(
     });
     Ok(Answer::from(map! {
         "VpcId" => vpc.id.as_str(),
-        "Ipv6CidrBlockAssociation" => show(block, &vpc.region, "disassociated"),
+        "Ipv6CidrBlockAssociation" => show(block, &vpc.region, "disassociating"),
     }))
 }
 
