@@ -118,8 +118,7 @@ impl SerializeSeq for Open<'_> {
 macro_rules! numbers {
     ($($name:ident: $kind:ty),*) => {
         $(fn $name(self, value: $kind) -> Result<(), Unknown> {
-            use std::io::Write as _;
-            write!(self.0, "{value}").map_err(|_| Unknown)
+            serde_json::to_writer(self.0, &value).map_err(|_| Unknown)
         })*
     };
 }
