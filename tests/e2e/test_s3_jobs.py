@@ -1,6 +1,7 @@
 """Batch jobs of S3 Control: what they do to objects, with whose rights, what they report, and what stops them."""
 
 import csv
+import datetime
 import hashlib
 import io
 import json
@@ -460,3 +461,35 @@ def test_a_job_is_given_up_when_most_objects_fail(jobs):
     total, succeeded, failed = jobs.progress(job)
     assert (total, succeeded) == (3000, 0) and 1000 <= failed < 3000
     assert len(jobs.rows(job)) == failed
+
+
+def test_jobs_lock_objects(jobs):
+    """Retention and legal hold of what there is, and of copies."""
+    s3, until = jobs.s3, datetime.datetime(2100, 1, 1, tzinfo=datetime.timezone.utc)
+    s3.put_bucket_versioning(Bucket=jobs.bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object_lock_configuration(Bucket=jobs.bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})
+    jobs.put("a", "b")
+    retention = {"Mode": "GOVERNANCE", "RetainUntilDate": until}
+    for operation in (
+        {"S3PutObjectRetention": {"Retention": retention}},
+        {"S3PutObjectLegalHold": {"LegalHold": {"Status": "ON"}}},
+        {"S3PutObjectCopy": {
+            "TargetResource": f"arn:aws:s3:::{jobs.bucket}", "TargetKeyPrefix": "copies", "ObjectLockMode": "GOVERNANCE",
+            "ObjectLockRetainUntilDate": until, "ObjectLockLegalHoldStatus": "OFF",
+        }},
+    ):
+        job = jobs.create(jobs.of_keys("a", "b"), operation)
+        shown = jobs.until(job, "Complete")
+        assert jobs.progress(job) == (2, 2, 0), jobs.rows(job)
+        (name, how), = operation.items()
+        assert how.items() <= shown["Operation"][name].items()
+    for key, hold in (("a", "ON"), ("b", "ON"), ("copies/a", "OFF"), ("copies/b", "OFF")):
+        head = s3.head_object(Bucket=jobs.bucket, Key=key)
+        assert (head["ObjectLockMode"], head["ObjectLockRetainUntilDate"]) == ("GOVERNANCE", until), key
+        assert head["ObjectLockLegalHoldStatus"] == hold, key
+    # Lifting it needs the word, as for anybody.
+    for bypass, done in ((False, (2, 0, 2)), (True, (2, 2, 0))):
+        lift = {"S3PutObjectRetention": {"BypassGovernanceRetention": bypass, "Retention": {}}}
+        job = jobs.create(jobs.of_keys("a", "b"), lift)
+        jobs.until(job, "Complete")
+        assert jobs.progress(job) == done, jobs.rows(job)

@@ -36,7 +36,7 @@ REGIONS = [
     "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1", "sa-east-1",
 ]
 # Features that Adit does not have and says so: their files would tell nothing.
-S3_LEFT_OUT = ("lifecycle", "object_lock", "encryption")
+S3_LEFT_OUT = ("lifecycle", "encryption")
 MOTO_FOLDERS = ("test_iam", "test_sts", "test_route53", "test_route53resolver", "test_s3control", "test_s3", "test_ec2")
 # Of EC2, what is about networks.
 MOTO_EC2 = (
@@ -131,7 +131,7 @@ def run_s3_tests(place, name, address, keys, owners, ownership="ObjectWriter"):
     tests = next(tests)
     files = [path for path in sorted((tests / "tests").glob("test_*.py")) if not any(w in path.name for w in S3_LEFT_OUT)]
     # What is marked as failing on Ceph should pass here.
-    words = ["-p", "old_defaults_plugin", "--runxfail", f"--s3cfg={config}", "-m", "not fails_on_aws", "-k", "not kms and not lifecycle and not object_lock", *files]
+    words = ["-p", "old_defaults_plugin", "--runxfail", f"--s3cfg={config}", "-m", "not fails_on_aws", "-k", "not kms and not lifecycle", *files]
     found = place.pytest(name, words, tests.parent, {"AWS_DEFAULT_REGION": "us-east-1", "PYTHONPATH": str(HERE), "TARGET_OWNERSHIP": ownership})
     return [(name.rpartition(".tests.")[2].split(".")[0], *rest) for name, *rest in found]
 

@@ -391,7 +391,8 @@ pub static OPERATIONS: &[Row] = rows! {
         Write DeleteBucketWebsite s3::defaults::remove;
         Read GetBucketReplication s3::defaults::replication;
         Write DeleteBucketReplication s3::defaults::remove;
-        Read GetObjectLockConfiguration s3::defaults::object_lock;
+        Write PutObjectLockConfiguration s3::lock::put;
+        Read GetObjectLockConfiguration s3::lock::get;
         Read GetBucketAccelerateConfiguration s3::defaults::nothing;
         Read GetBucketNotificationConfiguration s3::defaults::nothing;
         Write PutBucketNotificationConfiguration s3::defaults::put_notification;

@@ -90,6 +90,7 @@ fn status(code: &str) -> u16 {
         "BucketAlreadyExists"
         | "BucketAlreadyOwnedByYou"
         | "BucketNotEmpty"
+        | "InvalidBucketState"
         | "OperationAborted" => 409,
         "DryRunOperation" => 412,
         "MethodNotAllowed" => 405,

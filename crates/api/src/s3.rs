@@ -7,6 +7,7 @@
 pub(crate) mod acl;
 pub(crate) mod bucket;
 pub(crate) mod defaults;
+pub(crate) mod lock;
 pub(crate) mod logging;
 pub(crate) mod policy;
 pub(crate) mod settings;

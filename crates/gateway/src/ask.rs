@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use adit_model::Millis;
+use adit_snapshot::bucket::ObjectLock;
 use adit_snapshot::{BucketView, Snapshot};
 use adit_wire::s3::Address;
 use adit_wire::{ErrorReply, OperationRef, Parts, Value, protocol, s3};
@@ -210,7 +211,25 @@ pub fn stored_bucket(bucket: &adit_model::Bucket) -> adit_objects::Bucket {
         Some(_) => adit_objects::Versioning::Suspended,
         None => adit_objects::Versioning::Unversioned,
     };
-    adit_objects::Bucket::new(bucket.incarnation.as_str()).versioned(versioning)
+    adit_objects::Bucket::new(bucket.incarnation.as_str())
+        .versioned(versioning)
+        .locked(object_lock(bucket))
+}
+
+fn object_lock(bucket: &adit_model::Bucket) -> Option<adit_objects::ObjectLock> {
+    let lock = ObjectLock::of(&bucket.documents)?;
+    let default = lock.rule.and_then(|rule| {
+        let default = rule.default_retention;
+        let period = match (default.days, default.years) {
+            (Some(days), _) => adit_objects::Period::Days(days),
+            (None, years) => adit_objects::Period::Years(years?),
+        };
+        Some(adit_objects::DefaultRetention {
+            mode: adit_objects::LockMode::parse(&default.mode)?,
+            period,
+        })
+    });
+    Some(adit_objects::ObjectLock { default })
 }
 
 /// Whether a parameter's name is `name` in another spelling: what stands behind would read it so.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use adit_objects::Lock;
 use adit_policy::actions::{Need, On};
 use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
 use adit_snapshot::build::PolicyState;
@@ -17,6 +18,7 @@ use crate::ask::Ask;
 use crate::connection::Via;
 use crate::copy_source::CopySource;
 use crate::job;
+use crate::objects::lock_keys;
 
 /// Name and value pairs.
 pub(crate) type Pairs = Vec<(String, String)>;
@@ -36,6 +38,8 @@ pub(crate) struct Said<'a> {
     /// The object, and the one that is copied, where their buckets have ACLs.
     pub(crate) subject: Subject,
     pub(crate) source_subject: Subject,
+    /// The lock that a document gives to an object; those of writes are in the headers.
+    pub(crate) lock: Option<&'a Lock>,
     /// The ARN that an operation of S3 Control is about.
     pub(crate) control: &'a str,
 }
@@ -194,6 +198,7 @@ fn object_keys<'a>(
         _ => (false, None),
     };
     context.set_some(keys::S3_OBJECT_CREATION_OPERATION, creates);
+    lock_keys(context, ask, said, creates.is_some());
     if write {
         context.set_some(keys::S3_IF_MATCH, ask.header("if-match"));
         context.set_some(keys::S3_IF_NONE_MATCH, ask.header("if-none-match"));

@@ -9,6 +9,7 @@ mod errors;
 mod form;
 mod headers;
 mod list;
+mod lock;
 mod multipart;
 mod read;
 mod tags;
@@ -22,6 +23,7 @@ pub(crate) use errors::reply as store_error;
 pub(crate) use form::{FormFile, post};
 pub(crate) use headers::{CONDITIONS, copied_conditions};
 pub(crate) use list::Encoding;
+pub(crate) use lock::lock_keys;
 
 use adit_wire::ErrorReply;
 
@@ -53,6 +55,10 @@ pub static OBJECT_OPERATIONS: &[&str] = &[
     "GetObjectAttributes",
     "GetObjectAcl",
     "PutObjectAcl",
+    "GetObjectRetention",
+    "PutObjectRetention",
+    "GetObjectLegalHold",
+    "PutObjectLegalHold",
 ];
 
 /// Decides and carries out an operation on objects; none when `op` is not one.
@@ -80,14 +86,13 @@ pub(crate) async fn run(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Option<Result<Rep
         "GetObjectAttributes" => tags::attributes(ask, uses).await,
         "GetObjectAcl" => acl::get(ask, uses).await,
         "PutObjectAcl" => acl::put(ask, uses).await,
-        "GetObjectRetention"
-        | "PutObjectRetention"
-        | "GetObjectLegalHold"
-        | "PutObjectLegalHold"
-        | "GetObjectTorrent"
-        | "RestoreObject"
-        | "SelectObjectContent"
-        | "UpdateObjectEncryption" => Err(not_implemented(ask.op.name())),
+        "GetObjectRetention" => lock::get_retention(ask, uses).await,
+        "PutObjectRetention" => lock::put_retention(ask, uses).await,
+        "GetObjectLegalHold" => lock::get_legal_hold(ask, uses).await,
+        "PutObjectLegalHold" => lock::put_legal_hold(ask, uses).await,
+        "GetObjectTorrent" | "RestoreObject" | "SelectObjectContent" | "UpdateObjectEncryption" => {
+            Err(not_implemented(ask.op.name()))
+        }
         _ => return None,
     })
 }

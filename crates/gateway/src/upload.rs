@@ -64,6 +64,11 @@ impl Declared {
         }
     }
 
+    /// Whether there is any.
+    pub(crate) fn any(&self) -> bool {
+        self.md5.is_some() || self.algorithm().is_some()
+    }
+
     /// The algorithm that is announced.
     pub(crate) fn algorithm(&self) -> Option<ChecksumAlgorithm> {
         self.checksum

@@ -165,6 +165,24 @@ pub enum JobOperation {
     PutTagging(Tags),
     /// `S3DeleteObjectTagging`
     DeleteTagging,
+    /// `S3PutObjectRetention`: this retention, or with none no more.
+    PutRetention {
+        /// The retention.
+        retention: Option<JobRetention>,
+        /// Whether governance is to be gone past.
+        bypass: bool,
+    },
+    /// `S3PutObjectLegalHold`: on or off.
+    PutLegalHold(bool),
+}
+
+/// How strictly and until when objects are retained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRetention {
+    /// `GOVERNANCE` or `COMPLIANCE`.
+    pub mode: String,
+    /// Until when.
+    pub until: Millis,
 }
 
 impl JobOperation {
@@ -175,6 +193,8 @@ impl JobOperation {
             JobOperation::PutAcl(_) => "S3PutObjectAcl",
             JobOperation::PutTagging(_) => "S3PutObjectTagging",
             JobOperation::DeleteTagging => "S3DeleteObjectTagging",
+            JobOperation::PutRetention { .. } => "S3PutObjectRetention",
+            JobOperation::PutLegalHold(_) => "S3PutObjectLegalHold",
         }
     }
 }
@@ -202,6 +222,12 @@ pub struct JobCopy {
     pub unmodified_since: Option<Millis>,
     /// The algorithm of the copies' checksums.
     pub checksum: Option<String>,
+    /// The copies' retention.
+    #[serde(default)]
+    pub retention: Option<JobRetention>,
+    /// Their legal hold.
+    #[serde(default)]
+    pub legal_hold: Option<bool>,
 }
 
 /// Headers of a copy. What is absent was not said.

@@ -123,6 +123,7 @@ pub struct PartWriter {
     at: UploadAt,
     number: u32,
     sealed: bool,
+    locked: bool,
 }
 
 /// An upload as an operation names it.
@@ -138,6 +139,11 @@ impl PartWriter {
     /// Whether the bytes are sealed with a key of the store (SSE-S3), as the upload says.
     pub fn is_sealed(&self) -> bool {
         self.sealed
+    }
+
+    /// Whether the upload says how its object is locked.
+    pub fn is_locked(&self) -> bool {
+        self.locked
     }
 
     /// Takes the next bytes; as [`PutWriter::write`](crate::PutWriter::write).
@@ -270,12 +276,14 @@ impl Store {
         encryption.admits_part(options.customer.as_ref())?;
         let sealing = Sealing::of(encryption, options.customer.as_ref())?;
         let sealed = encryption.is_managed();
+        let locked = !upload.attributes.lock.is_empty();
         Ok(PartWriter {
             body: BodyWriter::new(inner.clone(), options, sealing)?,
             inner,
             at,
             number: part_number,
             sealed,
+            locked,
         })
     }
 

@@ -115,6 +115,43 @@ pub struct Moment {
     pub millis: i64,
 }
 
+/// Object Lock, which a bucket that once got it keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ObjectLock {
+    /// What versions get whose writer does not say.
+    pub rule: Option<LockRule>,
+}
+
+/// The rule of Object Lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct LockRule {
+    pub default_retention: DefaultRetention,
+}
+
+/// How strictly and how long: days or years.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "each is the element of its name")]
+pub struct DefaultRetention {
+    pub mode: String,
+    pub days: Option<u32>,
+    pub years: Option<u32>,
+}
+
+impl ObjectLock {
+    /// The document that a bucket with Object Lock has.
+    pub const DOCUMENT: &'static str = "object-lock";
+
+    /// Object Lock as a bucket's documents say. A document that cannot be read still means that there is.
+    pub fn of(documents: &BTreeMap<String, String>) -> Option<ObjectLock> {
+        let text = documents.get(ObjectLock::DOCUMENT)?;
+        Some(serde_json::from_str(text).unwrap_or_default())
+    }
+}
+
 /// Where access logs go, and under which keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -261,6 +298,25 @@ mod tests {
         let grants = settings.grants.unwrap();
         assert_eq!(grants[0].grantee, Grantee::AllUsers);
         assert_eq!(grants[1].grantee, Grantee::Account("abc".into()));
+    }
+
+    #[test]
+    fn object_lock_is_kept_whatever_its_document_says() {
+        let read = |text: &str| {
+            let document = (ObjectLock::DOCUMENT.to_owned(), text.to_owned());
+            ObjectLock::of(&BTreeMap::from([document]))
+        };
+        assert_eq!(ObjectLock::of(&BTreeMap::new()), None);
+        for text in [r#"{"ObjectLockEnabled":"Enabled"}"#, "{}", ""] {
+            assert_eq!(read(text), Some(ObjectLock::default()), "{text}");
+        }
+        let lock = read(r#"{"Rule":{"DefaultRetention":{"Mode":"GOVERNANCE","Days":3}}}"#);
+        let default = lock.unwrap().rule.unwrap().default_retention;
+        assert_eq!(
+            (default.mode.as_str(), default.days),
+            ("GOVERNANCE", Some(3))
+        );
+        assert_eq!(default.years, None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use adit_wire::{Map, Service, Value, map};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{acl, find, not_implemented, settings, subresource};
+use super::{acl, find, lock, not_implemented, settings, subresource};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -38,11 +38,12 @@ pub(crate) fn create(
             )));
         }
     }
-    if input.flag("ObjectLockEnabledForBucket", false) {
-        return Err(not_implemented("ObjectLockEnabledForBucket"));
-    }
     let ownership = input.text("ObjectOwnership").unwrap_or(OWNER_ENFORCED);
     let origin = input.text("Origin").map(str::to_owned);
+    let locks = input.flag("ObjectLockEnabledForBucket", false);
+    if locks && origin.is_some() {
+        return Err(not_implemented("Object Lock in a bucket of an upstream"));
+    }
     settings::check_ownership(ownership)?;
     let tags = settings::read_tags(configuration.get("Tags"))?;
     if let Some(there) = draft.get::<Bucket>(&name) {
@@ -68,6 +69,9 @@ pub(crate) fn create(
     // As the installation makes buckets; no caller can say it.
     if let Some(algorithm) = input.text("DefaultEncryption") {
         subresource::seal(&mut bucket, algorithm);
+    }
+    if locks {
+        lock::enable(&mut bucket);
     }
     Ok(created(&draft.put(bucket)))
 }

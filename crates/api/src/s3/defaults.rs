@@ -30,11 +30,6 @@ pub(crate) fn replication(input: &Input<'_>, view: View<'_>, _: &Ctx) -> Result<
     absent(input, view, "ReplicationConfigurationNotFoundError", text)
 }
 
-pub(crate) fn object_lock(input: &Input<'_>, view: View<'_>, _: &Ctx) -> Result<Value, Refusal> {
-    let text = "Object Lock configuration does not exist for this bucket";
-    absent(input, view, "ObjectLockConfigurationNotFoundError", text)
-}
-
 /// Acceleration, notifications: an empty configuration.
 pub(crate) fn nothing(input: &Input<'_>, view: View<'_>, _: &Ctx) -> Result<Value, Refusal> {
     find(input, view.intent)?;

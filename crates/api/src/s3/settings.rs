@@ -5,7 +5,7 @@ use adit_model::*;
 use adit_snapshot::acl::{OWNER_ENFORCED, OWNER_PREFERRED};
 use adit_wire::{Value, list, map};
 
-use super::{acl, find, not_implemented};
+use super::{acl, find, lock, not_implemented};
 use crate::context::{Answer, Ctx, View};
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -24,7 +24,7 @@ fn edit(
     Ok(Answer::done())
 }
 
-fn malformed() -> Refusal {
+pub(super) fn malformed() -> Refusal {
     Refusal::new(
         "MalformedXML",
         "The XML you provided was not well-formed or did not validate against our published schema",
@@ -57,6 +57,10 @@ pub(crate) fn put_versioning(
     };
     edit(input, draft, |bucket| {
         let differs = bucket.versioning.as_ref() != Some(&status);
+        if lock::is_enabled(bucket) && status != "Enabled" {
+            let text = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
+            return Err(lock::invalid_state(text, bucket));
+        }
         bucket.versioning = Some(status);
         Ok(differs)
     })

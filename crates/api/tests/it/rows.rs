@@ -707,16 +707,24 @@ fn unused_features(tour: &mut Tour) {
             map! { "Payer" => "BucketOwner" },
         ),
     );
+    let code = "ObjectLockConfigurationNotFoundError";
+    tour.refused_at(s3, "GetObjectLockConfiguration", bucket.clone(), code);
+    let locks = map! { "Bucket" => "locks", "ObjectLockEnabledForBucket" => true };
+    tour.at(s3, "CreateBucket", locks);
+    let configuration = map! { "ObjectLockEnabled" => "Enabled" };
+    let locks = map! { "Bucket" => "locks", "ObjectLockConfiguration" => configuration };
+    tour.at(s3, "PutObjectLockConfiguration", locks);
+    tour.at(
+        s3,
+        "GetObjectLockConfiguration",
+        map! { "Bucket" => "locks" },
+    );
     for (name, code) in [
         (
             "GetBucketReplication",
             "ReplicationConfigurationNotFoundError",
         ),
         ("GetBucketWebsite", "NoSuchWebsiteConfiguration"),
-        (
-            "GetObjectLockConfiguration",
-            "ObjectLockConfigurationNotFoundError",
-        ),
     ] {
         tour.refused_at(s3, name, bucket.clone(), code);
     }

@@ -194,10 +194,6 @@ fn bad_names_and_wishes() {
             "InvalidBucketAclWithBlockPublicAccessError",
         ),
         (with("b1b", "ObjectOwnership", "nonsense"), "MalformedXML"),
-        (
-            with("b1b", "ObjectLockEnabledForBucket", true),
-            "NotImplemented",
-        ),
     ] {
         assert_eq!(
             refused(&world, "CreateBucket", input.clone()).code,
@@ -716,4 +712,111 @@ fn s3_is_not_served_without_its_front_door() {
     });
     assert_eq!(reply.status, 400);
     assert_eq!(world.intent().buckets.size(), 0);
+}
+
+#[test]
+fn object_lock_comes_with_versions_and_stays() {
+    let world = World::new();
+    let rule = |retention: Value| {
+        with(
+            "plain",
+            "ObjectLockConfiguration",
+            map! {
+                "ObjectLockEnabled" => "Enabled",
+                "Rule" => map! { "DefaultRetention" => retention },
+            },
+        )
+    };
+    let versioning = |name: &str, status: &str| {
+        with(name, "VersioningConfiguration", map! { "Status" => status })
+    };
+    s3(&world, "CreateBucket", bucket("plain"));
+    s3(
+        &world,
+        "CreateBucket",
+        with("locks", "ObjectLockEnabledForBucket", true),
+    );
+    let shown = s3(&world, "GetBucketVersioning", bucket("locks"));
+    assert_eq!(shown.get("Status").str(), Some("Enabled"));
+    let shown = s3(&world, "GetObjectLockConfiguration", bucket("locks"));
+    let shown = shown.get("ObjectLockConfiguration");
+    assert_eq!(shown.get("ObjectLockEnabled").str(), Some("Enabled"));
+    assert!(shown.get("Rule").is_null());
+    let suspended = refused(
+        &world,
+        "PutBucketVersioning",
+        versioning("locks", "Suspended"),
+    );
+    assert_eq!(
+        (suspended.code.as_ref(), suspended.status),
+        ("InvalidBucketState", 409)
+    );
+    s3(
+        &world,
+        "PutBucketVersioning",
+        versioning("locks", "Enabled"),
+    );
+
+    let days = |mode: &str, days: i64| rule(map! { "Mode" => mode, "Days" => days });
+    let early = refused(&world, "PutObjectLockConfiguration", days("GOVERNANCE", 1));
+    assert_eq!(
+        (early.code.as_ref(), early.status),
+        ("InvalidBucketState", 409)
+    );
+    s3(
+        &world,
+        "PutBucketVersioning",
+        versioning("plain", "Enabled"),
+    );
+    let both = map! { "Mode" => "GOVERNANCE", "Days" => 1, "Years" => 1 };
+    let years = |years: i64| rule(map! { "Mode" => "COMPLIANCE", "Years" => years });
+    for (input, code) in [
+        (days("abc", 1), "MalformedXML"),
+        (rule(both), "MalformedXML"),
+        (rule(map! { "Mode" => "GOVERNANCE" }), "MalformedXML"),
+        (rule(map! { "Days" => 1 }), "MalformedXML"),
+        (bucket("plain"), "MalformedXML"),
+        (
+            with(
+                "plain",
+                "ObjectLockConfiguration",
+                map! { "ObjectLockEnabled" => "Disabled" },
+            ),
+            "MalformedXML",
+        ),
+        (days("GOVERNANCE", 0), "InvalidRetentionPeriod"),
+        (days("GOVERNANCE", 36_501), "InvalidRetentionPeriod"),
+        (years(-1), "InvalidRetentionPeriod"),
+        (years(101), "InvalidRetentionPeriod"),
+    ] {
+        let why = refused(&world, "PutObjectLockConfiguration", input.clone());
+        assert_eq!((why.code.as_ref(), why.status), (code, 400), "{input:?}");
+    }
+    let none = refused(&world, "GetObjectLockConfiguration", bucket("plain"));
+    assert_eq!(none.code, "ObjectLockConfigurationNotFoundError");
+    let default = |world: &World| {
+        let shown = s3(world, "GetObjectLockConfiguration", bucket("plain"));
+        let rule = shown.get("ObjectLockConfiguration").get("Rule").clone();
+        let default = rule.get("DefaultRetention");
+        (default.get("Days").int(), default.get("Years").int())
+    };
+    s3(
+        &world,
+        "PutObjectLockConfiguration",
+        days("GOVERNANCE", 36_500),
+    );
+    assert_eq!(default(&world), (Some(36_500), None));
+    s3(&world, "PutObjectLockConfiguration", years(100));
+    assert_eq!(default(&world), (None, Some(100)));
+    // Without its rule, but never without Object Lock.
+    let bare = map! { "ObjectLockEnabled" => "Enabled" };
+    let bare = with("plain", "ObjectLockConfiguration", bare);
+    s3(&world, "PutObjectLockConfiguration", bare);
+    assert_eq!(default(&world), (None, None));
+    let suspended = refused(
+        &world,
+        "PutBucketVersioning",
+        versioning("plain", "Suspended"),
+    );
+    assert_eq!(suspended.code, "InvalidBucketState");
 }

@@ -1,8 +1,8 @@
 //! What a job does to one object, as a request.
 
-use adit_model::{JobAcl, JobCopy, JobGrant, JobOperation, Tags};
+use adit_model::{JobAcl, JobCopy, JobGrant, JobOperation, JobRetention, Tags};
 use adit_wire::protocol::percent_encoded;
-use adit_wire::time::http_date;
+use adit_wire::time::{http_date, iso8601};
 use adit_wire::xml::Element;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -61,6 +61,18 @@ pub(super) fn request(operation: &JobOperation, entry: &Entry) -> Call {
         JobOperation::PutAcl(acl) => with_acl(on(Method::PUT, "acl"), acl),
         JobOperation::PutTagging(tags) => with_body(on(Method::PUT, "tagging"), tagging(tags)),
         JobOperation::DeleteTagging => on(Method::DELETE, "tagging"),
+        JobOperation::PutRetention { retention, bypass } => {
+            let call = on(Method::PUT, "retention");
+            let call = with_body(call, retention_document(retention.as_ref()));
+            match bypass {
+                true => call.header("x-amz-bypass-governance-retention", "true"),
+                false => call,
+            }
+        }
+        JobOperation::PutLegalHold(state) => {
+            let status = vec![Element::new("Status", on_or_off(*state))];
+            with_body(on(Method::PUT, "legal-hold"), document("LegalHold", status))
+        }
     }
 }
 
@@ -68,6 +80,31 @@ fn with_body(mut call: Call, body: String) -> Call {
     let digest = STANDARD.encode(Md5::digest(body.as_bytes()));
     call.body = Bytes::from(body);
     call.header("content-md5", digest)
+}
+
+fn on_or_off(on: bool) -> &'static str {
+    if on { "ON" } else { "OFF" }
+}
+
+fn document(name: &str, children: Vec<Element>) -> String {
+    Element {
+        name: name.to_owned(),
+        attributes: vec![("xmlns".into(), NAMESPACE.into())],
+        children,
+        ..Element::default()
+    }
+    .document()
+}
+
+fn retention_document(retention: Option<&JobRetention>) -> String {
+    let said = retention.map(|retention| {
+        let until = iso8601(retention.until, true);
+        vec![
+            Element::new("Mode", retention.mode.as_str()),
+            Element::new("RetainUntilDate", until),
+        ]
+    });
+    document("Retention", said.unwrap_or_default())
 }
 
 fn tagging(tags: &Tags) -> String {
@@ -79,17 +116,12 @@ fn tagging(tags: &Tags) -> String {
         ],
         ..Element::default()
     };
-    Element {
-        name: "Tagging".into(),
-        attributes: vec![("xmlns".into(), NAMESPACE.into())],
-        children: vec![Element {
-            name: "TagSet".into(),
-            children: tags.iter().map(tag).collect(),
-            ..Element::default()
-        }],
+    let set = Element {
+        name: "TagSet".into(),
+        children: tags.iter().map(tag).collect(),
         ..Element::default()
-    }
-    .document()
+    };
+    document("Tagging", vec![set])
 }
 
 fn with_acl(mut call: Call, acl: &JobAcl) -> Call {
@@ -152,6 +184,10 @@ fn copy(how: &JobCopy, entry: &Entry) -> Call {
         ("x-amz-storage-class", how.storage_class.clone()),
         ("x-amz-checksum-algorithm", how.checksum.clone()),
         (
+            "x-amz-object-lock-legal-hold",
+            how.legal_hold.map(|on| on_or_off(on).to_owned()),
+        ),
+        (
             "x-amz-copy-source-if-modified-since",
             date(how.modified_since),
         ),
@@ -170,6 +206,12 @@ fn copy(how: &JobCopy, entry: &Entry) -> Call {
         if let Some(value) = value {
             call = call.header(name, value);
         }
+    }
+    if let Some(retention) = &how.retention {
+        let until = iso8601(retention.until, true);
+        call = call
+            .header("x-amz-object-lock-mode", retention.mode.clone())
+            .header("x-amz-object-lock-retain-until-date", until);
     }
     for (name, value) in metadata.user {
         call = call.header(format!("x-amz-meta-{}", name.to_ascii_lowercase()), value);

@@ -11,6 +11,7 @@ use adit_objects::{
 };
 use adit_upstream::{AnswerBody, Body, Feed, Payload};
 use adit_wire::ErrorReply;
+use adit_wire::time::iso8601;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
@@ -373,6 +374,15 @@ fn kept_headers(attributes: &Attributes, customer: HeaderMap) -> HeaderMap {
     set("x-amz-tagging", tagging(pairs).as_deref());
     if attributes.storage_class != adit_objects::STANDARD {
         set("x-amz-storage-class", Some(&attributes.storage_class));
+    }
+    if let Some(retention) = attributes.lock.retention {
+        let until = iso8601(retention.until.0, true);
+        set("x-amz-object-lock-mode", Some(retention.mode.name()));
+        set("x-amz-object-lock-retain-until-date", Some(&until));
+    }
+    if let Some(on) = attributes.lock.legal_hold {
+        let state = if on { "ON" } else { "OFF" };
+        set("x-amz-object-lock-legal-hold", Some(state));
     }
     if attributes.encryption.is_managed() && customer.is_empty() {
         set("x-amz-server-side-encryption", Some("AES256"));

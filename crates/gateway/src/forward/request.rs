@@ -26,7 +26,7 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Headers of a client that an upstream gets, besides the families below. Whatever concerns who may do
 /// what (ACLs, owners, payers), signatures, checksums and framing is Adit's own business.
-const KEPT: [&str; 27] = [
+const KEPT: [&str; 30] = [
     "cache-control",
     "content-disposition",
     "content-language",
@@ -45,6 +45,9 @@ const KEPT: [&str; 27] = [
     "x-amz-metadata-directive",
     "x-amz-mp-object-size",
     "x-amz-object-attributes",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
     "x-amz-optional-object-attributes",
     "x-amz-part-number-marker",
     "x-amz-rename-source",

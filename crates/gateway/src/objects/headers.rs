@@ -11,6 +11,7 @@ use adit_wire::time::{http_date, parse_http_date};
 use http::header::{self, HeaderName};
 
 use super::customer::{self, Customer};
+use super::lock;
 use crate::acl;
 use crate::ask::Ask;
 use crate::decide::{Pairs, not_implemented, parse_tagging};
@@ -20,13 +21,12 @@ use crate::upload::header_of;
 /// What a request attaches to an object.
 ///
 /// # Errors
-/// Features that are not built: they must not be accepted and forgotten.
+/// Features that are not built: they must not be accepted and forgotten; values that are none.
 pub(super) fn attributes(
     ask: &Ask<'_>,
     tags: Pairs,
     (owner, acl): acl::OfNew,
 ) -> Result<Attributes, ErrorReply> {
-    refuse_unbuilt(ask)?;
     let text = |name: &str| {
         ask.wire
             .headers
@@ -82,7 +82,7 @@ pub(super) fn attributes(
         acl,
         owner,
         encryption: Encryption::managed(encrypt || default),
-        ..Attributes::default()
+        lock: lock::of_headers(ask)?,
     })
 }
 
@@ -118,18 +118,6 @@ fn without_chunked(value: &str) -> Option<String> {
         .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))
         .collect();
     (!kept.is_empty()).then(|| kept.join(","))
-}
-
-fn refuse_unbuilt(ask: &Ask<'_>) -> Result<(), ErrorReply> {
-    const UNBUILT: [&str; 3] = [
-        "x-amz-object-lock-mode",
-        "x-amz-object-lock-retain-until-date",
-        "x-amz-object-lock-legal-hold",
-    ];
-    match UNBUILT.iter().find(|name| ask.wire.headers.has(name)) {
-        Some(name) => Err(not_implemented(name)),
-        None => Ok(()),
-    }
 }
 
 /// Names of the headers that hold the conditions of a read, in the order of [`ReadConditions`].

@@ -8,7 +8,7 @@ use http::header::{self, HeaderName};
 
 use super::customer::{self, Customer};
 use super::errors::reply as store_error;
-use super::headers;
+use super::{headers, lock};
 use crate::acl;
 use crate::ask::{Ask, Uses};
 use crate::decide::{self, Said, asks_existing_tags, may_know};
@@ -181,6 +181,10 @@ fn shown(
             HeaderName::from_static("x-amz-tagging-count"),
             count.to_string(),
         );
+    }
+    if !info.attributes.lock.is_empty() {
+        let attributes = &info.attributes;
+        lock::show(ask, &mut reply, &attributes.lock, &attributes.tags);
     }
     // A checksum of the whole says nothing about a piece.
     let wanted = ask

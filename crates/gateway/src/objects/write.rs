@@ -8,7 +8,7 @@ use http::header::HeaderName;
 
 use super::customer::{self, Customer};
 use super::errors::reply as store_error;
-use super::headers;
+use super::{headers, lock};
 use crate::acl;
 use crate::ask::{Ask, Uses, argument};
 use crate::decide::{self, Said};
@@ -49,6 +49,9 @@ pub(super) async fn put(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Err
     let bucket = ask.stored()?;
     let length = uses.upload.required_length()?;
     let attributes = headers::attributes(ask, tags, list)?;
+    let retained = bucket.lock.is_some_and(|lock| lock.default.is_some());
+    let locks = retained || !attributes.lock.is_empty();
+    lock::check_vouched(uses.upload, locks, "Put Object")?;
     let encrypt = attributes.encryption.is_managed();
     let tags = attributes.tags.clone();
     let options = PutOptions {
@@ -96,6 +99,9 @@ pub(super) async fn part(ask: &Ask<'_>, uses: &mut Uses<'_>) -> Result<Reply, Er
         .begin_part(&bucket, ask.key(), &upload_id, number, options)
         .await;
     let mut writer = begun.map_err(store_error)?;
+    let retained = bucket.lock.is_some_and(|lock| lock.default.is_some());
+    let locks = retained || writer.is_locked();
+    lock::check_vouched(uses.upload, locks, "Put Part")?;
     let encrypt = writer.is_sealed();
     while let Some(data) = uses.upload.next().await? {
         writer.write(data).await.map_err(store_error)?;

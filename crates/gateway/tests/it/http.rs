@@ -335,7 +335,6 @@ async fn what_is_not_built_says_so() {
         .is(200);
     for target in [
         "/reports/k?torrent",
-        "/reports/k?retention",
         "/reports?session",
         "/reports?metadataTable",
     ] {

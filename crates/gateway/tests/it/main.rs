@@ -12,6 +12,7 @@ mod auth;
 mod customer;
 mod dynamodb;
 mod http;
+mod lock;
 mod manners;
 mod objects;
 mod paths;

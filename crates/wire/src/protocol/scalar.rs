@@ -185,10 +185,14 @@ pub(super) fn check(
             // Which Regions there are is not the model's to say.
             let open = service == Service::S3 && shape.name == "BucketLocationConstraint";
             if !open && !allowed.is_empty() && !allowed.contains(&text.as_str()) {
-                // Some S3 clients write enumerations in headers in lower case.
+                // Some S3 clients write enumerations in headers in lower case; in documents S3 takes none such.
                 let near = allowed.iter().find(|a| a.eq_ignore_ascii_case(text));
+                let document = matches!(path, Path::Member(_, member) if member.location == Location::Body)
+                    || matches!(path, Path::Item(..));
                 match near {
-                    Some(exact) if service == Service::S3 => *text = (*exact).to_owned(),
+                    Some(exact) if service == Service::S3 && !document => {
+                        *text = (*exact).to_owned()
+                    }
                     _ => {
                         let set = allowed.join(", ");
                         return Err(invalid(

@@ -1,11 +1,14 @@
 """S3: buckets, their settings, and objects."""
 
+import datetime
 import json
 
 from ..scenario import Pages, Step, Wait
 
 B = {"Bucket": "reports"}
 O = {"Bucket": "reports", "Key": "a/b.txt"}
+L = {"Bucket": "locks"}
+LATER = datetime.datetime(2100, 1, 1, tzinfo=datetime.timezone.utc)
 DENY = json.dumps({"Version": "2012-10-17", "Statement": {
     "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::reports/closed/*",
 }})
@@ -58,7 +61,11 @@ BUCKETS = [
     Step("DeleteBucketWebsite", B),
     Step("GetBucketReplication", B, refused="ReplicationConfigurationNotFoundError"),
     Step("DeleteBucketReplication", B),
-    Step("GetObjectLockConfiguration", B, refused="ObjectLockConfigurationNotFoundError"),
+    Step("CreateBucket", L | {"ObjectLockEnabledForBucket": True}),
+    Step("PutObjectLockConfiguration", L | {"ObjectLockConfiguration": {
+        "ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+    }}),
+    Step("GetObjectLockConfiguration", L),
     Step("GetBucketAccelerateConfiguration", B),
     Step("GetBucketNotificationConfiguration", B),
     Step("PutBucketNotificationConfiguration", B | {"NotificationConfiguration": {}}),
@@ -84,6 +91,11 @@ OBJECTS = [
     Step("PutObjectTagging", O | {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
     Step("GetObjectTagging", O),
     Step("DeleteObjectTagging", O),
+    Step("PutObject", L | {"Key": "k", "Body": b"x"}),
+    Step("PutObjectRetention", L | {"Key": "k", "Retention": {"Mode": "GOVERNANCE", "RetainUntilDate": LATER}}),
+    Step("GetObjectRetention", L | {"Key": "k"}),
+    Step("PutObjectLegalHold", L | {"Key": "k", "LegalHold": {"Status": "ON"}}),
+    Step("GetObjectLegalHold", L | {"Key": "k"}),
     Step("CopyObject", {"Bucket": "reports", "Key": "copy", "CopySource": "reports/a/b.txt"}),
     Step("CreateMultipartUpload", {"Bucket": "reports", "Key": "big"}, keep={"upload": "UploadId"}),
     Step("UploadPart", {"Bucket": "reports", "Key": "big", "UploadId": "$upload", "PartNumber": 1, "Body": b"x" * (5 << 20)},

@@ -112,7 +112,35 @@ pub(super) fn operation(given: &Value) -> Result<JobOperation, Refusal> {
         "S3PutObjectAcl" => Ok(JobOperation::PutAcl(acl(how.get("AccessControlPolicy"))?)),
         "S3PutObjectTagging" => Ok(JobOperation::PutTagging(tag_set(how.get("TagSet"))?)),
         "S3DeleteObjectTagging" => Ok(JobOperation::DeleteTagging),
+        "S3PutObjectRetention" => Ok(JobOperation::PutRetention {
+            retention: retention(how.get("Retention"), "Mode", "RetainUntilDate")?,
+            bypass: how.get("BypassGovernanceRetention").bool() == Some(true),
+        }),
+        "S3PutObjectLegalHold" => legal_hold(how.get("LegalHold"), "Status")?
+            .map(JobOperation::PutLegalHold)
+            .ok_or_else(|| invalid("A legal hold is either ON or OFF.")),
         other => Err(unbuilt(other)),
+    }
+}
+
+/// A retention in two members; none if neither is there.
+fn retention(given: &Value, mode: &str, until: &str) -> Result<Option<JobRetention>, Refusal> {
+    match (given.get(mode).str(), given.get(until).millis()) {
+        (None, None) => Ok(None),
+        (Some(mode @ ("GOVERNANCE" | "COMPLIANCE")), Some(until)) => Ok(Some(JobRetention {
+            mode: mode.to_string(),
+            until,
+        })),
+        _ => Err(invalid("A retention has a mode and a date.")),
+    }
+}
+
+fn legal_hold(given: &Value, name: &str) -> Result<Option<bool>, Refusal> {
+    match given.get(name).str() {
+        None => Ok(None),
+        Some("ON") => Ok(Some(true)),
+        Some("OFF") => Ok(Some(false)),
+        Some(_) => Err(invalid("A legal hold is either ON or OFF.")),
     }
 }
 
@@ -151,14 +179,7 @@ fn grants(given: &Value) -> Vec<JobGrant> {
 }
 
 /// Members of a copy that would have to do something that Adit does not.
-const UNBUILT: [&str; 6] = [
-    "RedirectLocation",
-    "SSEAwsKmsKeyId",
-    "ObjectLockLegalHoldStatus",
-    "ObjectLockMode",
-    "ObjectLockRetainUntilDate",
-    "BucketKeyEnabled",
-];
+const UNBUILT: [&str; 3] = ["RedirectLocation", "SSEAwsKmsKeyId", "BucketKeyEnabled"];
 
 fn copy(given: &Value) -> Result<JobCopy, Refusal> {
     let is_on = |name: &&&str| !matches!(given.get(name), Value::Null | Value::Bool(false));
@@ -191,6 +212,8 @@ fn copy(given: &Value) -> Result<JobCopy, Refusal> {
         modified_since: given.get("ModifiedSinceConstraint").millis(),
         unmodified_since: given.get("UnModifiedSinceConstraint").millis(),
         checksum: text(given, "ChecksumAlgorithm"),
+        retention: retention(given, "ObjectLockMode", "ObjectLockRetainUntilDate")?,
+        legal_hold: legal_hold(given, "ObjectLockLegalHoldStatus")?,
     })
 }
 

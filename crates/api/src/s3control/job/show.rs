@@ -96,10 +96,24 @@ fn operation(operation: &JobOperation) -> Value {
         JobOperation::PutAcl(acl) => map! { "AccessControlPolicy" => policy(acl) },
         JobOperation::PutTagging(set) => map! { "TagSet" => tags(set) },
         JobOperation::DeleteTagging => Value::Map(Map::new()),
+        JobOperation::PutRetention { retention, bypass } => map! {
+            "BypassGovernanceRetention" => *bypass,
+            "Retention" => map! {
+                "Mode" => retention.as_ref().map(|retention| retention.mode.as_str()),
+                "RetainUntilDate" => time(retention.as_ref().map(|retention| retention.until)),
+            },
+        },
+        JobOperation::PutLegalHold(on) => {
+            map! { "LegalHold" => map! { "Status" => on_or_off(*on) } }
+        }
     };
     let mut one = Map::new();
     one.push(operation.name(), shown);
     Value::Map(one)
+}
+
+fn on_or_off(on: bool) -> &'static str {
+    if on { "ON" } else { "OFF" }
 }
 
 fn grants(acl: &JobAcl) -> Value {
@@ -139,6 +153,9 @@ fn copy(how: &JobCopy) -> Value {
         "UnModifiedSinceConstraint" => time(how.unmodified_since),
         "TargetKeyPrefix" => how.prefix.as_deref(),
         "ChecksumAlgorithm" => how.checksum.as_deref(),
+        "ObjectLockMode" => how.retention.as_ref().map(|retention| retention.mode.as_str()),
+        "ObjectLockRetainUntilDate" => time(how.retention.as_ref().map(|kept| kept.until)),
+        "ObjectLockLegalHoldStatus" => how.legal_hold.map(on_or_off),
     }
 }
 
