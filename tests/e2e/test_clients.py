@@ -30,14 +30,8 @@ SDK = "@aws-sdk/client-s3@3.1175.0"
 
 @pytest.fixture(scope="module")
 def installation():
-    with Upstream() as upstream:
-        path = upstream.folder / "adit.toml"
-        path.write_text(upstream.configuration({"name": "far-*"}))
-        running = Installation(arguments=["--config", str(path)])
-        try:
-            yield running.start()
-        finally:
-            running.close()
+    with Upstream() as upstream, Installation(config=upstream.configuration({"name": "far-*"})) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -77,10 +77,8 @@ def place():
     silent = socket.socket(type=socket.SOCK_DGRAM)
     silent.bind(("127.0.0.1", 0))
     server = Unbound(free_ports(1)[0])
-    adit = Installation()
-    adit.arguments += ["--config", str(adit.folder / "adit.toml")]
     addresses = [f"127.0.0.1:{silent.getsockname()[1]}", f"127.0.0.1:{server.port}"]
-    (adit.folder / "adit.toml").write_text(f"[dns]\nupstream = {addresses}\n")
+    adit = Installation(config=f"[dns]\nupstream = {addresses}\n")
     try:
         server.start()
         adit.start()

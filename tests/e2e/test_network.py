@@ -128,15 +128,12 @@ def test_paths_tell_which_way_s3_takes(adit, vpc):
 UP_METRICS = "[metrics]\nlisten = '127.0.0.1:{port}'\n"
 
 
-def test_endpoint_and_interface_counters_for_monitors(another, tmp_path):
+def test_endpoint_and_interface_counters_for_monitors(another):
     from harness.installation import free_port
     from harness.network import Vpc
 
     port = free_port()
-    config = tmp_path / "adit.toml"
-    config.write_text(UP_METRICS.format(port=port))
-    adit = another(arguments=["--config", str(config)])
-    adit.start()
+    adit = another(config=UP_METRICS.format(port=port)).start()
     vpc = Vpc(adit)
     subnet, endpoint, _ = vpc.private_subnet_with_gateway()
     bucket = adit.bucket()

@@ -38,14 +38,10 @@ def installation(upstream, metrics):
         {"name": "old"},
         {"name": "shared-*", "upstream": "pool", "prefix": "*/"},
     ]
-    path = upstream.folder / "adit.toml"
     user = f"{{{USER_KEY} = 'arn:aws:iam::{ACCOUNT}:user/ana'}}"
-    path.write_text(upstream.configuration(*buckets, pass_through=user) + f"[metrics]\nlisten = '{metrics}'\n")
-    running = Installation(arguments=["--config", str(path)])
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    config = upstream.configuration(*buckets, pass_through=user) + f"[metrics]\nlisten = '{metrics}'\n"
+    with Installation(config=config) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -32,14 +32,8 @@ def program(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rootless(program):
     """An ephemeral installation of the user `nobody`."""
-    config = program.parent / "adit.toml"
-    config.write_text("[flow_logs]\nseconds = 2\n")
-    config.chmod(0o644)
-    adit = Installation(user=NOBODY, program=program, arguments=["--config", str(config)])
-    try:
-        yield adit.start()
-    finally:
-        adit.close()
+    with Installation(user=NOBODY, program=program, config="[flow_logs]\nseconds = 2\n") as adit:
+        yield adit
 
 
 def test_the_daemon_has_no_privilege(rootless):

@@ -422,10 +422,8 @@ def test_a_policy_can_deny_signature_version_2(place):
         assert host.get(url)["status"] == status, signature
 
 
-def test_a_setting_turns_signature_version_2_off(another, tmp_path):
-    config = tmp_path / "adit.toml"
-    config.write_text("[s3]\nsignature_v2 = false\n")
-    adit = another(arguments=["--config", str(config)]).start()
+def test_a_setting_turns_signature_version_2_off(another):
+    adit = another(config="[s3]\nsignature_v2 = false\n").start()
     bucket = adit.bucket()
     adit.s3.put_object(Bucket=bucket, Key="x", Body=b"x")
     for signature, status in (("s3v4", 200), ("s3", 400)):

@@ -9,14 +9,10 @@ from harness.installation import ACCOUNT, Installation
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory):
-    config = tmp_path_factory.mktemp("chores") / "adit.toml"
-    config.write_text('[s3]\naccess_log_seconds = 1\ndefault_encryption = "AES256"\n[s3.limits]\nhead_bytes = 8192\n')
-    running = Installation(arguments=["--config", str(config)])
-    try:
-        yield running.start()
-    finally:
-        running.close()
+def installation():
+    config = '[s3]\naccess_log_seconds = 1\ndefault_encryption = "AES256"\n[s3.limits]\nhead_bytes = 8192\n'
+    with Installation(config=config) as running:
+        yield running
 
 
 def until(what, seconds=20):

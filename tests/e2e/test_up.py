@@ -104,10 +104,9 @@ def test_default_vpc_gives_each_region_awss_default_vpc(another):
     assert len(adit.ec2.describe_vpcs()["Vpcs"]) == 1, "the first state has the default VPC"
 
 
-def test_a_configuration_file_adds_regions(another, tmp_path):
-    config = tmp_path / "adit.toml"
-    config.write_text('[[region]]\nname = "us-east-1"\n[[region]]\nname = "eu-west-2"\nzones = ["a", "b"]\n')
-    adit = another(arguments=["--config", str(config)]).start()
+def test_a_configuration_file_adds_regions(another):
+    config = '[[region]]\nname = "us-east-1"\n[[region]]\nname = "eu-west-2"\nzones = ["a", "b"]\n'
+    adit = another(config=config).start()
     names = {region["RegionName"] for region in adit.ec2.describe_regions()["Regions"]}
     assert names == {"us-east-1", "eu-west-2"}
     there = adit.client("ec2", region="eu-west-2")

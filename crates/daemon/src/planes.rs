@@ -4,6 +4,7 @@
 //! placed is the name and gateway planes' cue; each reports for itself.
 
 pub mod chores;
+mod follow;
 pub mod gateway;
 pub mod names;
 pub mod net;

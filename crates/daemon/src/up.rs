@@ -1,26 +1,27 @@
 //! `adit up`, from the first check to the last clean-up.
 
+mod first;
+mod options;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use adit_api::Ids;
-use adit_api::bootstrap::{self, Bootstrap};
 use adit_gateway::ca::Authority;
-use adit_model::{AccountId, Draft, KeyOwner};
+use adit_model::KeyOwner;
 use adit_net::client::{Agent, Mode, Options as AgentOptions};
 use adit_plane::Board;
 use adit_plane::metrics::Metrics;
-use adit_store::{Author, Store};
+use adit_store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::audit::Audit;
-use crate::config::{Config, ConfigError, DEFAULT_LISTEN, RegionPlan};
+use crate::config::{Config, DEFAULT_LISTEN};
 use crate::control::{Control, Parts};
 use crate::jobs::Jobs;
 use crate::places::{self, ClientFile};
@@ -28,90 +29,8 @@ use crate::planes::net::{NetPlane, Placed, chain};
 use crate::planes::{self, DNS, GATEWAY, NET};
 use crate::{AGENT_COMMAND, certificates, flow_logs, leases, log_groups, metrics, origins};
 
-/// What the command line says.
-#[derive(Clone, Default)]
-pub struct UpOptions {
-    /// The configuration file.
-    pub config: Option<PathBuf>,
-    /// The state directory.
-    pub state: Option<PathBuf>,
-    /// Where the API answers.
-    pub listen: Option<SocketAddr>,
-    /// State in a temporary place, nothing left at the end.
-    pub ephemeral: bool,
-    /// The account made at first start.
-    pub account: Option<String>,
-    /// A default VPC in each Region.
-    pub default_vpc: bool,
-    /// The root user's access key at first start: id and secret.
-    pub root_key: Option<(String, String)>,
-    /// A user namespace in any case.
-    pub rootless: bool,
-    /// Decision records of allowed requests name the statement too.
-    pub explain_allowed: bool,
-    /// Ends when standard input ends: for a parent that may be killed.
-    pub while_stdin: bool,
-    /// Which planes run.
-    pub planes: PlaneChoice,
-    /// An etcd that holds the state in place of the state directory.
-    pub store: Option<adit_store::etcd::Options>,
-    /// Log level.
-    pub log: String,
-}
-
-/// Which planes of this node run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PlaneChoice {
-    /// Network, names and the S3 front door of endpoints.
-    #[default]
-    All,
-    /// None: the control plane alone. Nothing is made true, and what would be stays `pending`.
-    None,
-}
-
-/// Why the daemon did not start, in one line that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum UpError {
-    /// The configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// An upstream.
-    #[error(transparent)]
-    Origin(#[from] origins::OriginError),
-    /// The state directory.
-    #[error(transparent)]
-    Store(#[from] adit_store::OpenError),
-    /// An option's value.
-    #[error("{0}")]
-    Option(String),
-    /// The API's address.
-    #[error(
-        "cannot listen on {address}: {why}; choose another address (--listen, or [metrics] listen in the configuration)"
-    )]
-    Listen {
-        /// Which address.
-        address: SocketAddr,
-        /// What the system said.
-        why: std::io::Error,
-    },
-    /// The network agent.
-    #[error("{0}")]
-    Agent(String),
-    /// A part that could not be opened.
-    #[error("cannot open {what}: {why}")]
-    Open {
-        /// Which part.
-        what: &'static str,
-        /// Why.
-        why: String,
-    },
-}
-
-impl std::fmt::Debug for UpOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("UpOptions")
-    }
-}
+pub(crate) use first::FirstState;
+pub use options::{PlaneChoice, UpError, UpOptions};
 
 /// How long a mutating call waits for the planes before it answers `pending`.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -575,140 +494,6 @@ fn client_file(
         pid: std::process::id(),
         ephemeral,
     })
-}
-
-/// What a first start, and a reset, writes.
-#[derive(Clone)]
-pub struct FirstState {
-    account: AccountId,
-    root_key: (String, String),
-    regions: Vec<RegionPlan>,
-    default_region: adit_model::Region,
-    default_vpc: bool,
-}
-
-impl FirstState {
-    fn of(options: &UpOptions, config: &Config) -> Result<FirstState, UpError> {
-        let mut ids = Ids::random();
-        let account = match &options.account {
-            Some(text) => text.parse().map_err(|_| {
-                UpError::Option(format!(
-                    "--account `{text}` is not an account id: twelve digits"
-                ))
-            })?,
-            None => {
-                let digits = ids.digits() % 900_000_000_000 + 100_000_000_000;
-                format!("{digits:012}")
-                    .parse()
-                    .map_err(|_| UpError::Option("account".into()))?
-            }
-        };
-        if let Some((id, secret)) = &options.root_key {
-            let word = |t: &str| {
-                t.bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(&b))
-            };
-            if !(16..=128).contains(&id.len()) || !word(id) {
-                return Err(UpError::Option(
-                    "ADIT_ROOT_ACCESS_KEY_ID must have 16 to 128 letters and digits".into(),
-                ));
-            }
-            if !(8..=256).contains(&secret.len()) || !word(secret) {
-                return Err(UpError::Option(
-                    "ADIT_ROOT_SECRET_ACCESS_KEY must have 8 to 256 letters, digits and +/=".into(),
-                ));
-            }
-        }
-        let root_key = options
-            .root_key
-            .clone()
-            .unwrap_or_else(|| (ids.unique("AKIA"), ids.secret()));
-        let (regions, default_region) = config.regions()?;
-        Ok(FirstState {
-            account,
-            root_key,
-            regions,
-            default_region,
-            default_vpc: options.default_vpc,
-        })
-    }
-
-    /// Makes the first state, if no other node was faster.
-    async fn begin(&self, store: &Store) -> Result<(), UpError> {
-        self.write(store, false).await
-    }
-
-    /// Makes the first state again: everything else goes.
-    pub async fn reset(&self, store: &Store) -> Result<(), UpError> {
-        self.write(store, true).await
-    }
-
-    async fn write(&self, store: &Store, again: bool) -> Result<(), UpError> {
-        let author = Author {
-            who: "adit",
-            operation: "adit:FirstStart",
-        };
-        let written = store
-            .write(author, |draft| {
-                if !again && draft.installation().is_some() {
-                    return Ok(());
-                }
-                draft.clear();
-                bootstrap::first_start(draft, &self.bootstrap())
-            })
-            .await;
-        written.map(|_| ()).map_err(|e| UpError::Open {
-            what: "the first state",
-            why: chain(&e),
-        })
-    }
-
-    /// Gives a state that an older version made what every state has by now.
-    async fn complete(&self, store: &Store) -> Result<(), UpError> {
-        let regions: Vec<_> = self.regions.iter().map(region).collect();
-        let complete = |draft: &mut Draft| bootstrap::complete(draft, &mut Ids::random(), &regions);
-        let mut trial = Draft::new(&store.intent());
-        complete(&mut trial);
-        if trial.is_unchanged() {
-            return Ok(());
-        }
-        let author = Author {
-            who: "adit",
-            operation: "adit:Complete",
-        };
-        // Another node may have done it meanwhile; then this writes nothing.
-        let done = store.write(author, |draft| {
-            complete(draft);
-            Ok::<_, std::convert::Infallible>(())
-        });
-        done.await.map(|_| ()).map_err(|e| UpError::Open {
-            what: "what an older version left",
-            why: chain(&e),
-        })
-    }
-
-    fn bootstrap(&self) -> Bootstrap {
-        Bootstrap {
-            account: self.account.clone(),
-            access_key_id: self.root_key.0.clone(),
-            secret_access_key: adit_model::Secret::new(self.root_key.1.clone()),
-            regions: self.regions.iter().map(region).collect(),
-            default_region: self.default_region.clone(),
-            default_vpc: self.default_vpc,
-            now: now_millis(),
-            ids: Ids::random(),
-        }
-    }
-}
-
-fn region(plan: &RegionPlan) -> bootstrap::RegionStart {
-    bootstrap::RegionStart {
-        name: plan.name.clone(),
-        zones: plan.zones.clone(),
-        s3_prefixes: plan.s3_prefixes.clone(),
-        dynamodb_prefixes: vec![plan.dynamodb],
-        public_addresses: plan.public_addresses,
-    }
 }
 
 /// Milliseconds since the epoch, UTC.

@@ -1,10 +1,12 @@
 //! All resources as their owners stated them, at one generation, and the draft of the next one.
 
+mod draft;
+mod recent;
+
 use std::any::Any;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rpds::{ListSync, RedBlackTreeMapSync};
+use rpds::RedBlackTreeMapSync;
 use serde::{Deserialize, Serialize};
 
 use crate::endpoint::*;
@@ -17,6 +19,10 @@ use crate::query_log::*;
 use crate::resources::*;
 use crate::s3::*;
 use crate::service::*;
+
+pub use draft::{Change, Draft};
+use recent::Recent;
+pub use recent::Touched;
 
 /// The number of the transaction that made an intent. Nobody bumps it: the store assigns it.
 #[derive(
@@ -168,7 +174,7 @@ macro_rules! resources {
 
             /// Removes every resource.
             pub fn clear(&mut self) {
-                $(for key in self.intent.$field.keys().cloned().collect::<Vec<_>>() {
+                $(for key in self.$field.keys().cloned().collect::<Vec<_>>() {
                     self.remove::<$type>(key);
                 })*
             }
@@ -418,158 +424,9 @@ impl Intent {
     }
 }
 
-/// One changed row: what the store must write (`None`: delete it).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
-    /// The kind of the resource.
-    pub kind: Kind,
-    /// Its key.
-    pub key: String,
-    /// Its new body.
-    pub body: Option<String>,
-}
-
-/// How many transactions an intent remembers at least for builders that follow it.
-const REMEMBERED: usize = 1024;
-
-/// What recent transactions touched, the newest first: those since the older list was full, and
-/// that list, so that forgetting costs nothing.
-#[derive(Clone, Default)]
-struct Recent {
-    newer: ListSync<(Generation, Arc<[Touched]>)>,
-    older: ListSync<(Generation, Arc<[Touched]>)>,
-}
-
-impl Recent {
-    fn push(&mut self, generation: Generation, touched: Arc<[Touched]>) {
-        if self.newer.len() == REMEMBERED {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.push_front_mut((generation, touched));
-    }
-
-    /// What was touched after `since`, the oldest first; `None` when not all of it is remembered.
-    fn since(&self, since: Generation) -> Option<Vec<&Touched>> {
-        let all = self.newer.iter().chain(self.older.iter());
-        let after: Vec<_> = all.take_while(|(at, _)| *at > since).collect();
-        let (oldest, _) = after.last()?;
-        let whole = oldest.0 == since.0 + 1;
-        let touched = after.iter().rev().flat_map(|(_, touched)| touched.iter());
-        whole.then(|| touched.collect())
-    }
-}
-
-/// That a transaction changed a resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Touched {
-    /// The kind of the resource.
-    pub kind: Kind,
-    /// Its key.
-    pub key: String,
-    /// The VPC it lives in or lived in before.
-    pub vpc: Option<VpcId>,
-}
-
-/// A private intent that is being changed inside one transaction.
-///
-/// Dropping a draft leaves no mark. Reads through a draft see its own changes.
-#[derive(Debug)]
-pub struct Draft {
-    intent: Intent,
-    changes: BTreeMap<(Kind, String), Option<String>>,
-    touched: Vec<Touched>,
-}
-
-impl std::ops::Deref for Draft {
-    type Target = Intent;
-    fn deref(&self) -> &Intent {
-        &self.intent
-    }
-}
-
-impl Draft {
-    /// A draft of the generation after `base`.
-    pub fn new(base: &Intent) -> Draft {
-        let mut intent = base.clone();
-        intent.generation = Generation(base.generation.0 + 1);
-        Draft {
-            intent,
-            changes: BTreeMap::new(),
-            touched: Vec::new(),
-        }
-    }
-
-    /// Adds a resource or replaces the one with the same key.
-    pub fn put<R: Resource>(&mut self, resource: R) -> Arc<R> {
-        let resource = Arc::new(resource);
-        let key = resource.key();
-        let old = R::table(&self.intent).get(&key).cloned();
-        if let Some(old) = &old {
-            self.touch(&key, &**old);
-        }
-        self.touch(&key, &*resource);
-        self.changes
-            .insert((R::KIND, key.clone()), Some(body(&*resource)));
-        self.intent.insert(key, old.as_ref(), resource.clone());
-        resource
-    }
-
-    /// Removes a resource; `None` when there was none.
-    pub fn remove<R: Resource>(&mut self, key: impl AsRef<str>) -> Option<Arc<R>> {
-        let old = R::table(&self.intent).get(key.as_ref()).cloned()?;
-        self.touch(key.as_ref(), &*old);
-        self.intent.forget(&old);
-        self.changes
-            .insert((R::KIND, key.as_ref().to_string()), None);
-        Some(old)
-    }
-
-    /// Changes a resource in place; `None` when there is none.
-    pub fn edit<R: Resource + Clone>(
-        &mut self,
-        key: impl AsRef<str>,
-        change: impl FnOnce(&mut R),
-    ) -> Option<Arc<R>> {
-        let mut resource = R::clone(&**R::table(&self.intent).get(key.as_ref())?);
-        change(&mut resource);
-        Some(self.put(resource))
-    }
-
-    /// Whether anything changed.
-    pub fn is_unchanged(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// The new intent, and what to write to make it durable.
-    pub fn finish(mut self) -> (Intent, Vec<Change>) {
-        let changes = self
-            .changes
-            .into_iter()
-            .map(|((kind, key), body)| Change { kind, key, body })
-            .collect();
-        // One resource may have been touched several times.
-        self.touched.sort_unstable();
-        self.touched.dedup();
-        let intent = &mut self.intent;
-        intent.recent.push(intent.generation, self.touched.into());
-        (self.intent, changes)
-    }
-
-    fn touch<R: Resource>(&mut self, key: &str, resource: &R) {
-        let of = |vpc: Option<&VpcId>| Touched {
-            kind: R::KIND,
-            key: key.to_string(),
-            vpc: vpc.cloned(),
-        };
-        self.touched.push(of(resource.vpc()));
-        if let Some(other) = resource.other_vpc() {
-            self.touched.push(of(Some(other)));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::recent::REMEMBERED;
     use super::*;
 
     fn subnet(id: u128, vpc: u128) -> Subnet {

@@ -19,25 +19,30 @@ mod checks;
 pub mod count;
 mod filter;
 mod ipv6;
+mod make;
 mod nat;
 mod outside;
 mod peering;
+pub mod place;
+mod tables;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use adit_model::net as addresses;
-use adit_model::{
-    HostDevice, InterfaceUser, NatGatewayId, NetworkInterface, NetworkInterfaceId,
-    ResolverEndpointId, SiteName, VpcCidr, VpcEndpointId, VpcId, VpcPeeringConnectionId,
-};
+use adit_model::{HostDevice, InterfaceUser, NetworkInterface, NetworkInterfaceId, VpcCidr};
 use adit_snapshot::{PortUser, PortView, ResolvedRoute, Target, VpcView};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::desired::*;
 
+pub(crate) use make::*;
 pub use outside::{Internet, render_internet};
 pub use peering::render_peering;
+use place::{
+    INTERNET_GATEWAY_DEVICE as IGW_DEVICE, gateway_device, port_device, short, site_device,
+};
+use tables::{add_tables, rule, throw_local};
 
 /// The namespace that stands for the internet, and the group it belongs to.
 pub const INTERNET: &str = "internet";
@@ -60,133 +65,6 @@ const NEXTHOP_PEERINGS: u32 = 0x3_0000;
 /// Every cable has these two ends; an address on a cable needs no uniqueness beyond it.
 pub(crate) const NEAR: Mac = Mac([0x02, 0xad, 0x17, 0, 0, 1]);
 pub(crate) const FAR: Mac = Mac([0x02, 0xad, 0x17, 0, 0, 2]);
-
-/// Where the pieces of a VPC are, for those who open sockets there.
-pub mod place {
-    use super::*;
-
-    /// The namespace of a VPC's router.
-    pub fn router(vpc: &VpcId) -> String {
-        vpc.to_string()
-    }
-
-    /// The namespace of an endpoint.
-    pub fn endpoint(id: &VpcEndpointId) -> String {
-        id.to_string()
-    }
-
-    /// The namespace of a resolver endpoint.
-    pub fn resolver(id: &ResolverEndpointId) -> String {
-        id.to_string()
-    }
-
-    /// The namespace of an instance.
-    pub fn instance(id: &NetworkInterfaceId) -> String {
-        id.to_string()
-    }
-
-    /// The namespace of a NAT gateway.
-    pub fn nat_gateway(id: &NatGatewayId) -> String {
-        id.to_string()
-    }
-
-    /// The namespace, and the group, of a peering connection.
-    pub fn peering(id: &VpcPeeringConnectionId) -> String {
-        id.to_string()
-    }
-
-    /// The namespace of an internet gateway.
-    pub fn internet_gateway(vpc: &VpcId) -> String {
-        format!("{vpc}-igw")
-    }
-
-    /// The namespace of a site.
-    pub fn site(name: &SiteName) -> String {
-        format!("site-{name}")
-    }
-
-    /// The device of an interface inside its endpoint's namespace.
-    pub fn endpoint_device(id: &NetworkInterfaceId) -> String {
-        format!("e-{}", short(id.digits()))
-    }
-
-    /// The router's device of an interface.
-    pub fn port_device(id: &NetworkInterfaceId) -> String {
-        super::port_device(id)
-    }
-
-    /// The router's device of a gateway endpoint.
-    pub fn gateway_device(id: &VpcEndpointId) -> String {
-        super::gateway_device(id)
-    }
-
-    /// The router's device of the internet gateway.
-    pub const INTERNET_GATEWAY_DEVICE: &str = super::IGW_DEVICE;
-
-    /// The router's device of a site, by the site's number in its VPC.
-    pub fn site_device(number: u16) -> String {
-        super::site_device(number)
-    }
-
-    /// The router's device of a peering connection, by its number at this side.
-    pub fn peering_device(number: u16) -> String {
-        super::peering::device(number)
-    }
-
-    /// The device of a site's namespace behind which its real network is.
-    pub const SITE_LAN: &str = "lan";
-}
-
-/// The last twelve digits of an id: unique enough inside one router, short enough for a device.
-fn short(digits: &str) -> &str {
-    digits
-        .get(digits.len().saturating_sub(12)..)
-        .unwrap_or(digits)
-}
-
-/// The router's device of a port.
-pub(crate) fn port_device(id: &NetworkInterfaceId) -> String {
-    format!("p-{}", short(id.digits()))
-}
-
-/// The router's device of a gateway endpoint.
-pub(crate) fn gateway_device(id: &VpcEndpointId) -> String {
-    format!("g-{}", short(id.digits()))
-}
-
-/// The router's device of a site.
-pub(crate) fn site_device(number: u16) -> String {
-    format!("s-{number}")
-}
-
-/// The router's device of the internet gateway.
-pub(crate) const IGW_DEVICE: &str = "igw";
-
-/// Both ends of the cable to gateway endpoint `n`.
-fn gateway_link(n: u16) -> (Ipv4Addr, Ipv4Addr) {
-    link(64, n)
-}
-
-/// Both ends of the cable to site `n`.
-fn site_link(n: u16) -> (Ipv4Addr, Ipv4Addr) {
-    link(128, n)
-}
-
-/// Cable `n` of a range of link-local addresses: 4,096 cables above 169.254.`third`.0. The ranges
-/// keep clear of 169.254.169.253, the resolver's.
-fn link(third: u8, n: u16) -> (Ipv4Addr, Ipv4Addr) {
-    let n = n % 2_560;
-    let [high, low] = (n * 4).to_be_bytes();
-    let near = Ipv4Addr::new(169, 254, third.saturating_add(high), low | 1);
-    let far = Ipv4Addr::new(169, 254, third.saturating_add(high), low | 2);
-    (near, far)
-}
-
-/// Both ends of the cable to the internet gateway.
-const IGW_LINK: (Ipv4Addr, Ipv4Addr) = (
-    Ipv4Addr::new(169, 254, 10, 1),
-    Ipv4Addr::new(169, 254, 10, 2),
-);
 
 /// Everything that one VPC shall have in the kernel.
 pub fn render(view: &VpcView) -> Desired {
@@ -512,204 +390,5 @@ fn add_defaults(
                 ..default_via(&place::endpoint_device(&eni.id), router)
             });
         }
-    }
-}
-
-/// Every route table: back to `main` for the VPC's own, then its routes, then silence.
-fn add_tables(router: &mut Namespace, view: &VpcView) {
-    router.rules.push(rule(EARLY, OUTSIDE));
-    throw_local(router, view, OUTSIDE, &[]);
-    ipv6::throw_local(router, view, OUTSIDE, &[]);
-    for table in &view.tables {
-        let number = TABLES + u32::from(table.number);
-        router.rules.push(rule(number, number));
-        throw_local(router, view, number, &table.routes);
-        ipv6::throw_local(router, view, number, &table.routes);
-        for route in &table.routes {
-            let to = match route.destination {
-                IpNet::V4(_) => Route::to(route.destination),
-                IpNet::V6(block) if view.has_ipv6() => ipv6::to(block),
-                IpNet::V6(_) => continue,
-            };
-            let to = Route {
-                table: number,
-                ..to
-            };
-            let way = target(view, &route.target, IpFamily::of(route.destination.addr()));
-            router.routes.push(match way {
-                Some(Way::Local) => Route {
-                    kind: RouteKind::Throw,
-                    ..to
-                },
-                Some(Way::Nexthop(id)) => Route {
-                    nexthop: Some(id),
-                    ..to
-                },
-                Some(Way::Port(device, address)) => Route {
-                    device: Some(device),
-                    via: Some(address),
-                    ..to
-                },
-                None => Route {
-                    kind: RouteKind::Blackhole,
-                    ..to
-                },
-            });
-        }
-    }
-}
-
-enum Way {
-    Nexthop(u32),
-    Port(String, IpAddr),
-    Local,
-}
-
-/// How a target is reached; `None` when it is not there, or not for this family.
-fn target(view: &VpcView, target: &Target, family: IpFamily) -> Option<Way> {
-    let nexthop = |id: u32| match family {
-        IpFamily::V4 => Way::Nexthop(id),
-        IpFamily::V6 => Way::Nexthop(ipv6::NEXTHOPS + id),
-    };
-    match target {
-        Target::InternetGateway(id) => {
-            (view.internet_gateway.as_ref() == Some(id)).then_some(nexthop(NEXTHOP_INTERNET))
-        }
-        // Endpoints of services and sites have IPv4 alone.
-        Target::GatewayEndpoint(_) | Target::Site(_) if family == IpFamily::V6 => None,
-        Target::GatewayEndpoint(id) => {
-            let gateway = view.gateways.iter().find(|g| g.endpoint.id == *id)?;
-            Some(Way::Nexthop(
-                NEXTHOP_GATEWAYS + u32::from(gateway.endpoint.number),
-            ))
-        }
-        Target::Site(name) if view.unplugged.contains(name) => None,
-        Target::Site(name) => {
-            let site = view.sites.iter().find(|s| s.name == *name)?;
-            Some(Way::Nexthop(NEXTHOP_SITES + u32::from(site.number)))
-        }
-        Target::Interface(_, address) | Target::NatGateway(.., address)
-            if IpFamily::of(*address) != family =>
-        {
-            None
-        }
-        Target::Interface(id, address) | Target::NatGateway(_, id, address) => {
-            view.port(id).map(|_| Way::Port(port_device(id), *address))
-        }
-        Target::Peering(id) => {
-            let peering = view.peerings.iter().find(|p| p.connection.id == *id)?;
-            Some(nexthop(NEXTHOP_PEERINGS + u32::from(peering.number)))
-        }
-        Target::Local => Some(Way::Local),
-        Target::EgressOnly(id) => {
-            let there = family == IpFamily::V6 && view.egress_only.as_ref() == Some(id);
-            there.then_some(nexthop(NEXTHOP_INTERNET))
-        }
-        Target::Blackhole => None,
-    }
-}
-
-/// What every table has: the VPC's blocks are local, unless one of its routes takes the place of such
-/// a route, and no route means silence, as on AWS.
-fn throw_local(router: &mut Namespace, view: &VpcView, table: u32, routes: &[ResolvedRoute]) {
-    let stated = |block: &&VpcCidr| {
-        let block = IpNet::V4(block.cidr);
-        routes.iter().any(|route| route.destination == block)
-    };
-    for block in view.vpc.cidrs.iter().filter(|block| !stated(block)) {
-        let to = Route {
-            table,
-            ..Route::to(IpNet::V4(block.cidr))
-        };
-        router.routes.push(Route {
-            kind: RouteKind::Throw,
-            ..to
-        });
-    }
-    let last = Route {
-        table,
-        metric: METRIC_LAST,
-        ..Route::to(IpNet::V4(Ipv4Net::default()))
-    };
-    router.routes.push(Route {
-        kind: RouteKind::Blackhole,
-        ..last
-    });
-}
-
-fn rule(priority: u32, mark: u32) -> PolicyRule {
-    PolicyRule {
-        priority,
-        mark: Some(mark),
-        table: mark,
-        ..PolicyRule::default()
-    }
-}
-
-pub(crate) fn nexthop(id: u32, gateway: Ipv4Addr, device: &str) -> Nexthop {
-    let (gateway, device) = (IpAddr::V4(gateway), device.to_string());
-    Nexthop {
-        id,
-        target: NexthopTarget::Via { gateway, device },
-    }
-}
-
-pub(crate) fn veth(name: &str, altname: Option<&str>, peer_ns: &str, peer_name: &str) -> Link {
-    Link {
-        name: name.to_string(),
-        altname: altname.map(str::to_string),
-        mac: Some(NEAR),
-        mtu: None,
-        kind: LinkKind::Veth {
-            peer_ns: peer_ns.to_string(),
-            peer_name: peer_name.to_string(),
-            peer_mac: Some(FAR),
-        },
-    }
-}
-
-pub(crate) fn lent(name: &str, host: &HostDevice) -> Lent {
-    Lent {
-        name: name.to_string(),
-        device: host.name.clone(),
-        forced: host.forced,
-    }
-}
-
-pub(crate) fn on(device: &str, address: Ipv4Addr, prefix: u8) -> Address {
-    let net = Ipv4Net::new(address, prefix).unwrap_or_else(|_| Ipv4Net::from(address));
-    Address {
-        device: device.to_string(),
-        address: IpNet::V4(net),
-    }
-}
-
-pub(crate) fn host(address: Ipv4Addr) -> IpNet {
-    IpNet::V4(Ipv4Net::from(address))
-}
-
-pub(crate) fn neighbour(device: &str, address: Ipv4Addr, mac: Mac) -> Neighbour {
-    Neighbour {
-        device: device.to_string(),
-        address: IpAddr::V4(address),
-        mac: Some(mac),
-    }
-}
-
-pub(crate) fn default_via(device: &str, router: Ipv4Addr) -> Route {
-    Route {
-        device: Some(device.to_string()),
-        via: Some(IpAddr::V4(router)),
-        ..Route::to(IpNet::V4(Ipv4Net::default()))
-    }
-}
-
-/// Takes a whole block as addressed to this namespace.
-pub(crate) fn any_ip(block: Ipv4Net) -> Route {
-    Route {
-        kind: RouteKind::Local,
-        device: Some("lo".into()),
-        table: TABLE_LOCAL,
-        ..Route::to(IpNet::V4(block))
     }
 }

@@ -85,7 +85,8 @@ class Installation:
     """A daemon of our own in a folder of its own.
 
     By default an ephemeral one with known root keys on a free port. `state` makes it a durable
-    one; `user` runs it (and its clients) as that user id; `arguments` are added to `adit up`.
+    one; `user` runs it (and its clients) as that user id; `arguments` are added to `adit up`, and
+    `config` is the text of its configuration file.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class Installation:
         account=ACCOUNT,
         default_vpc=False,
         arguments=(),
+        config=None,
         environment=None,
         daemon_environment=None,
         user=None,
@@ -119,6 +121,11 @@ class Installation:
         if default_vpc:
             self.arguments += ["--default-vpc"]
         self.arguments += arguments
+        if config is not None:
+            path = self.folder / "adit.toml"
+            path.write_text(config)
+            path.chmod(0o644)
+            self.arguments += ["--config", str(path)]
         self.base = plain_environment() | {
             "ADIT_E2E": self.marker,
             "TMPDIR": str(self.make_folder("tmp")),
@@ -148,6 +155,12 @@ class Installation:
         return folder
 
     # ---- the daemon -------------------------------------------------------------------------
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.close()
 
     def start(self):
         """Starts the daemon and waits for its ready line."""

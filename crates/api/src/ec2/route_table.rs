@@ -123,8 +123,28 @@ fn associate_subnet(
             table.id, subnet.id
         )));
     }
-    let id = match association_of(draft, &subnet) {
-        // The same association again is answered with the one there is.
+    let there = association_of(draft, &subnet);
+    let user = User::Subnet(subnet.id.clone());
+    associate_to(draft, ctx, table, there, user, |_| Ok(()))
+}
+
+/// Who uses a route table.
+enum User {
+    Subnet(SubnetId),
+    Gateway(EdgeGateway),
+}
+
+/// Associates a user that has `there`, a table and its association, already. The same association again is
+/// answered with the one there is; a new one is made if `check` has nothing against it.
+fn associate_to(
+    draft: &mut Draft,
+    ctx: &mut Ctx,
+    table: &RouteTable,
+    there: Option<(RouteTableId, RouteTableAssociationId)>,
+    user: User,
+    check: impl FnOnce(&Intent) -> Result<(), Refusal>,
+) -> Result<Answer, Refusal> {
+    let id = match there {
         Some((of, id)) if of == table.id => id,
         Some(_) => {
             return Err(Refusal::new(
@@ -136,11 +156,16 @@ fn associate_subnet(
             ));
         }
         None => {
+            check(draft)?;
             let id = RouteTableAssociationId::from_digits(ctx.ids.digits());
+            let (subnet, gateway) = match user {
+                User::Subnet(subnet) => (Some(subnet), None),
+                User::Gateway(gateway) => (None, Some(gateway)),
+            };
             let made = RouteTableAssociation {
                 id: id.clone(),
-                subnet: Some(subnet.id.clone()),
-                gateway: None,
+                subnet,
+                gateway,
             };
             draft.edit::<RouteTable>(&table.id, |table| table.associations.push(made));
             id

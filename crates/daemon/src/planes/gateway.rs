@@ -3,82 +3,74 @@
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
 use adit_gateway::{Gateway, Scheme, Via};
 use adit_model::{Generation, VpcId};
 use adit_net::client::Agent;
 use adit_net::protocol::Listen;
 use adit_plane::Board;
-use adit_snapshot::{PlaneFault, Snapshot, Status};
+use adit_snapshot::{PlaneFault, Snapshot};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::GATEWAY;
+use super::follow::{self, Follower};
 use super::net::{Placed, chain};
 use super::sockets::{Door, Doors, doors, internet_doors};
 
-/// How long a door that could not be opened waits before it is tried again.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// The loop: doors are opened and closed until the network plane is gone.
-pub async fn run(gateway: Gateway, mut placed: watch::Receiver<Placed>, board: Board) {
-    let mut open: BTreeMap<Option<VpcId>, Home> = BTreeMap::new();
-    let mut agent_was: Option<Arc<Agent>> = None;
-    loop {
-        let now = placed.borrow_and_update().clone();
+pub async fn run(gateway: Gateway, placed: watch::Receiver<Placed>, board: Board) {
+    let open = BTreeMap::new();
+    follow::follow(FrontDoor { gateway, open }, GATEWAY, placed, board).await;
+}
+
+/// The front door with the doors that are open, by VPC; those of the internet under none.
+struct FrontDoor {
+    gateway: Gateway,
+    open: BTreeMap<Option<VpcId>, Home>,
+}
+
+impl Follower for FrontDoor {
+    fn forget(&mut self) {
+        self.open.values().for_each(Home::close);
+        self.open.clear();
+    }
+
+    async fn follow(&mut self, agent: &Arc<Agent>, snapshot: &Arc<Snapshot>) -> Vec<PlaneFault> {
         let mut faults = Vec::new();
-        if let (Some(agent), Some(snapshot)) = (now.agent.clone(), now.snapshot.clone()) {
-            // Sockets of an agent that is gone are in namespaces that are gone.
-            if agent_was
-                .as_ref()
-                .is_some_and(|was| !Arc::ptr_eq(was, &agent))
-            {
-                open.values().for_each(Home::close);
-                open.clear();
-            }
-            agent_was = Some(agent.clone());
-            let missing = follow(&mut open, &snapshot);
-            let opened = tokio::task::spawn_blocking(move || open_doors(&agent, missing)).await;
-            for ((vpc, door), listener) in opened.unwrap_or_default() {
-                let token = CancellationToken::new();
-                let served = listener.and_then(|listener| {
-                    let scheme = if door.1.port() == 443 {
-                        Scheme::Tls
-                    } else {
-                        Scheme::Plain
-                    };
-                    let via = via(&door.0);
-                    gateway
-                        .serve_listener(listener, via, scheme, token.clone())
-                        .map_err(|e| chain(&e))
-                });
-                let home = open.entry(vpc.clone()).or_default();
-                match served {
-                    Ok(_) => drop(home.doors.insert(door, token)),
-                    Err(what) => {
-                        home.seen = None;
-                        faults.push(PlaneFault { vpc, what });
-                    }
+        let (agent, missing) = (agent.clone(), missing(&mut self.open, snapshot));
+        let opened = tokio::task::spawn_blocking(move || open_doors(&agent, missing)).await;
+        for ((vpc, door), listener) in opened.unwrap_or_default() {
+            let served = listener.and_then(|listener| self.serve(&door, listener));
+            let home = self.open.entry(vpc.clone()).or_default();
+            match served {
+                Ok(token) => drop(home.doors.insert(door, token)),
+                Err(what) => {
+                    home.seen = None;
+                    faults.push(PlaneFault { vpc, what });
                 }
             }
-            let status = Status {
-                reached: snapshot.generation,
-                faults: faults.clone(),
-            };
-            board.report(GATEWAY, status);
         }
-        let changed = async {
-            match faults.is_empty() {
-                true => placed.changed().await,
-                false => tokio::time::timeout(RETRY, placed.changed())
-                    .await
-                    .unwrap_or(Ok(())),
-            }
+        faults
+    }
+}
+
+impl FrontDoor {
+    /// Serves what was opened, until the token is cancelled.
+    fn serve(
+        &self,
+        (door, address): &(Door, SocketAddr),
+        listener: TcpListener,
+    ) -> Result<CancellationToken, String> {
+        let scheme = match address.port() {
+            443 => Scheme::Tls,
+            _ => Scheme::Plain,
         };
-        if changed.await.is_err() {
-            return;
-        }
+        let token = CancellationToken::new();
+        let served = self
+            .gateway
+            .serve_listener(listener, via(door), scheme, token.clone());
+        served.map(|_| token).map_err(|error| chain(&error))
     }
 }
 
@@ -121,7 +113,7 @@ type Missing = Vec<((Option<VpcId>, (Door, SocketAddr)), Listen)>;
 
 /// Closes what a snapshot does not ask for and returns what it asks for besides. VPCs that did not
 /// change are not looked at.
-fn follow(open: &mut BTreeMap<Option<VpcId>, Home>, snapshot: &Snapshot) -> Missing {
+fn missing(open: &mut BTreeMap<Option<VpcId>, Home>, snapshot: &Snapshot) -> Missing {
     let mut missing = Missing::new();
     open.retain(|vpc, home| {
         let stays = vpc.as_ref().is_none_or(|id| snapshot.vpc(id).is_some());

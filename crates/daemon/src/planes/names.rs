@@ -13,23 +13,23 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use adit_dns::forward::{ForwardLimits, Forwarder};
 use adit_dns::index::{Layer, Resolved, View};
 use adit_dns::serve::{Limits, Server, Serving};
 use adit_dns::wire::{Owner, Rcode, RecordType, Reply, Soa};
 use adit_dns::{Decision, Listener, Name, NameRef, Names, Origin, Question, Upstreams};
-use adit_model::{ResolverEndpoint, Site};
+use adit_model::{ResolverEndpoint, Site, VpcId};
 use adit_net::client::Agent;
 use adit_net::protocol::Listen;
 use adit_plane::Board;
 use adit_snapshot::decide::name::{self, TTL};
 use adit_snapshot::names::{self as spelling, DOMAIN};
-use adit_snapshot::{PlaneFault, Snapshot, Status};
+use adit_snapshot::{PlaneFault, Snapshot};
 use tokio::sync::watch;
 
 use super::DNS;
+use super::follow::{self, Follower};
 use super::net::{Placed, chain};
 use super::sockets::{Desk, desks};
 use crate::rotate;
@@ -233,9 +233,6 @@ fn negative(name: NameRef<'_>, reply: &mut Reply<'_>) {
     reply.negative(apex.as_ref(), TTL, soa);
 }
 
-/// How long a socket that could not be opened waits before it is tried again.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// What the operator decides about names.
 pub struct Manners {
     /// Servers that are asked for names which nobody here knows.
@@ -249,7 +246,7 @@ pub struct Manners {
 }
 
 /// The loop: sockets follow what the network plane has placed.
-pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, manners: Manners) {
+pub async fn run(placed: watch::Receiver<Placed>, board: Board, manners: Manners) {
     let (publish, world) = watch::channel(None::<Arc<World>>);
     let outbound = Outbound::default();
     let forwarder = Forwarder::new(Arc::new(outbound.clone()), ForwardLimits::default());
@@ -273,73 +270,70 @@ pub async fn run(mut placed: watch::Receiver<Placed>, board: Board, manners: Man
         Some(Box::new(move |record| logging.record(record))),
         Limits::default(),
     );
-    let mut open: BTreeMap<(Desk, IpAddr), Vec<Serving>> = BTreeMap::new();
-    let mut agent_was: Option<Arc<Agent>> = None;
-    let mut next_id = 0;
-    loop {
-        let now = placed.borrow_and_update().clone();
-        let mut faults = Vec::new();
-        if let (Some(agent), Some(snapshot)) = (now.agent.clone(), now.snapshot.clone()) {
-            // Sockets of an agent that is gone are in namespaces that are gone.
-            if agent_was
-                .as_ref()
-                .is_some_and(|was| !Arc::ptr_eq(was, &agent))
-            {
-                open.clear();
-            }
-            agent_was = Some(agent.clone());
-            outbound.follow(&agent, &snapshot);
-            let held = publish.borrow().clone();
-            let next = match held {
-                Some(held) => held.next(&snapshot),
-                None => World::build(&snapshot),
-            };
-            publish.send_replace(Some(Arc::new(next)));
-            let (log, of) = (log.clone(), snapshot.clone());
-            let files = tokio::task::spawn_blocking(move || log.follow(&of.intent)).await;
-            faults.extend(files.unwrap_or_default());
-            let wanted = desks(&snapshot);
-            open.retain(|key, _| wanted.contains_key(key));
-            let missing: Vec<_> = wanted
-                .into_iter()
-                .filter(|(key, _)| !open.contains_key(key))
-                .collect();
-            let opened = tokio::task::spawn_blocking(move || open_sockets(&agent, missing)).await;
-            for (key, sockets) in opened.unwrap_or_default() {
-                next_id += 1;
-                let served = sockets.and_then(|sockets| serve(&server, &key.0, next_id, sockets));
-                match served {
-                    Ok(serving) => {
-                        open.insert(key, serving);
-                    }
-                    Err(what) => {
-                        let vpc = match &key.0 {
-                            Desk::Vpc(vpc) | Desk::Inbound(vpc, _) => Some(vpc.clone()),
-                            Desk::Site(name) => {
-                                snapshot.intent.get::<Site>(name).map(|s| s.vpc.clone())
-                            }
-                        };
-                        faults.push(PlaneFault { vpc, what });
-                    }
+    let desks = Desks {
+        publish,
+        outbound,
+        log,
+        server,
+        open: BTreeMap::new(),
+        next_id: 0,
+    };
+    follow::follow(desks, DNS, placed, board).await;
+}
+
+/// The resolvers' sockets, and what must know of a new world before they answer from it.
+struct Desks {
+    publish: watch::Sender<Option<Arc<World>>>,
+    outbound: Outbound,
+    log: Arc<QueryLog>,
+    server: Server<WorldNames>,
+    open: BTreeMap<(Desk, IpAddr), Vec<Serving>>,
+    /// The number of the listener that was opened last.
+    next_id: u64,
+}
+
+impl Follower for Desks {
+    fn forget(&mut self) {
+        self.open.clear();
+    }
+
+    async fn follow(&mut self, agent: &Arc<Agent>, snapshot: &Arc<Snapshot>) -> Vec<PlaneFault> {
+        self.outbound.follow(agent, snapshot);
+        let held = self.publish.borrow().clone();
+        let next = match held {
+            Some(held) => held.next(snapshot),
+            None => World::build(snapshot),
+        };
+        self.publish.send_replace(Some(Arc::new(next)));
+        let (log, of) = (self.log.clone(), snapshot.clone());
+        let files = tokio::task::spawn_blocking(move || log.follow(&of.intent)).await;
+        let mut faults = files.unwrap_or_default();
+        let wanted = desks(snapshot);
+        self.open.retain(|key, _| wanted.contains_key(key));
+        let mut missing: Vec<_> = wanted.into_iter().collect();
+        missing.retain(|(key, _)| !self.open.contains_key(key));
+        let agent = agent.clone();
+        let opened = tokio::task::spawn_blocking(move || open_sockets(&agent, missing)).await;
+        for (key, sockets) in opened.unwrap_or_default() {
+            self.next_id += 1;
+            let served =
+                sockets.and_then(|sockets| serve(&self.server, &key.0, self.next_id, sockets));
+            match served {
+                Ok(serving) => drop(self.open.insert(key, serving)),
+                Err(what) => {
+                    let vpc = vpc_of(&key.0, snapshot);
+                    faults.push(PlaneFault { vpc, what });
                 }
             }
-            let status = Status {
-                reached: snapshot.generation,
-                faults: faults.clone(),
-            };
-            board.report(DNS, status);
         }
-        let changed = async {
-            match faults.is_empty() {
-                true => placed.changed().await,
-                false => tokio::time::timeout(RETRY, placed.changed())
-                    .await
-                    .unwrap_or(Ok(())),
-            }
-        };
-        if changed.await.is_err() {
-            return;
-        }
+        faults
+    }
+}
+
+fn vpc_of(desk: &Desk, snapshot: &Snapshot) -> Option<VpcId> {
+    match desk {
+        Desk::Vpc(vpc) | Desk::Inbound(vpc, _) => Some(vpc.clone()),
+        Desk::Site(name) => snapshot.intent.get::<Site>(name).map(|s| s.vpc.clone()),
     }
 }
 

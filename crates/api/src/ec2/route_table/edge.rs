@@ -1,9 +1,8 @@
 //! Route tables of gateways: what enters a VPC through one is routed by them [ec2-api §17].
 
 use adit_model::*;
-use adit_wire::map;
 
-use super::associated;
+use super::{User, associate_to};
 use crate::context::{Answer, Ctx};
 use crate::input::Input;
 use crate::refusal::Refusal;
@@ -15,38 +14,16 @@ pub(super) fn associate(
     table: &RouteTable,
 ) -> Result<Answer, Refusal> {
     let gateway = gateway(draft, ctx, table, input.required("GatewayId")?)?;
-    let id = match association_of(draft, &table.vpc, &gateway) {
-        Some((of, id)) if of == table.id => id,
-        Some(_) => {
-            return Err(Refusal::new(
-                "Resource.AlreadyAssociated",
-                format!(
-                    "the specified association for route table {} conflicts with an existing association",
-                    table.id
-                ),
-            ));
+    let there = association_of(draft, &table.vpc, &gateway);
+    associate_to(draft, ctx, table, there, User::Gateway(gateway), |intent| {
+        if table.associations.iter().any(|a| a.gateway.is_none()) {
+            return Err(Refusal::invalid_value(format!(
+                "The route table {} is associated with subnets and cannot be one of a gateway.",
+                table.id
+            )));
         }
-        None => {
-            if table.associations.iter().any(|a| a.gateway.is_none()) {
-                return Err(Refusal::invalid_value(format!(
-                    "The route table {} is associated with subnets and cannot be one of a gateway.",
-                    table.id
-                )));
-            }
-            check_routes(draft, table)?;
-            let id = RouteTableAssociationId::from_digits(ctx.ids.digits());
-            let made = RouteTableAssociation {
-                id: id.clone(),
-                subnet: None,
-                gateway: Some(gateway),
-            };
-            draft.edit::<RouteTable>(&table.id, |table| table.associations.push(made));
-            id
-        }
-    };
-    Ok(Answer::from(
-        map! { "AssociationId" => id.as_str(), "AssociationState" => associated() },
-    ))
+        check_routes(intent, table)
+    })
 }
 
 /// Forgets a gateway that leaves its VPC: no table routes for it, or takes over its routes, any more.
