@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use adit_objects::Lock;
 use adit_policy::actions::{Need, On};
-use adit_policy::{AclGrant, Action, Context, Value as Fact, actions, keys};
+use adit_policy::{AclGrant, Action, Context, Policy, Value as Fact, actions, keys};
 use adit_snapshot::build::PolicyState;
 use adit_snapshot::decide::control::principal_keys;
 use adit_snapshot::decide::request::{self, RequestFacts, network_keys};
@@ -540,7 +540,7 @@ pub(crate) fn also(
 /// before the decision.
 pub(crate) fn asks_existing_tags(ask: &Ask<'_>, bucket: Option<&BucketView>) -> bool {
     let ready = |state: &PolicyState| match state {
-        PolicyState::Ready(policy) => mentions(policy.text()),
+        PolicyState::Ready(policy) => asks_tags(policy),
         PolicyState::Broken(_) => false,
     };
     bucket
@@ -561,19 +561,13 @@ pub(crate) fn asks_existing_tags(ask: &Ask<'_>, bucket: Option<&BucketView>) -> 
             let limits = [key.boundary(), key.session_policies()];
             let limits = limits.into_iter().flatten().flatten();
             let mut all = key.policies().iter().chain(limits);
-            all.any(|policy| mentions(policy.text()))
+            all.any(|policy| asks_tags(policy))
         })
 }
 
-/// Whether a policy has a key of the family `s3:ExistingObjectTag/`, in any case.
-fn mentions(text: &str) -> bool {
-    const FAMILY: &[u8] = b"existingobjecttag";
-    text.match_indices('/').any(|(at, _)| {
-        let before = at
-            .checked_sub(FAMILY.len())
-            .and_then(|from| text.as_bytes().get(from..at));
-        before.is_some_and(|before| before.eq_ignore_ascii_case(FAMILY))
-    }) || text.contains("\\u") // An escaped name could be anything.
+/// Whether a policy has a key of the family `s3:ExistingObjectTag/`.
+fn asks_tags(policy: &Policy) -> bool {
+    policy.mentions(keys::S3_EXISTING_OBJECT_TAG)
 }
 
 /// Reads tags in the form of `x-amz-tagging`: a query string.
@@ -626,19 +620,32 @@ pub(crate) fn not_implemented(what: &str) -> ErrorReply {
 
 #[cfg(test)]
 mod tests {
+    use adit_policy::PolicyKind;
+
     use super::*;
 
     #[test]
     fn policies_that_ask_for_existing_tags_are_found() {
-        for text in [
-            r#""s3:ExistingObjectTag/a""#,
-            r#""S3:EXISTINGOBJECTTAG/a""#,
-            r#""\u0073\u0033:x""#,
+        let asks = |statement: &str| {
+            let text = format!(
+                r#"{{"Version":"2012-10-17","Statement":{{"Effect":"Allow","Action":"s3:*",{statement}}}}}"#
+            );
+            asks_tags(&Policy::compile(&text, PolicyKind::Identity).unwrap())
+        };
+        for statement in [
+            r#""Resource":"*","Condition":{"StringEquals":{"s3:ExistingObjectTag/a":"b"}}"#,
+            r#""Resource":"*","Condition":{"Null":{"S3:EXISTINGOBJECTTAG/a":"true"}}"#,
+            r#""Resource":"*","Condition":{"StringEquals":{"s3:Existing\u004fbjectTag/a":"b"}}"#,
+            r#""Resource":"arn:aws:s3:::b/${s3:ExistingObjectTag/team}/*""#,
         ] {
-            assert!(mentions(text), "{text}");
+            assert!(asks(statement), "{statement}");
         }
-        for text in ["", "arn:aws:s3:::b/*", "s3:RequestObjectTag/a"] {
-            assert!(!mentions(text), "{text}");
+        for statement in [
+            r#""Resource":"arn:aws:s3:::b/*""#,
+            r#""Resource":"arn:aws:s3:::b/existingobjecttag/*""#,
+            r#""Resource":"*","Condition":{"StringEquals":{"s3:RequestObjectTag/a":"b"}}"#,
+        ] {
+            assert!(!asks(statement), "{statement}");
         }
     }
 
