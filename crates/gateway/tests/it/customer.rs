@@ -326,7 +326,8 @@ async fn keys_in_a_presigned_url_count_and_are_not_logged() {
         .await
         .is(200);
     let told = world.records.lines().join("\n");
-    assert!(!told.contains(&key), "{told}");
+    // In whatever form.
+    assert!(!told.contains(key.trim_end_matches("%3D")), "{told}");
 }
 
 #[tokio::test]
