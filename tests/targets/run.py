@@ -36,7 +36,7 @@ REGIONS = [
     "ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ca-central-1", "sa-east-1",
 ]
 # Features that Adit does not have and says so: their files would tell nothing.
-S3_LEFT_OUT = ("lifecycle", "encryption")
+S3_LEFT_OUT = ("lifecycle",)
 MOTO_FOLDERS = ("test_iam", "test_sts", "test_route53", "test_route53resolver", "test_s3control", "test_s3", "test_ec2")
 # Of EC2, what is about networks.
 MOTO_EC2 = (
