@@ -3,62 +3,76 @@
 use std::collections::BTreeMap;
 
 use adit_objects::{
-    Attributes, Bucket, CopyRequest, Directive, Encryption, EtagKind, ListQuery, ListStart,
-    PutOptions, ReadConditions, Source, VersionId, VersionQuery, Versioning, WriteConditions,
+    Attributes, BodyOptions, Bucket, CopyRequest, CustomerKey, Directive, Encryption, EtagKind,
+    GetOptions, ListQuery, ListStart, PutOptions, ReadConditions, Source, VersionId, VersionQuery,
+    Versioning, WriteConditions,
 };
 use proptest::prelude::*;
 
-use crate::lab::{
-    Lab, bytes, delete, delete_version, drain, get, get_version, put_parts, put_with,
-};
+use crate::lab::{Lab, bytes, delete, delete_version, drain, put_parts, put_with};
 
 /// Few keys, so that operations meet.
 const KEYS: [&str; 6] = ["a", "a/", "a/b", "a/c", "b", "é/x"];
 
 #[derive(Debug, Clone)]
 enum Op {
-    Put {
-        key: usize,
-        size: usize,
-        encrypt: bool,
-    },
-    Parts {
-        key: usize,
-        count: usize,
-    },
-    Copy {
-        from: usize,
-        to: usize,
-        encrypt: bool,
-    },
-    CopyVersion {
-        from: usize,
-        nth: usize,
-        to: usize,
-    },
-    Delete {
-        key: usize,
-    },
-    DeleteVersion {
-        key: usize,
-        nth: usize,
-    },
-    Tag {
-        key: usize,
-        tag: u8,
-    },
+    Put { key: usize, size: usize, seal: Seal },
+    Parts { key: usize, count: usize },
+    Copy { from: usize, to: usize, seal: Seal },
+    CopyVersion { from: usize, nth: usize, to: usize },
+    Delete { key: usize },
+    DeleteVersion { key: usize, nth: usize },
+    Tag { key: usize, tag: u8 },
     Enable,
     Suspend,
     Reopen,
+}
+
+/// How something is sealed.
+#[derive(Debug, Clone, Copy)]
+enum Seal {
+    No,
+    Managed,
+    /// With a customer's key of this byte.
+    Customer(u8),
+}
+
+impl Seal {
+    fn encryption(self) -> Encryption {
+        Encryption::managed(matches!(self, Seal::Managed))
+    }
+
+    fn key(self) -> Option<CustomerKey> {
+        match self {
+            Seal::Customer(byte) => CustomerKey::new(&[byte; 32]),
+            Seal::No | Seal::Managed => None,
+        }
+    }
+}
+
+fn seal() -> impl Strategy<Value = Seal> {
+    prop_oneof![
+        2 => Just(Seal::No),
+        1 => Just(Seal::Managed),
+        2 => (1..3u8).prop_map(Seal::Customer),
+    ]
+}
+
+/// An object, as the picture has it.
+#[derive(Debug, Clone)]
+struct Kept {
+    body: Vec<u8>,
+    tag: Option<u8>,
+    seal: Seal,
 }
 
 fn op() -> impl Strategy<Value = Op> {
     let key = || 0..KEYS.len();
     let size = prop_oneof![Just(0usize), 1..100usize, Just(2048), 2049..20_000usize];
     prop_oneof![
-        6 => (key(), size, any::<bool>()).prop_map(|(key, size, encrypt)| Op::Put { key, size, encrypt }),
+        6 => (key(), size, seal()).prop_map(|(key, size, seal)| Op::Put { key, size, seal }),
         2 => (key(), 1..4usize).prop_map(|(key, count)| Op::Parts { key, count }),
-        2 => (key(), key(), any::<bool>()).prop_map(|(from, to, encrypt)| Op::Copy { from, to, encrypt }),
+        2 => (key(), key(), seal()).prop_map(|(from, to, seal)| Op::Copy { from, to, seal }),
         1 => (key(), 0..4usize, key()).prop_map(|(from, nth, to)| Op::CopyVersion { from, nth, to }),
         3 => key().prop_map(|key| Op::Delete { key }),
         3 => (key(), 0..4usize).prop_map(|(key, nth)| Op::DeleteVersion { key, nth }),
@@ -74,7 +88,7 @@ fn op() -> impl Strategy<Value = Op> {
 struct Version {
     id: VersionId,
     /// None for a delete marker.
-    object: Option<(Vec<u8>, Option<u8>)>,
+    object: Option<Kept>,
 }
 
 /// Versions of each key, newest first.
@@ -89,12 +103,7 @@ impl Picture {
         Bucket::new("b-1").versioned(self.versioning)
     }
 
-    fn push(
-        &mut self,
-        key: &'static str,
-        id: Option<VersionId>,
-        object: Option<(Vec<u8>, Option<u8>)>,
-    ) {
+    fn push(&mut self, key: &'static str, id: Option<VersionId>, object: Option<Kept>) {
         let id = match self.versioning {
             Versioning::Enabled => id.unwrap(),
             _ => VersionId::null(),
@@ -115,7 +124,7 @@ impl Picture {
         }
     }
 
-    fn current(&self, key: &str) -> Option<&(Vec<u8>, Option<u8>)> {
+    fn current(&self, key: &str) -> Option<&Kept> {
         self.keys.get(key)?.first()?.object.as_ref()
     }
 }
@@ -137,21 +146,32 @@ impl World {
         let bucket = self.picture.bucket();
         let store = self.lab().store.clone();
         match *op {
-            Op::Put { key, size, encrypt } => {
+            Op::Put { key, size, seal } => {
                 let body = bytes(self.step, size);
                 let attributes = Attributes {
-                    encryption: Encryption::managed(encrypt),
+                    encryption: seal.encryption(),
                     ..Attributes::default()
                 };
                 let options = PutOptions {
                     attributes,
+                    body: BodyOptions {
+                        customer: seal.key(),
+                        ..BodyOptions::default()
+                    },
                     ..PutOptions::default()
                 };
                 let result = put_with(&store, &bucket, KEYS[key], body.clone(), options)
                     .await
                     .unwrap();
-                self.picture
-                    .push(KEYS[key], result.version_id, Some((body.to_vec(), None)));
+                self.picture.push(
+                    KEYS[key],
+                    result.version_id,
+                    Some(Kept {
+                        body: body.to_vec(),
+                        tag: None,
+                        seal,
+                    }),
+                );
             }
             Op::Parts { key, count } => {
                 let parts: Vec<_> = (0..count)
@@ -163,15 +183,22 @@ impl World {
                     })
                     .collect();
                 let result = put_parts(&store, &bucket, KEYS[key], &parts).await;
-                self.picture
-                    .push(KEYS[key], result.version_id, Some((parts.concat(), None)));
+                self.picture.push(
+                    KEYS[key],
+                    result.version_id,
+                    Some(Kept {
+                        body: parts.concat(),
+                        tag: None,
+                        seal: Seal::No,
+                    }),
+                );
             }
-            Op::Copy { from, to, encrypt } => self.copy(KEYS[from], None, KEYS[to], encrypt).await,
+            Op::Copy { from, to, seal } => self.copy(KEYS[from], None, KEYS[to], seal).await,
             Op::CopyVersion { from, nth, to } => {
                 let versions = self.picture.keys.get(KEYS[from]).into_iter().flatten();
                 let named = versions.filter(|version| version.object.is_some()).nth(nth);
                 if let Some(id) = named.map(|version| version.id.clone()) {
-                    self.copy(KEYS[from], Some(id), KEYS[to], false).await;
+                    self.copy(KEYS[from], Some(id), KEYS[to], Seal::No).await;
                 }
             }
             Op::Delete { key } => {
@@ -205,7 +232,7 @@ impl World {
                 assert_eq!(done.is_ok(), self.picture.current(KEYS[key]).is_some());
                 if done.is_ok() {
                     let newest = &mut self.picture.keys.get_mut(KEYS[key]).unwrap()[0];
-                    newest.object.as_mut().unwrap().1 = Some(tag);
+                    newest.object.as_mut().unwrap().tag = Some(tag);
                 }
             }
             Op::Enable => self.picture.versioning = Versioning::Enabled,
@@ -225,19 +252,28 @@ impl World {
         from: &'static str,
         version: Option<VersionId>,
         to: &'static str,
-        encrypt: bool,
+        seal: Seal,
     ) {
         let bucket = self.picture.bucket();
+        let expected = match &version {
+            None => self.picture.current(from).cloned(),
+            Some(id) => self.picture.keys[from]
+                .iter()
+                .find(|v| v.id == *id)
+                .unwrap()
+                .object
+                .clone(),
+        };
         let request = CopyRequest {
             source: Source {
                 bucket: bucket.clone(),
                 key: from.into(),
                 version: version.clone(),
                 conditions: ReadConditions::default(),
-                customer: None,
+                customer: expected.as_ref().and_then(|object| object.seal.key()),
             },
             attributes: Attributes {
-                encryption: Encryption::managed(encrypt),
+                encryption: seal.encryption(),
                 ..Attributes::default()
             },
             metadata: Directive::Replace,
@@ -246,19 +282,13 @@ impl World {
             checksum: None,
             etag: EtagKind::Md5,
             conditions: WriteConditions::default(),
-            customer: None,
-        };
-        let expected = match version {
-            None => self.picture.current(from).cloned(),
-            Some(id) => self.picture.keys[from]
-                .iter()
-                .find(|v| v.id == id)
-                .unwrap()
-                .object
-                .clone(),
+            customer: seal.key(),
         };
         match (self.lab().store.copy(&bucket, to, request).await, expected) {
-            (Ok(result), Some(object)) => self.picture.push(to, result.version_id, Some(object)),
+            (Ok(result), Some(object)) => {
+                let copy = Kept { seal, ..object };
+                self.picture.push(to, result.version_id, Some(copy));
+            }
             (Err(error), None) => assert_eq!(error.code(), "NoSuchKey"),
             (result, expected) => panic!("{result:?} but {expected:?}"),
         }
@@ -266,14 +296,24 @@ impl World {
 
     async fn check_key(&self, key: &str) {
         let (store, bucket) = (&self.lab().store, self.picture.bucket());
-        match (get(store, &bucket, key).await, self.picture.current(key)) {
-            (Ok(object), Some((body, tag))) => {
-                let tags: Vec<_> = tag
+        let expected = self.picture.current(key);
+        let mut options = GetOptions {
+            customer: expected.and_then(|object| object.seal.key()),
+            ..GetOptions::default()
+        };
+        let found = store.get(&bucket, key, &options).await;
+        // Another key, or one for what has none, opens nothing.
+        options.customer = CustomerKey::new(&[9; 32]);
+        assert!(store.get(&bucket, key, &options).await.is_err());
+        match (found, expected) {
+            (Ok(object), Some(expected)) => {
+                let tags: Vec<_> = expected
+                    .tag
                     .iter()
                     .map(|tag| ("t".to_owned(), tag.to_string()))
                     .collect();
                 assert_eq!(object.info().attributes.tags, tags);
-                assert_eq!(&drain(object).await.unwrap(), body);
+                assert_eq!(drain(object).await.unwrap(), expected.body);
             }
             (Err(error), None) => assert_eq!(error.code(), "NoSuchKey"),
             (result, expected) => panic!("{key}: {result:?} but {expected:?}"),
@@ -285,12 +325,15 @@ impl World {
         for (key, versions) in &self.picture.keys {
             self.check_key(key).await;
             for version in versions {
-                match (
-                    get_version(store, &bucket, key, &version.id).await,
-                    &version.object,
-                ) {
-                    (Ok(object), Some((body, _))) => {
-                        assert_eq!(&drain(object).await.unwrap(), body)
+                let options = GetOptions {
+                    version: Some(version.id.clone()),
+                    customer: version.object.as_ref().and_then(|kept| kept.seal.key()),
+                    ..GetOptions::default()
+                };
+                let found = store.get(&bucket, key, &options).await;
+                match (found, &version.object) {
+                    (Ok(object), Some(expected)) => {
+                        assert_eq!(drain(object).await.unwrap(), expected.body)
                     }
                     (Err(error), None) => assert_eq!(error.code(), "MethodNotAllowed"),
                     (result, expected) => panic!("{key}: {result:?} but {expected:?}"),
@@ -303,7 +346,7 @@ impl World {
             version
                 .object
                 .as_ref()
-                .map_or(0, |(body, _)| body.len() as u64)
+                .map_or(0, |object| object.body.len() as u64)
         };
         let current = || {
             self.picture
@@ -315,7 +358,9 @@ impl World {
         assert_eq!(usage.objects, current().count() as u64);
         assert_eq!(
             usage.bytes,
-            current().map(|(body, _)| body.len() as u64).sum::<u64>()
+            current()
+                .map(|object| object.body.len() as u64)
+                .sum::<u64>()
         );
         assert_eq!(usage.versions, all().count() as u64);
         assert_eq!(usage.version_bytes, all().map(size).sum::<u64>());
