@@ -1,14 +1,11 @@
 """A pytest plugin for s3-tests, which were written when new buckets had ACLs and no Block Public Access, and when owners had names."""
 
-import os
-
 import boto3.session
 from botocore.exceptions import ClientError
 
 make = boto3.session.Session.client
 
 # What grants rights in a request that makes a bucket: with Block Public Access on, they are given after it is off.
-OWNERSHIP = os.environ["TARGET_OWNERSHIP"]
 GRANTS = ("ACL", "GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP")
 
 
@@ -36,8 +33,7 @@ def client(self, *words, **options):
     if made.meta.service_model.service_name == "s3":
 
         def with_acls(params, context, **_):
-            if OWNERSHIP:
-                params.setdefault("ObjectOwnership", OWNERSHIP)
+            params.setdefault("ObjectOwnership", "ObjectWriter")
             context["bucket"] = params.get("Bucket")
             context["grants"] = {name: params.pop(name) for name in GRANTS if name in params}
 
