@@ -1,7 +1,7 @@
 //! IPv6 on the real kernel: random worlds held against the pure functions, and what is special to
 //! it: egress-only gateways, no gateway endpoints, ICMPv6, and that it comes and goes.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::helpers::output_in;
 use crate::lab::{Lab, conversation, lab};
 use crate::t_render::{endpoint, id, owner};
 use crate::world::{
-    Dice, Expected, Plan, Standing, instance, nth, put_interface, settle, vpc_id, world,
+    Dice, Expected, Plan, Standing, addresses, instance, nth, put_interface, settle, vpc_id, world,
 };
 
 pub(crate) const TESTS: &[Test] = &[
@@ -294,10 +294,7 @@ fn hold_against(lab: &Lab, snapshot: &Snapshot, plan: &Plan) {
         asked.push((at(v, 2, "c"), 443));
         asked.push((at(v, 2, "77"), 443));
     }
-    let asked: Vec<SocketAddr> = asked
-        .into_iter()
-        .map(|(address, port)| SocketAddr::new(address.parse().unwrap(), port))
-        .collect();
+    let asked = addresses(asked);
     let standing = Standing {
         lab,
         snapshot,

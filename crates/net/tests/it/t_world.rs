@@ -2,7 +2,7 @@
 //! further addresses, peering, sites, middleboxes and gateway tables. For every pair of places the
 //! path that the pure functions predict, there and back, is what a connection meets.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use adit_snapshot::{PortUser, Snapshot, VpcView, build};
 use crate::harness::{Outcome, Test};
 use crate::lab::{Lab, lab};
 use crate::t_render::id;
-use crate::world::{Expected, Plan, Standing, instance, nth, settle, world};
+use crate::world::{Expected, Plan, Standing, addresses, instance, nth, settle, world};
 
 pub(crate) const TESTS: &[Test] = &[
     (
@@ -112,10 +112,7 @@ fn hold_against(lab: &Lab, snapshot: &Snapshot, plan: &Plan) {
             asked.push((format!("10.{v}.1.50"), 443));
         }
     }
-    let asked: Vec<SocketAddr> = asked
-        .into_iter()
-        .map(|(address, port)| SocketAddr::new(address.parse().unwrap(), port))
-        .collect();
+    let asked = addresses(asked);
     let standing = Standing {
         lab,
         snapshot,

@@ -418,6 +418,13 @@ pub(crate) fn instance(v: u64, n: u64) -> String {
 /// Who answers a flow, and as whom it sees the sender; none when nobody does.
 pub(crate) type Expected = Option<(&'static str, String)>;
 
+/// Addresses and ports, read.
+pub(crate) fn addresses(said: Vec<(String, u16)>) -> Vec<SocketAddr> {
+    said.into_iter()
+        .map(|(address, port)| SocketAddr::new(address.parse().unwrap(), port))
+        .collect()
+}
+
 /// A world that stands, and what is predicted of it.
 #[derive(Clone, Copy)]
 pub(crate) struct Standing<'a> {

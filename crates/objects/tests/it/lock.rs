@@ -1,14 +1,14 @@
 //! Object Lock: what is locked stays, until its time is over or who may lifts it.
 
 use adit_objects::{
-    Attributes, Bucket, Completion, CopyRequest, DefaultRetention, DeleteOptions, Directive, Error,
-    EtagKind, Expiry, GetOptions, Lock, LockMode, NewUpload, ObjectLock, Period, PutOptions,
-    ReadConditions, Retention, Rule, Source, UnixMillis, VersionId, Versioning, WriteConditions,
+    Attributes, Bucket, Completion, DefaultRetention, DeleteOptions, Error, Expiry, GetOptions,
+    Lock, LockMode, NewUpload, ObjectLock, Period, PutOptions, Retention, Rule, UnixMillis,
+    VersionId, Versioning,
 };
 use rusqlite::Connection;
 
 use crate::lab::{
-    EPOCH, Lab, claim, delete, delete_version, first_layout, get_version, put, put_with,
+    EPOCH, Lab, claim, copy_of, delete, delete_version, first_layout, get_version, put, put_with,
     upload_part,
 };
 
@@ -197,26 +197,9 @@ async fn versions_get_the_default_from_when_they_are_whole() {
 
     // A copy has the lock of its own request, never its source's.
     let copy = |lock, bucket: Bucket| {
-        let request = CopyRequest {
-            source: Source {
-                bucket: locking(),
-                key: "k".into(),
-                version: Some(said.clone()),
-                conditions: ReadConditions::default(),
-                customer: None,
-            },
-            attributes: Attributes {
-                lock,
-                ..Attributes::default()
-            },
-            metadata: Directive::Copy,
-            tagging: Directive::Copy,
-            restated: false,
-            checksum: None,
-            etag: EtagKind::Md5,
-            conditions: WriteConditions::default(),
-            customer: None,
-        };
+        let mut request = copy_of(&locking(), "k");
+        request.source.version = Some(said.clone());
+        request.attributes.lock = lock;
         let store = lab.store.clone();
         async move {
             let copied = store.copy(&bucket, "k", request).await?;
